@@ -1,0 +1,56 @@
+"""What can go wrong, named by what the runner does next.
+
+    DexmmError
+      +-- BadInput      a person must correct a file, a flag or an address      exit 2
+      +-- Transient     skip this turn; the next one may see a healthy world    exit 5
+      |     +-- NodeError       the node did not answer, or answered nonsense
+      +-- Halt          stop acting until a person has looked                   exit 4
+      +-- Busy          another process holds the wallet                        exit 6
+
+A guard that holds back an action is not an error: it is a ``Refusal`` in the journal (exit 3).
+Every error carries its facts as keyword arguments, so that a log line or an alert can show them
+without parsing a sentence. None of them ever carries a key, a password or an RPC URL's path.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DexmmError(Exception):
+    """An error with one clear sentence and the facts behind it."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+
+
+class BadInput(DexmmError):
+    """The configuration, a flag, a file or an address is wrong; the message says how to mend it."""
+
+    exit_code = 2
+
+
+class Halt(DexmmError):
+    """Nothing but withdraw may act until a person has looked."""
+
+    exit_code = 4
+
+
+class Transient(DexmmError):
+    """This turn cannot be whole; skip it."""
+
+    exit_code = 5
+
+
+class NodeError(Transient):
+    """A node that did not answer, or whose answer cannot be true."""
+
+
+class Busy(DexmmError):
+    """Another process holds the wallet."""
+
+    exit_code = 6

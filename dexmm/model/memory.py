@@ -1,0 +1,57 @@
+"""What a turn remembers of the turns before it. Derived, never the truth: a lost memory costs
+statistics and timers, not money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Everything ``decide`` needs that one look at the chain cannot show.
+
+    The journal keeps the memory that each turn left behind; the next turn's snapshot carries it,
+    so that a decision depends on its snapshot alone.
+    """
+
+    # volatility: an exponentially weighted mean of squared log returns per second
+    variance_per_second: Decimal = ZERO
+    variance_seconds: int = 0  # how much history the mean has seen
+    last_price: Decimal | None = None
+    last_time: int | None = None
+
+    # timers (timestamps, seconds)
+    edge_since: int | None = None  # the price has been beyond an edge since
+    band_since: int | None = None  # the share has been outside its band since
+    last_action_at: int | None = None
+    last_rerange_at: int | None = None
+    sigma_at_rerange: Decimal | None = None  # per square root of a second
+
+    # capital
+    peak_nav: Decimal | None = None  # in quote; moves with deposits and withdrawals
+    peak_against_hold: Decimal | None = None  # best NAV / hold value
+    hold_base: Decimal | None = None  # the inventory that was never traded
+    hold_quote: Decimal | None = None
+    reference_price: Decimal | None = None  # the stop-loss measures from here
+    wallet_amount0: int | None = None  # idle balance left by the last turn; None: just acted
+    wallet_amount1: int | None = None
+
+    # stop-loss
+    reducing: bool = False
+    last_slice_at: int | None = None
+
+    # income and cost
+    fees_base: Decimal = ZERO  # collected and uncollected since `fees_since`
+    fees_quote: Decimal = ZERO
+    fees_since: int | None = None
+    open_fees_base: Decimal = ZERO  # uncollected when the last turn looked
+    open_fees_quote: Decimal = ZERO
+    gas_day: int = 0  # day number (UTC) of `gas_spent_today`
+    gas_spent_today: int = 0  # wei
+    gas_spent: int = 0  # wei, ever
+
+    # guards that trip once and stay
+    halted: str = ""  # why; empty is not halted

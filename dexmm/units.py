@@ -1,0 +1,72 @@
+"""The number types, and the only conversions between them.
+
+What the chain holds is an ``int`` behind a NewType; what people read is a ``Decimal``. Each
+conversion here says how it rounds and who would lose. ``float`` never appears: a sum of money
+that passed through a float is a different sum.
+
+A *price* is always quote per base to people (USDT per PAXG), whatever the order of the tokens
+on chain. A *sqrt price* is the pool's own: sqrt(token1 / token0) in smallest units, Q64.96.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, ROUND_UP, Context, Decimal, localcontext
+from math import isqrt
+from typing import NewType
+
+Tick = NewType("Tick", int)
+SqrtPriceX96 = NewType("SqrtPriceX96", int)
+Liquidity = NewType("Liquidity", int)
+Amount0 = NewType("Amount0", int)
+Amount1 = NewType("Amount1", int)
+Wei = NewType("Wei", int)
+
+Q96 = 1 << 96
+Q128 = 1 << 128
+
+# 256-bit integers have 78 decimal digits; products of two of them appear below.
+EXACT = Context(prec=180)
+# Prices and shares are quotients, which never end; 50 digits is far below one unit of any token.
+PRICE = Context(prec=50)
+
+
+def to_decimal(amount: int, decimals: int) -> Decimal:
+    """Smallest units to whole tokens. Exact."""
+    return Decimal(amount).scaleb(-decimals, EXACT)
+
+
+def to_units_down(amount: Decimal, decimals: int) -> int:
+    """Whole tokens to smallest units, toward zero: we never spend what we do not have."""
+    return int(amount.scaleb(decimals, EXACT).to_integral_value(ROUND_DOWN, EXACT))
+
+
+def to_units_up(amount: Decimal, decimals: int) -> int:
+    """Whole tokens to smallest units, away from zero: a minimum we demand is never too low."""
+    return int(amount.scaleb(decimals, EXACT).to_integral_value(ROUND_UP, EXACT))
+
+
+def price_from_sqrt(
+    sqrt_price_x96: int, decimals0: int, decimals1: int, *, base_is_token0: bool
+) -> Decimal:
+    """Quote per base from the pool's square-root price; 50 significant digits."""
+    with localcontext(EXACT):
+        token1_per_token0 = (Decimal(sqrt_price_x96 * sqrt_price_x96) / Decimal(1 << 192)).scaleb(
+            decimals0 - decimals1
+        )
+        price = token1_per_token0 if base_is_token0 else 1 / token1_per_token0
+    return PRICE.plus(price)
+
+
+def sqrt_from_price(
+    price: Decimal, decimals0: int, decimals1: int, *, base_is_token0: bool
+) -> SqrtPriceX96:
+    """The pool's square-root price of a quote-per-base price; rounds down by less than a unit."""
+    with localcontext(EXACT):
+        token1_per_token0 = (price if base_is_token0 else 1 / price).scaleb(decimals1 - decimals0)
+        scaled = int((token1_per_token0 * Decimal(1 << 192)).to_integral_value(ROUND_DOWN))
+    return SqrtPriceX96(isqrt(scaled))
+
+
+def bp(part: Decimal, whole: Decimal) -> Decimal:
+    """``part / whole`` in basis points; 50 significant digits."""
+    return PRICE.divide(part * 10_000, whole)
