@@ -13,18 +13,15 @@ pool and cannot be configured.
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-import tomllib
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -33,54 +30,34 @@ from pydantic import (
 )
 
 from dexmm.errors import BadInput
+from dexmm.fields import (
+    Address,
+    Bp,
+    Count,
+    Event,
+    FilePath,
+    Flag,
+    Integer,
+    JournalUrl,
+    Listed,
+    NonNegativeCount,
+    NotNegative,
+    Number,
+    Positive,
+    PrivateKey,
+    Seconds,
+    Share,
+    Slots,
+    Url,
+    Week,
+)
+from dexmm.settings import read_settings
 
-PREFIX = "DEXMM_"
 UNISWAP_POSITION_MANAGER = "0xC36442b4a4522E871399CD717aBDD847Ab11FE88"
 UNISWAP_SWAP_ROUTER = "0xE592427A0AEce92De3Edee1F18E0157C05861564"
 CHAINLINK_PAXG_USD = "0x9944D86CEB9160aF5C5feB251FD671923323f8C3"
 CHAINLINK_ETH_USD = "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
-
-_HEX_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-_PRIVATE_KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}")
-
-
-def _checksummed(address: str) -> str:
-    """EIP-55. An address in one case carries no checksum and gains one; mixed case must match."""
-    if not _HEX_ADDRESS.fullmatch(address):
-        raise ValueError("is not an address: expected 0x and 40 hexadecimal digits")
-    from eth_utils.address import to_checksum_address  # heavy, and only needed here
-
-    checksummed = to_checksum_address(address)
-    digits = address[2:]
-    if digits not in (digits.lower(), digits.upper()) and address != checksummed:
-        raise ValueError(
-            f"has a wrong checksum: a digit is mistyped, or it should be {checksummed}"
-        )
-    return str(checksummed)
-
-
-def _no_float(value: object) -> object:
-    """Money never passes through a float: TOML numbers arrive here as Decimal already."""
-    if isinstance(value, float):
-        raise ValueError("is a binary float; write the number as text")
-    return value
-
-
-def _split_list(value: object) -> object:
-    return (
-        tuple(part.strip() for part in value.split(",") if part.strip())
-        if isinstance(value, str)
-        else value
-    )
-
-
-Address = Annotated[str, AfterValidator(_checksummed)]
-Number = Annotated[Decimal, BeforeValidator(_no_float), Field(allow_inf_nan=False)]
-Positive = Annotated[Number, Field(gt=0)]
-NotNegative = Annotated[Number, Field(ge=0)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-Seconds = Annotated[int, Field(ge=0)]
 
 
 class Section(BaseModel):
@@ -90,18 +67,18 @@ class Section(BaseModel):
 class Network(Section):
     name: Literal["sandbox", "fork", "mainnet"]
     # URLs carry API keys: kept secret in every repr, tried in order when the one before is down.
-    rpc_urls: Annotated[tuple[SecretStr, ...], BeforeValidator(_split_list), Field(min_length=1)]
-    chain_id: Annotated[int, Field(gt=0)] = 1
-    relay_url: SecretStr | None = None  # a private relay; exits fall back to the public one
-    timeout_seconds: Annotated[int, Field(gt=0, le=120)] = 10
-    confirmations: Annotated[int, Field(ge=0)] = 2  # blocks on top before a transaction is final
+    rpc_urls: Annotated[Listed[Url], Field(min_length=1)]
+    chain_id: Annotated[Integer, Field(gt=0)] = 1
+    relay_url: Url | None = None  # a private relay; exits fall back to the public one
+    timeout_seconds: Annotated[Integer, Field(gt=0, le=120)] = 10
+    confirmations: NonNegativeCount = 2  # blocks on top before a transaction is final
 
 
 class Wallet(Section):
     address: Address | None = None  # None: the keystore's or the key's own
-    keystore: Path | None = None  # encrypted JSON; relative to the configuration file
+    keystore: FilePath | None = None  # encrypted JSON; relative to the configuration file
     password: SecretStr | None = None
-    private_key: SecretStr | None = None  # sandbox and fork only
+    private_key: PrivateKey | None = None  # sandbox and fork only
     safe_address: Address | None = None  # where `withdraw --to safe` may send everything
 
 
@@ -133,25 +110,28 @@ class Strategy(Section):
     # edges: distance = edge_sigmas * sigma * sqrt(horizon), clamped
     edge_sigmas: Positive = Decimal(2)
     horizon_hours: Positive = Decimal(72)
-    edge_min_bp: Positive = Decimal(100)
-    edge_max_bp: Positive = Decimal(1500)
+    edge_min_bp: Bp = Decimal(100)
+    edge_max_bp: Bp = Decimal(1500)
     sigma_annual: Positive = Decimal("0.16")  # until enough of the price has been seen
     sigma_halflife_hours: Positive = Decimal(24)
+    sigma_sample_seconds: Seconds = 1800  # prices nearer in time mostly bounce across the fee
     risk_aversion: NotNegative = Decimal("0.5")  # avellaneda: how far the share skews the edges
 
     # triggers
     dwell_seconds: Seconds = 900
     max_age_hours: Positive = Decimal(336)
     regime_ratio: Annotated[Number, Field(gt=1)] = Decimal(2)
-    capital_bp: Positive = Decimal(100)  # a deposit worth this much of NAV is a trigger
+    capital_bp: Bp = Decimal(100)  # a deposit worth this much of NAV is a trigger
     min_interval_seconds: Seconds = 1800
 
     # reaching the target
-    liquidity_tolerance_bp: Positive = Decimal(300)  # a range this close in liquidity is left alone
+    liquidity_tolerance_bp: Bp = Decimal(300)  # a range this close in liquidity is left alone
     min_position_quote: Positive = Decimal(20)  # smaller than this is dust, not a position
-    pool_swap: bool = False  # a swap in the pool as the last resort for a share outside its band
+    pool_swap: Flag = False  # a swap in the pool as the last resort for a share outside its band
     recovery_hours: Positive = Decimal(24)  # how long ranges may try before that
-    economic_gate: bool = True
+    economic_gate: Flag = True
+    max_gas_bp: Bp = Decimal(50)  # of NAV: gas that no income justifies for one earning action
+    band_tolerance: Share = Decimal("0.005")  # outside the band by more than this is a trigger
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -165,22 +145,26 @@ class Strategy(Section):
 
 
 class Guards(Section):
-    twap_seconds: Annotated[int, Field(ge=60)] = 1800
-    twap_max_ticks: Annotated[int, Field(gt=0)] = 100
-    observation_cardinality: Annotated[int, Field(ge=0, le=65_535)] = 0  # 0: never pay for slots
-    reference_max_bp: Positive = Decimal(150)
+    twap_seconds: Annotated[Integer, Field(ge=60)] = 1800
+    twap_max_ticks: Count = 100
+    observation_cardinality: Slots = 0  # oracle slots to pay for; 0: never
+    reference_max_bp: Bp = Decimal(150)
     max_block_age_seconds: Seconds = 120
-    max_loss_bp: Positive = Decimal(20)  # NAV a re-range may lose at one price
-    slippage_bp: Positive = Decimal(50)  # below the simulated amounts, for the minimum of each leg
-    max_move_ticks: Annotated[int, Field(gt=0)] = 2000  # of a range's centre, in one step
-    max_drawdown_bp: Positive = Decimal(1500)  # of NAV below its peak: HALT
-    max_drawdown_hold_bp: Positive = Decimal(800)  # of NAV against holding, below its best: HALT
-    stop_loss_bp: Positive = Decimal(500)  # price below its reference: REDUCING
+    max_loss_bp: Bp = Decimal(20)  # NAV a re-range may lose at one price
+    slippage_bp: Bp = Decimal(50)  # below the simulated amounts, for the minimum of each leg
+    max_move_ticks: Count = 2000  # of a range's centre, in one step
+    max_drawdown_bp: Bp = Decimal(1500)  # of NAV below its peak: HALT
+    max_drawdown_hold_bp: Bp = Decimal(800)  # of NAV against holding, below its best: HALT
+    stop_loss_bp: Bp = Decimal(500)  # price below its reference: REDUCING
     stop_loss_reference: Literal["high", "cost"] = "high"
-    stop_loss_release_bp: Positive = Decimal(250)  # closer than this to the reference: ACTIVE again
+    stop_loss_release_bp: Bp = Decimal(250)  # closer than this to the reference: ACTIVE again
+    stop_loss_halflife_hours: Positive = Decimal(168)  # in which half of a high is forgotten
     slice_share: Annotated[Share, Field(gt=0)] = Decimal("0.10")  # of the base, each slice
     slice_seconds: Seconds = 3600
-    token_implementations: tuple[Address, ...] = ()  # those trusted; empty: the first one seen
+    token_implementations: Listed[Address] = ()  # those trusted; empty: the first one seen
+    # UTC. While the base's own market is closed no range follows the price; in an event nothing new
+    closed_weekly: Listed[Week] = ("Fri 21:00-Sun 23:00",)  # gold's weekend
+    closed_events: Listed[Event] = ()  # "2026-12-16T18:30/2026-12-16T20:00"
 
     @model_validator(mode="after")
     def _hysteresis(self) -> Self:
@@ -197,17 +181,17 @@ class Gas(Section):
     tip_gwei: NotNegative = Decimal("0.1")
     daily_budget_eth: Positive = Decimal("0.02")
     reserve_eth: NotNegative = Decimal("0.02")  # kept so that an exit can always be paid
-    replace_after_blocks: Annotated[int, Field(gt=0)] = 3
-    cancel_after_blocks: Annotated[int, Field(gt=0)] = 12
+    replace_after_blocks: Count = 3
+    cancel_after_blocks: Count = 12
     approvals: Literal["exact", "unlimited"] = "exact"
 
 
 class Loop(Section):
-    interval_seconds: Annotated[int, Field(gt=0)] = 60
-    state_dir: Path = Path(".dexmm")  # journal, lock and HALT flag; relative to the file
-    journal_url: SecretStr | None = None  # another database than state_dir/journal.sqlite
+    interval_seconds: Count = 60
+    state_dir: FilePath = Path(".dexmm")  # journal, lock and HALT flag; relative to the file
+    journal_url: JournalUrl | None = None  # another database than state_dir/journal.sqlite
     receipt_timeout_seconds: Seconds = 180
-    halt_after_errors: Annotated[int, Field(gt=0)] = 10  # turns in a row that failed
+    halt_after_errors: Count = 10  # turns in a row that failed
 
 
 class Config(Section):
@@ -231,14 +215,22 @@ class Config(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _safe_is_safe(self) -> Self:
+        market = self.market
+        traps = (market.pool, market.base, market.position_manager, market.swap_router)
+        if self.wallet.safe_address in traps:
+            raise ValueError(
+                "wallet.safe_address is a contract of the market: what is sent there is lost"
+            )
+        return self
+
     @property
     def state_dir(self) -> Path:
         return self.root / self.loop.state_dir
 
     def public_json(self) -> str:
         """The configuration without its secrets, as one line of JSON with sorted keys."""
-        import json
-
         return json.dumps(
             self.model_dump(
                 mode="json",
@@ -256,76 +248,93 @@ class Config(Section):
         return hashlib.sha256(self.public_json().encode()).hexdigest()[:16]
 
 
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in Config.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+
+
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     """Read a configuration file with its overrides.
 
     Raises ``BadInput`` with one line per mistake; no value is ever echoed, since a mistake may be
     a secret in the wrong place.
     """
-    settings = _read_toml(path)
-    _refuse_secrets(settings, path)
-    for name, value in _overrides(path.parent / ".env", environment).items():
-        section, _, key = name.partition("__")
-        settings.setdefault(section.lower(), {})[key.lower()] = value
-    return parse_config(settings, path.parent, source=str(path))
+    settings = read_settings(path, environment, SECTIONS)
+    return parse_config(settings.values, path.parent, str(path), settings.overrides)
 
 
-def parse_config(settings: Mapping[str, Any], root: Path, source: str) -> Config:
-    """Settings as nested mappings to a ``Config``; ``BadInput`` names every key that is wrong."""
+def parse_config(
+    settings: Mapping[str, Any],
+    root: Path,
+    source: str,
+    overrides: Mapping[tuple[str, str], str] | None = None,
+) -> Config:
+    """Settings as nested mappings to a ``Config``; ``BadInput`` names every key that is wrong.
+
+    ``overrides`` says which (section, key) came from which variable instead of from ``source``.
+    """
+    unknown = ["root"] if "root" in settings else []
     try:
-        return Config.model_validate({**settings, "root": root})
+        config = Config.model_validate({**settings, "root": root})
     except ValidationError as error:
-        mistakes = "\n".join(f"  {_where(e['loc'])}: {_what(e)}" for e in error.errors())
-        raise BadInput(f"{source} is not a valid configuration:\n{mistakes}") from None
+        mistakes = [_mistake(e, source, overrides or {}) for e in error.errors()]
+    else:
+        mistakes = []
+    mistakes += [f"{source}: {key} {_unknown((key,))}" for key in unknown]
+    if mistakes:
+        raise BadInput("\n".join(mistakes))
+    return config
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file, parse_float=Decimal)
-    except FileNotFoundError:
-        raise BadInput(
-            f"there is no configuration at {path}: write one with `dexmm init --config {path}`"
-        ) from None
-    except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not valid TOML: {error}") from None
+def _mistake(error: Any, source: str, overrides: Mapping[tuple[str, str], str]) -> str:
+    location = tuple(str(part) for part in error["loc"])
+    where = ".".join(location)
+    if len(location) > 1 and (variable := overrides.get((location[0], location[1]))):
+        where, source = variable, f"environment or .env beside {source}"
+    return f"{source}: {where + ' ' if where else ''}{_what(error, location)}"
 
 
-def _refuse_secrets(settings: Mapping[str, Any], path: Path) -> None:
-    for section, values in settings.items():
-        if not isinstance(values, Mapping):
-            continue
-        for key, value in values.items():
-            named = (section, key) in {("wallet", "password"), ("wallet", "private_key")}
-            looks = isinstance(value, str) and _PRIVATE_KEY.fullmatch(value.strip())
-            if named or looks:
-                raise BadInput(
-                    f"{path} holds a secret at {section}.{key}: move it to .env or the environment "
-                    f"as {PREFIX}{section.upper()}__{key.upper()}, and treat it as exposed"
-                )
-
-
-def _overrides(dotenv: Path, environment: Mapping[str, str] | None) -> dict[str, str]:
-    from dotenv import dotenv_values
-
-    found = dict(dotenv_values(dotenv)) if dotenv.is_file() else {}
-    found |= dict(os.environ if environment is None else environment)
-    return {
-        name.removeprefix(PREFIX): value
-        for name, value in found.items()
-        if name.startswith(PREFIX) and "__" in name and value is not None
-    }
-
-
-def _where(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "configuration"
-
-
-def _what(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "is not a setting; check its spelling and its section"
-    if error["type"] == "missing":
-        return "is missing"
+def _what(error: Any, location: tuple[str, ...]) -> str:
+    """The mistake as a predicate of its key: "must be above 0"."""
+    match error["type"], error.get("ctx", {}):
+        case "extra_forbidden", _:
+            return _unknown(location)
+        case "missing", _:
+            section = len(location) == 1
+            return f"is missing: add a [{location[0]}] section" if section else "is missing"
+        case "model_type" | "dict_type", _:
+            return f"must be a section: write [{location[0]}] and its settings below it"
+        case (("decimal_parsing" | "decimal_type" | "int_parsing" | "int_type"), _):
+            return "must be a number"
+        case "int_from_float", _:
+            return "must be a whole number"
+        case "finite_number", _:
+            return "must be a finite number"
+        case "greater_than", {"gt": limit}:
+            return f"must be above {limit}"
+        case "greater_than_equal", {"ge": limit}:
+            return f"must be at least {limit}"
+        case "less_than_equal", {"le": limit}:
+            return f"must be at most {limit}"
+        case (("bool_parsing" | "bool_type"), _):
+            return "must be true or false"
+        case (("string_type" | "path_type"), _):
+            return "must be text in quotes"
+        case "tuple_type", _:
+            return "must be a list of texts in quotes"
+        case "too_short", _:
+            return "is empty: name at least one"
+        case "literal_error", {"expected": expected}:
+            return f"must be {expected}"
     return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _unknown(location: tuple[str, ...]) -> str:
+    known: Collection[str] = SECTIONS
+    if len(location) > 1 and location[0] in SECTIONS:
+        known = SECTIONS[location[0]].model_fields
+    near = get_close_matches(location[-1], known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "; check its spelling and its section"
+    return f"is not a setting{hint}"

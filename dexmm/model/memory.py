@@ -10,6 +10,17 @@ ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenPosition:
+    """An NFT as the last turn saw it."""
+
+    token_id: int
+    liquidity: int
+    sqrt_price_x96: int  # the pool's when this NFT was first seen
+    fees0: int  # uncollected
+    fees1: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """Everything ``decide`` needs that one look at the chain cannot show.
 
@@ -22,6 +33,14 @@ class Memory:
     variance_seconds: int = 0  # how much history the mean has seen
     last_price: Decimal | None = None
     last_time: int | None = None
+
+    # the last look at the chain
+    seen_at: int | None = None  # timestamp, seconds
+    seen: tuple[SeenPosition, ...] = ()
+    implementation0: str | None = None  # behind token0's proxy, when it was first seen
+    implementation1: str | None = None
+    waiting_intent: str = ""  # the oldest of our transactions that is not mined yet
+    waiting_block: int = 0  # the block at which it was first seen waiting
 
     # timers (timestamps, seconds)
     edge_since: int | None = None  # the price has been beyond an edge since
@@ -38,6 +57,7 @@ class Memory:
     reference_price: Decimal | None = None  # the stop-loss measures from here
     wallet_amount0: int | None = None  # idle balance left by the last turn; None: just acted
     wallet_amount1: int | None = None
+    capital_moved: bool = False  # a deposit or withdrawal that no action has answered yet
 
     # stop-loss
     reducing: bool = False
@@ -47,6 +67,7 @@ class Memory:
     fees_base: Decimal = ZERO  # collected and uncollected since `fees_since`
     fees_quote: Decimal = ZERO
     fees_since: int | None = None
+    earning_seconds: int = 0  # of the time since then, spent with a range around the price
     open_fees_base: Decimal = ZERO  # uncollected when the last turn looked
     open_fees_quote: Decimal = ZERO
     gas_day: int = 0  # day number (UTC) of `gas_spent_today`
