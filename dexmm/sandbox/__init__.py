@@ -1,0 +1,1 @@
+"""A local mainnet on Anvil, and the people who trade on it."""

@@ -1,0 +1,60 @@
+"""Fixtures that many tests share: a local mainnet, and the folder of real data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dexmm.sandbox.anvil import Anvil, AnvilOptions
+from dexmm.sandbox.mainnet import GWEI, Deployment, deploy_mainnet
+
+PROJECT = Path(__file__).resolve().parent.parent
+GENESIS = 1_790_000_000  # 2026-09-21 14:13:20 UTC, a Monday in gold's session
+
+
+def data_folder() -> Path:
+    """Real prices and pool events; ``DEXMM_SHARED_DATA`` names another place."""
+    return Path(os.environ.get("DEXMM_SHARED_DATA", PROJECT.parent / "shared" / "data"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked ``data`` are skipped, saying why, where the data is absent."""
+    if data_folder().is_dir():
+        return
+    absent = pytest.mark.skip(reason=f"needs the reference data, and {data_folder()} is absent")
+    for item in items:
+        if "data" in item.keywords:
+            item.add_marker(absent)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    return data_folder()
+
+
+@pytest.fixture(scope="session")
+def opened_mainnet() -> Iterator[Deployment]:
+    """One local mainnet for all tests of a worker; use ``mainnet``, which cleans up after each."""
+    with Anvil(AnvilOptions(timestamp=GENESIS)) as anvil:
+        yield deploy_mainnet(anvil)
+
+
+@pytest.fixture
+def mainnet(opened_mainnet: Deployment) -> Iterator[Deployment]:
+    """The local mainnet as it opened: PAXG at 4000 USDT, 1 gwei, two hours of oracle history."""
+    anvil = opened_mainnet.anvil
+    before = anvil.snapshot()
+    anvil.set_base_fee(GWEI)  # a snapshot does not hold it
+    yield opened_mainnet
+    anvil.rpc("anvil_dropAllTransactions")
+    anvil.rpc("evm_setAutomine", [True])
+    anvil.revert(before)
+
+
+@pytest.fixture
+def anvil(mainnet: Deployment) -> Anvil:
+    """The local mainnet's node."""
+    return mainnet.anvil
