@@ -1,0 +1,143 @@
+"""``ChainClient``: the chain as a turn sees it. ``observe`` is one HTTP request; ``send`` makes a
+step happen at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from dexmm.chain.broadcast import Broadcaster
+from dexmm.chain.flight import Receipts, hashes, in_flight, judged
+from dexmm.chain.identity import check_chain_id, check_identity
+from dexmm.chain.keys import load_key, wallet_address
+from dexmm.chain.market import read_market
+from dexmm.chain.pilot import Pilot, is_superseded
+from dexmm.chain.reader import SnapshotReader
+from dexmm.chain.rpc import Rpc
+from dexmm.chain.sender import Sender, Verdict
+from dexmm.chain.view import Look, chain_view
+from dexmm.config import Config
+from dexmm.errors import NodeError
+from dexmm.model.intent import Intent, IntentLog, IntentStatus
+from dexmm.model.market import Market
+from dexmm.model.snapshot import ChainView
+from dexmm.model.steps import Outcome, Step
+
+Clock = Callable[[], int]
+
+
+def connect(
+    config: Config,
+    intents: IntentLog,
+    clock: Clock,
+    *,
+    stop: Callable[[], str] | None = None,
+    read_only: bool = False,
+    rescue: bool = False,
+) -> ChainClient:
+    """Check the key, the node and the market, in that order, and return the chain.
+
+    An exit (a step that only takes value out) replaces whatever waits at the wallet's first free
+    nonce; in ``rescue``, which is for withdraw, every step counts as one.
+
+    ``stop`` is asked while waiting for receipts; a reason ends the wait and leaves the intent
+    open. ``read_only`` needs ``wallet.address`` and no key, and changes nothing, not even the
+    record of an intent.
+
+    Raises ``BadInput``, ``Halt`` (another network than configured) or ``NodeError``.
+    """
+    key = None if read_only else load_key(config)
+    address = wallet_address(config) if key is None else key.address
+    rpc = Rpc(
+        [url.get_secret_value() for url in config.network.rpc_urls], config.network.timeout_seconds
+    )
+    check_identity(rpc, config)
+    market = read_market(rpc, config)
+    reader = SnapshotReader(rpc, config, market, address)
+    pilot = None
+    if key is not None:
+        relay_url = config.network.relay_url
+        seconds = config.network.timeout_seconds
+        relay = Rpc([relay_url.get_secret_value()], seconds) if relay_url is not None else None
+        broadcaster = Broadcaster(rpc, relay)
+        pilot = Pilot(rpc, broadcaster, intents, key, config, clock, stop or (lambda: ""))
+    sender = Sender(rpc, pilot, intents, market, address, config, clock, rescue=rescue)
+    return ChainClient(rpc, reader, intents, market, address, config, sender, pilot)
+
+
+class ChainClient:
+    """One wallet in one market on one network; implements ``turn.Chain``."""
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        reader: SnapshotReader,
+        intents: IntentLog,
+        market: Market,
+        address: str,
+        config: Config,
+        sender: Sender,
+        pilot: Pilot | None,
+    ) -> None:
+        self.rpc = rpc
+        self.market = market
+        self.address = address
+        self._reader = reader
+        self._intents = intents
+        self._config = config
+        self._sender = sender
+        self._pilot = pilot
+        self._newest_timestamp: int | None = None
+
+    def __repr__(self) -> str:
+        return f"ChainClient({self.rpc.name}, wallet {self.address}, pool {self.market.pool})"
+
+    def observe(self) -> ChainView:
+        """Everything at one block, in one request unless the chain moved meanwhile.
+
+        Open intents are brought up to date: what a reorganisation dropped is broadcast again, the
+        same bytes. Raises ``Transient``, or ``Halt`` when the node is suddenly another chain.
+        """
+        for _ in range(self.rpc.alternatives):
+            try:
+                return self._observe()
+            except NodeError:
+                self.rpc.turn_away()
+        return self._observe()
+
+    def newest_timestamp(self) -> int:
+        """When the newest block that was observed was made: the clock of a world of its own."""
+        if self._newest_timestamp is None:
+            self.observe()
+        assert self._newest_timestamp is not None  # noqa: S101 - observing has set it
+        return self._newest_timestamp
+
+    def send(self, step: Step, verdict: Verdict) -> Outcome:
+        """Simulate ``step``, ask ``verdict``, and make it happen at most once.
+
+        A connection that only reads simulates and asks, and then refuses with ``read_only``.
+        """
+        return self._sender.send(step, verdict)
+
+    def _observe(self) -> ChainView:
+        stored = self._intents.open_intents(self.address, self._config.network.chain_id)
+        look, receipts = self._reader.look(hashes(*stored))
+        check_chain_id(look.seen.chain_id, self._config)
+        self._newest_timestamp = look.header.timestamp
+        current = [self._brought_up_to_date(intent, look, receipts) for intent in stored]
+        flying = tuple(in_flight(i, look.header.number) for i in current if not i.status.final)
+        return chain_view(look, self.market, self._config, self.address, flying)
+
+    def _brought_up_to_date(self, intent: Intent, look: Look, receipts: Receipts) -> Intent:
+        head, confirmations = look.header.number, self._config.network.confirmations
+        now = judged(intent, receipts, head, confirmations)
+        if now.status is IntentStatus.OPEN and is_superseded(
+            self.rpc, now, look.nonce, head, confirmations
+        ):
+            now = replace(now, status=IntentStatus.SUPERSEDED)
+        if self._pilot is None or now == intent:
+            return now
+        self._intents.save(now)
+        if intent.status is IntentStatus.MINED and now.status is IntentStatus.OPEN:
+            self._pilot.resend(now, intent.tx_hash)
+        return now

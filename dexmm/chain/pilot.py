@@ -1,0 +1,229 @@
+"""Keeps our own transactions moving until they land: receipts, replacement, cancellation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from dexmm.chain.broadcast import Broadcaster, Rejection
+from dexmm.chain.fees import Fees, replacement_fees
+from dexmm.chain.flight import Receipts, hashes, judged
+from dexmm.chain.hexes import quantity
+from dexmm.chain.keys import Key
+from dexmm.chain.reader import LATEST_BLOCK, parse_header
+from dexmm.chain.receipts import parse_receipt, receipt_request
+from dexmm.chain.rpc import Request, Reverted, Rpc, RpcError, expect
+from dexmm.chain.transactions import Draft, cancellation, draft_of, highest_fees, sign
+from dexmm.chain.view import Header
+from dexmm.config import Config
+from dexmm.errors import NodeError
+from dexmm.model.decision import Refusal
+from dexmm.model.intent import Intent, IntentLog, IntentStatus
+
+FIRST_PAUSE = 0.01  # between looks at receipts, seconds; each pause is twice the one before
+LONGEST_PAUSE = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """One look at how our transactions fare."""
+
+    header: Header
+    nonce: int
+    receipts: Receipts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """Where the intents stand when waiting ended. ``ended`` says why while some are open."""
+
+    intents: tuple[Intent, ...]
+    receipts: Receipts
+    ended: str = ""
+
+    @property
+    def open(self) -> bool:
+        return any(intent.status is IntentStatus.OPEN for intent in self.intents)
+
+
+class Pilot:
+    """Acts on intents of one wallet. Every attempt is stored before it is broadcast."""
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        broadcaster: Broadcaster,
+        intents: IntentLog,
+        key: Key,
+        config: Config,
+        clock: Callable[[], int],
+        stop: Callable[[], str],
+    ) -> None:
+        self._rpc = rpc
+        self._broadcaster = broadcaster
+        self._intents = intents
+        self._key = key
+        self._config = config
+        self._clock = clock
+        self._stop = stop
+
+    def add_attempt(self, intent: Intent, draft: Draft, fees: Fees, head: int) -> Intent:
+        """Sign one more attempt and store it, durably; nothing is sent yet."""
+        attempt = sign(draft, fees, self._key, created_at=self._clock(), block=head)
+        intent = intent.with_attempt(attempt)
+        self._intents.save(intent)
+        return intent
+
+    def broadcast(self, intents: Sequence[Intent]) -> list[Rejection | None]:
+        """Send the newest attempt of each, in one request."""
+        return self._broadcaster.send(
+            [intent.attempts[-1] for intent in intents],
+            is_exit=all(intent.is_exit for intent in intents),
+        )
+
+    def close(self, intent: Intent) -> Intent:
+        """An intent that no node took: the next transaction takes its nonce."""
+        intent = replace(intent, status=IntentStatus.SUPERSEDED)
+        self._intents.save(intent)
+        return intent
+
+    def resend(self, intent: Intent, tx_hash: str) -> None:
+        """Broadcast an attempt's very same bytes again, if the node has lost them."""
+        attempt = next(a for a in intent.attempts if a.tx_hash == tx_hash)
+        if not self._broadcaster.knows(attempt):
+            self._broadcaster.send([attempt], is_exit=intent.is_exit)
+
+    def bump(self, intent: Intent, header: Header, *, cancel: bool) -> Intent | Refusal:
+        """Replace what waits at the intent's nonce: the same transaction for more, or an empty one.
+
+        A cancellation protects, so its fee is capped as an exit's is.
+        """
+        kept = next((a for a in reversed(intent.attempts) if not a.cancels), None)
+        draft = cancellation(intent) if cancel or kept is None else draft_of(kept)
+        fees = replacement_fees(
+            highest_fees(intent.attempts),
+            header.base_fee_wei,
+            self._config.gas,
+            is_exit=intent.is_exit or cancel,
+        )
+        if isinstance(fees, Refusal):
+            return fees
+        intent = self.add_attempt(intent, draft, fees, header.number)
+        self.broadcast([intent])
+        return intent
+
+    def would_succeed(self, intent: Intent) -> bool:
+        """What the intent means to do would not revert on the newest block."""
+        kept = next((a for a in reversed(intent.attempts) if not a.cancels), None)
+        if kept is None:
+            return False
+        call = draft_of(kept).call
+        fields = {"from": intent.wallet, "to": call.to, "data": "0x" + call.data.hex()}
+        answer = self._rpc.batch([("eth_call", [{**fields, "value": hex(call.value)}, "latest"])])
+        return not isinstance(answer[0], Reverted)
+
+    def poll(self, intents: Sequence[Intent]) -> Polled:
+        """One request: the newest block, the nonce, every receipt."""
+        wanted = hashes(*intents)
+        answers = self._rpc.batch(
+            [
+                LATEST_BLOCK,
+                ("eth_getTransactionCount", [self._key.address, "latest"]),
+                *(receipt_request(tx_hash) for tx_hash in wanted),
+            ]
+        )
+        return Polled(
+            header=parse_header(answers[0]),
+            nonce=quantity(expect(answers[1]), "the nonce"),
+            receipts={h: parse_receipt(a, h) for h, a in zip(wanted, answers[2:], strict=True)},
+        )
+
+    def update(self, intent: Intent, polled: Polled) -> Intent:
+        """The intent as it now stands, stored when it changed."""
+        confirmations = self._config.network.confirmations
+        now = judged(intent, polled.receipts, polled.header.number, confirmations)
+        if now.status is IntentStatus.OPEN and is_superseded(
+            self._rpc, now, polled.nonce, polled.header.number, confirmations
+        ):
+            now = replace(now, status=IntentStatus.SUPERSEDED)
+        if now != intent:
+            self._intents.save(now)
+        return now
+
+    def wait(
+        self,
+        intents: Sequence[Intent],
+        *,
+        seconds: float,
+        deadline: int | None = None,
+        steering: bool = True,
+    ) -> Landing:
+        """Until all have landed, ``seconds`` have passed or a stop is asked for.
+
+        While ``steering``, what waits too long is replaced, and cancelled once its ``deadline``
+        (block time) has passed. The intents stay open when waiting ends early.
+        """
+        until = time.monotonic() + seconds
+        pause = FIRST_PAUSE
+        current = tuple(intents)
+        receipts: Receipts = {}
+        while True:
+            polled = self._try_poll(current)
+            if polled is not None:
+                receipts = polled.receipts
+                current = tuple(self.update(intent, polled) for intent in current)
+                if not Landing(intents=current, receipts=receipts).open:
+                    return Landing(intents=current, receipts=receipts)
+            if ended := self._ended(until, seconds):
+                return Landing(intents=current, receipts=receipts, ended=ended)
+            if polled is not None and steering:
+                current = tuple(self._steer(i, polled.header, deadline) for i in current)
+            time.sleep(min(pause, max(until - time.monotonic(), 0)))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _ended(self, until: float, seconds: float) -> str:
+        if reason := self._stop():
+            return f"stopped while it waited for its receipt: {reason}"
+        return f"no receipt within {seconds:g} seconds" if time.monotonic() >= until else ""
+
+    def _try_poll(self, intents: Sequence[Intent]) -> Polled | None:
+        """None when no node answers now: what was sent may land meanwhile, so waiting goes on."""
+        try:
+            return self.poll(intents)
+        except NodeError:
+            return None
+
+    def _steer(self, intent: Intent, header: Header, deadline: int | None) -> Intent:
+        if intent.status is not IntentStatus.OPEN:
+            return intent
+        gas, newest = self._config.gas, intent.attempts[-1]
+        late = deadline is not None and header.timestamp > deadline
+        if late and intent.is_exit:
+            return intent  # the caller plans the exit anew at the same nonce
+        stale = late or header.number - intent.attempts[0].block >= gas.cancel_after_blocks
+        cancel = newest.cancels or (stale and not intent.is_exit)
+        waited = header.number - newest.block >= gas.replace_after_blocks
+        if not waited and not (late and not newest.cancels):
+            return intent
+        bumped = self.bump(intent, header, cancel=cancel)
+        return intent if isinstance(bumped, Refusal) else bumped
+
+
+def is_superseded(rpc: Rpc, intent: Intent, nonce: int, head: int, confirmations: int) -> bool:
+    """Some other transaction took the intent's nonce, and is deep enough to stay.
+
+    Looks a second time before it says so, because nodes learn of nonces before receipts. Raises
+    ``NodeError`` when that look fails.
+    """
+    # The nonce was free when the first attempt was signed, so what took it came later.
+    if nonce <= intent.nonce or head - intent.attempts[0].block <= confirmations:
+        return False
+    depth = hex(max(head - confirmations, 0))
+    wanted = hashes(intent)
+    requests: list[Request] = [("eth_getTransactionCount", [intent.wallet, depth])]
+    answers = rpc.batch(requests + [receipt_request(tx_hash) for tx_hash in wanted])
+    if isinstance(answers[0], RpcError):
+        return False  # a node without history cannot tell; a later look will
+    mined = [parse_receipt(a, h) for h, a in zip(wanted, answers[1:], strict=True)]
+    return quantity(answers[0], "a nonce") > intent.nonce and not any(mined)

@@ -1,0 +1,307 @@
+"""A step, made to happen at most once: simulate, ask, store, broadcast, wait."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dexmm.chain import outcomes
+from dexmm.chain.abi import ALLOWANCE, APPROVE, Answer
+from dexmm.chain.calls import Call, OneCall, approvals, call_of
+from dexmm.chain.fees import Fees, cap_wei, quote_fees, replacement_fees
+from dexmm.chain.hexes import data, quantity
+from dexmm.chain.pilot import Landing, Pilot
+from dexmm.chain.reader import LATEST_BLOCK, parse_header
+from dexmm.chain.results import simulated
+from dexmm.chain.rpc import Request, Reverted, Rpc, expect
+from dexmm.chain.transactions import Draft, highest_fees
+from dexmm.chain.view import Header
+from dexmm.config import Config
+from dexmm.model.decision import Refusal
+from dexmm.model.intent import Intent, IntentLog, IntentStatus
+from dexmm.model.market import Market
+from dexmm.model.steps import Approve, Outcome, Rerange, Settle, Simulation, Step, Transfer
+
+Verdict = Callable[[Simulation], Refusal | None]
+
+APPROVE_GAS = 120_000  # limit: twice what PAXG's proxy takes
+APPROVE_GAS_EXPECTED = 60_000
+GAS_MARGIN_PERCENT = 30  # above the estimate: a swap before ours may make ours cross more ticks
+READ_ONLY = Refusal(rule="read_only", detail="this connection only reads: it has no key")
+SETTLE_SECONDS = 15  # a little more than a block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a transaction starts from: the newest block and the wallet's nonces."""
+
+    header: Header
+    nonce: int
+    pending_nonce: int
+
+
+class Sender:
+    """Sends one wallet's steps.
+
+    An exit never queues: it is simulated on the newest block and takes the first nonce that is
+    not mined, from whatever waits there. In ``rescue`` every step is an exit.
+    """
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        pilot: Pilot | None,
+        intents: IntentLog,
+        market: Market,
+        wallet: str,
+        config: Config,
+        clock: Callable[[], int],
+        *,
+        rescue: bool,
+    ) -> None:
+        self._rpc = rpc
+        self._pilot = pilot
+        self._intents = intents
+        self._market = market
+        self._wallet = wallet
+        self._config = config
+        self._clock = clock
+        self._rescue = rescue
+
+    def send(self, step: Step, verdict: Verdict) -> Outcome:
+        """Simulate ``step``, ask ``verdict``, make it happen and say what became of it.
+
+        Raises ``Transient`` when no node answers before anything was sent.
+        """
+        match step:
+            case Settle():
+                return self._settle(step)
+            case Approve():
+                return self._approve(step, verdict)
+            case _:
+                return self._one_call(step, verdict)
+
+    def _one_call(self, step: OneCall, verdict: Verdict) -> Outcome:
+        call = call_of(step, self._market, self._wallet)
+        is_exit = self._rescue or _leaves(step)
+        block = "latest" if is_exit else "pending"
+        fields = self._fields(call)
+        answers = self._rpc.batch(
+            [("eth_call", [fields, block]), ("eth_estimateGas", [fields, block]), *self._asked()]
+        )
+        ground = self._ground(answers[2:])
+        if not is_exit and (obstacle := self._obstacle(step, ground)):
+            return obstacle
+        fees = self._fees(ground, is_exit=is_exit)
+        if isinstance(fees, Refusal):
+            return outcomes.refused(step, fees)
+        for answer in answers[:2]:
+            if isinstance(answer, Reverted):
+                return outcomes.failed(step, f"the simulation reverted: {answer.reason}")
+        result = simulated(step, data(expect(answers[0]), "the simulation"))
+        gas = quantity(expect(answers[1]), "the gas estimate")
+        refusal = verdict(
+            Simulation(
+                step=step,
+                collected0=result.collected0,
+                collected1=result.collected1,
+                minted=result.minted,
+                gas=gas,
+                max_fee_per_gas=fees.max_fee_per_gas,
+            )
+        )
+        if refusal is not None:
+            return outcomes.refused(step, refusal)
+        limit = gas + gas * GAS_MARGIN_PERCENT // 100
+        return self._launch(step, [self._draft(call, ground.nonce, limit)], fees, ground, is_exit)
+
+    def _approve(self, step: Approve, verdict: Verdict) -> Outcome:
+        """All allowances at consecutive nonces, in one broadcast."""
+        answers = self._rpc.batch([*self._approval_reads(step), *self._asked()])
+        count = len(step.allowances)
+        ground = self._ground(answers[2 * count :])
+        if not self._rescue and (obstacle := self._obstacle(step, ground)):
+            return obstacle
+        fees = self._fees(ground, is_exit=self._rescue)
+        if isinstance(fees, Refusal):
+            return outcomes.refused(step, fees)
+        calls: list[Call] = []
+        for i, allowance in enumerate(step.allowances):
+            if isinstance(answers[2 * i + 1], Reverted):
+                reason = answers[2 * i + 1].reason
+                return outcomes.failed(step, f"{allowance.token} refuses approvals: {reason}")
+            expect(answers[2 * i + 1])
+            current = Answer(data(expect(answers[2 * i]), "an allowance"), "an allowance").uint(0)
+            calls += approvals(allowance, current)
+        if not calls:
+            return Outcome(step=step.kind, status="skipped", detail="every allowance is set")
+        simulation = Simulation(
+            step=step,
+            gas=APPROVE_GAS_EXPECTED * len(calls),
+            max_fee_per_gas=fees.max_fee_per_gas,
+        )
+        if (refusal := verdict(simulation)) is not None:
+            return outcomes.refused(step, refusal)
+        drafts = [self._draft(c, ground.nonce + i, APPROVE_GAS) for i, c in enumerate(calls)]
+        return self._launch(step, drafts, fees, ground, self._rescue)
+
+    def _approval_reads(self, step: Approve) -> list[Request]:
+        """Each allowance as it is, and whether the token lets it be changed at all."""
+        return [
+            ("eth_call", [self._fields(Call(to=a.token, data=calldata)), "latest"])
+            for a in step.allowances
+            for calldata in (ALLOWANCE(self._wallet, a.spender), APPROVE(a.spender, 0))
+        ]
+
+    def _launch(
+        self, step: OneCall | Approve, drafts: Sequence[Draft], fees: Fees, ground: Ground,
+        is_exit: bool,
+    ) -> Outcome:  # fmt: skip
+        """Store all, broadcast all in one request, wait for all."""
+        pilot = self._pilot
+        if pilot is None:
+            return outcomes.refused(step, READ_ONLY)
+        intents = [
+            pilot.add_attempt(
+                self._intent(step.kind, draft.nonce, is_exit), draft, fees, ground.header.number
+            )
+            for draft in drafts
+        ]
+        rejections = pilot.broadcast(intents)
+        if is_exit and rejections[0] is not None and len(drafts) == 1:
+            intents[0], rejections[0] = self._escalate(pilot, intents[0], drafts[0], ground)
+        taken = list(intents)
+        for i, rejection in enumerate(rejections):
+            if rejection is not None and rejection.certain:
+                # Those behind it wait for a nonce that will not come from us.
+                for intent in intents[i:]:
+                    pilot.close(intent)
+                taken = intents[:i]
+                break
+        if not taken:
+            first = next(r for r in rejections if r is not None)
+            return outcomes.failed(step, f"the transaction was not taken: {first.message}")
+        landing = pilot.wait(
+            taken,
+            seconds=self._config.loop.receipt_timeout_seconds,
+            deadline=step.deadline if isinstance(step, Rerange) else None,
+        )
+        outcome = outcomes.landed(step, landing, self._market, self._wallet)
+        if len(taken) < len(intents) and outcome.status == "mined":
+            return outcomes.failed(step, "not every transaction of the step was taken")
+        return outcome
+
+    def _escalate(
+        self, pilot: Pilot, intent: Intent, draft: Draft, ground: Ground
+    ) -> tuple[Intent, Any]:
+        """Outbid a transaction that waits at our nonce for a price nobody told us."""
+        cap = cap_wei(self._config.gas, is_exit=True)
+        rejection: Any = None
+        while True:
+            offered = highest_fees(intent.attempts)
+            fees = Fees(
+                min(2 * offered.max_fee_per_gas, cap),
+                min(2 * max(offered.max_priority_fee_per_gas, 1), cap),
+            )
+            if fees == offered or (rejection is not None and not rejection.certain):
+                return intent, rejection
+            intent = pilot.add_attempt(intent, draft, fees, ground.header.number)
+            rejection = pilot.broadcast([intent])[0]
+            if rejection is None:
+                return intent, None
+
+    def _settle(self, step: Settle) -> Outcome:
+        pilot = self._pilot
+        if pilot is None:
+            return outcomes.refused(step, READ_ONLY)
+        open_intents = self._intents.open_intents(self._wallet, self._config.network.chain_id)
+        intent = next((i for i in open_intents if i.id == step.intent_id), None)
+        if intent is None:
+            return Outcome(step=step.kind, status="skipped", detail="nothing waits any more")
+        polled = pilot.poll([intent])
+        intent = pilot.update(intent, polled)
+        if intent.status is not IntentStatus.OPEN:
+            landing = Landing(intents=(intent,), receipts=polled.receipts)
+            return outcomes.landed(step, landing, self._market, self._wallet)
+        seconds = min(SETTLE_SECONDS, self._config.loop.receipt_timeout_seconds)
+        if step.action == "wait":
+            pilot.resend(intent, intent.attempts[-1].tx_hash)
+        else:
+            cancel = step.action == "cancel" or not pilot.would_succeed(intent)
+            bumped = pilot.bump(intent, polled.header, cancel=cancel)
+            if isinstance(bumped, Refusal):
+                return outcomes.refused(step, bumped)
+            intent = bumped
+            seconds = self._config.loop.receipt_timeout_seconds
+        landing = pilot.wait([intent], seconds=seconds, steering=step.action != "wait")
+        return outcomes.landed(step, landing, self._market, self._wallet)
+
+    def _fees(self, ground: Ground, *, is_exit: bool) -> Fees | Refusal:
+        """For an exit, enough to replace what we know to wait at the nonce."""
+        base_fee, gas = ground.header.base_fee_wei, self._config.gas
+        stuck = [a for i in self._waiting() if i.nonce == ground.nonce for a in i.attempts]
+        if stuck:
+            return replacement_fees(highest_fees(tuple(stuck)), base_fee, gas, is_exit=is_exit)
+        return quote_fees(base_fee, gas, is_exit=is_exit)
+
+    def _obstacle(self, step: OneCall | Approve, ground: Ground) -> Outcome | None:
+        """Nothing but an exit is sent while anything of this wallet waits."""
+        if waiting := [i for i in self._waiting() if i.nonce >= ground.nonce]:
+            return outcomes.failed(
+                step, f"our own transaction at nonce {waiting[0].nonce} still waits: settle it"
+            )
+        if ground.pending_nonce > ground.nonce:
+            return outcomes.failed(
+                step,
+                f"a transaction that is not ours waits at nonce {ground.nonce}: is the wallet "
+                "used elsewhere?",
+            )
+        return None
+
+    def _waiting(self) -> list[Intent]:
+        stored = self._intents.open_intents(self._wallet, self._config.network.chain_id)
+        return [intent for intent in stored if intent.status is IntentStatus.OPEN]
+
+    def _asked(self) -> list[Request]:
+        return [
+            LATEST_BLOCK,
+            ("eth_getTransactionCount", [self._wallet, "latest"]),
+            ("eth_getTransactionCount", [self._wallet, "pending"]),
+        ]
+
+    def _ground(self, answers: Sequence[Any]) -> Ground:
+        return Ground(
+            header=parse_header(answers[0]),
+            nonce=quantity(expect(answers[1]), "the nonce"),
+            pending_nonce=quantity(expect(answers[2]), "the pending nonce"),
+        )
+
+    def _fields(self, call: Call) -> dict[str, str]:
+        return {
+            "from": self._wallet,
+            "to": call.to,
+            "data": "0x" + call.data.hex(),
+            "value": hex(call.value),
+        }
+
+    def _draft(self, call: Call, nonce: int, gas: int) -> Draft:
+        return Draft(chain_id=self._config.network.chain_id, nonce=nonce, gas=gas, call=call)
+
+    def _intent(self, kind: str, nonce: int, is_exit: bool) -> Intent:
+        return Intent(
+            id=uuid.uuid4().hex,
+            wallet=self._wallet,
+            chain_id=self._config.network.chain_id,
+            nonce=nonce,
+            step=kind,
+            is_exit=is_exit,
+            created_at=self._clock(),
+            attempts=(),
+        )
+
+
+def _leaves(step: OneCall) -> bool:
+    """Takes value out of the market and puts none in."""
+    return isinstance(step, Transfer) or (isinstance(step, Rerange) and not step.mints)

@@ -1,0 +1,134 @@
+"""What every command shares: its options, its logging, its answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from enum import Enum
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
+
+import click
+
+from dexmm.cli.redact import hide_config, redact
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dexmm.config import Config
+
+DEFAULT_CONFIG = Path("dexmm.toml")
+PIPE_WIDTH = 200
+LARGEST_SAFE_INTEGER = (1 << 53) - 1  # beyond it a JSON reader may round
+
+P = ParamSpec("P")
+
+
+def common_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``--config``, ``-v``, ``-q`` and ``--debug``. Passes on ``config_path``; sets up logging."""
+
+    @click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        default=DEFAULT_CONFIG,
+        show_default=True,
+        metavar="FILE",
+        help="The configuration.",
+    )
+    @click.option("-v", "--verbose", count=True, help="More on stderr; twice for libraries too.")
+    @click.option("-q", "--quiet", count=True, help="Warnings only; twice for errors only.")
+    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    @wraps(command)
+    def with_common(*args: Any, verbose: int, quiet: int, debug: bool, **kwargs: Any) -> None:
+        set_up_logging(verbose + int(debug) - quiet)
+        command(*args, **kwargs)
+
+    return with_common
+
+
+def json_option(command: Callable[P, None]) -> Callable[P, None]:
+    """``--json``, passed on as ``as_json``."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Answer with one JSON object on stdout."
+    )(command)
+
+
+class _RedactingFormatter(logging.Formatter):
+    """Masks secrets in the finished line, so that a library's traceback is covered as well."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def set_up_logging(verbosity: int) -> None:
+    """Logs go to stderr. 0 shows what happened, 1 why, 2 what libraries say; below 0, less."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_RedactingFormatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    own = {-1: logging.WARNING, 0: logging.INFO}.get(
+        verbosity, logging.DEBUG if verbosity > 0 else logging.ERROR
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.DEBUG if verbosity > 1 else max(own, logging.WARNING))
+    logging.getLogger("dexmm").setLevel(own)
+    logging.captureWarnings(True)
+
+
+def load(config_path: Path) -> Config:
+    """The configuration, with its secrets hidden from everything printed from now on."""
+    from dexmm.config import load_config
+
+    config = load_config(config_path)
+    hide_config(config)
+    return config
+
+
+def answer(facts: Mapping[str, object]) -> None:
+    """One JSON object on stdout: decimals, and integers that a reader could round, as text."""
+    click.echo(json.dumps(jsonable(facts)))
+
+
+def jsonable(value: object) -> Any:
+    """``value`` as what ``json`` can write without loss.
+
+    Raises ``TypeError`` for a binary float and for anything that has no obvious meaning: an
+    answer is never approximated by accident.
+    """
+    if value is None or (isinstance(value, bool | str) and not isinstance(value, Enum)):
+        return value
+    if isinstance(value, Enum):
+        return jsonable(value.value)
+    if isinstance(value, int):
+        return value if abs(value) <= LARGEST_SAFE_INTEGER else str(value)
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = (field.name for field in dataclasses.fields(value))
+        return {name: jsonable(getattr(value, name)) for name in names}
+    raise TypeError(f"{type(value).__name__} has no exact JSON form")
+
+
+def console() -> Console:
+    """Where people read: colours on a terminal, plain text elsewhere."""
+    from rich.console import Console
+
+    # A pipe has no width: lines are left whole for whatever reads them.
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(highlight=False, width=width, soft_wrap=width is not None)
+
+
+def finish(exit_code: int) -> NoReturn:
+    """End the command with an exit code that is not an error: the answer is already printed."""
+    raise click.exceptions.Exit(exit_code)

@@ -1,0 +1,58 @@
+"""``dexmm doctor``: a list of what is fine, what is not, and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dexmm.cli.common import answer, common_options, console, finish, json_option, load
+
+if TYPE_CHECKING:
+    from dexmm.ops.checks import Check, Diagnosis
+
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@click.command()
+@common_options
+@json_option
+def doctor(config_path: Path, as_json: bool) -> None:
+    """Check every prerequisite, and say what to do. Changes nothing; needs no key to look.
+
+    Exit codes: 0 nothing failed; otherwise the first failure's: 2 configuration, 3 a guard or the
+    wallet refuses, 4 halted, 5 the node.
+    """
+    from dexmm.ops.doctor import diagnose
+    from dexmm.sandbox.anvil import find_anvil
+
+    diagnosis = diagnose(lambda: load(config_path), find_anvil)
+    if as_json:
+        answer({"checks": diagnosis.checks, "exit_code": diagnosis.exit_code})
+    else:
+        _show(diagnosis)
+    finish(diagnosis.exit_code)
+
+
+def _show(diagnosis: Diagnosis) -> None:
+    from rich.table import Table
+
+    out = console()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column("verdict")
+    table.add_column("name")
+    table.add_column("detail", overflow="fold")
+    for check in diagnosis.checks:
+        colour = COLOURS[check.verdict]
+        table.add_row(f"[{colour}]{check.verdict}[/]", check.name, _detail(check))
+    out.print(table)
+    counts = [sum(check.verdict == verdict for check in diagnosis.checks) for verdict in COLOURS]
+    out.print("{} fine, {} to know about, {} failed".format(*counts))
+
+
+def _detail(check: Check) -> str:
+    from rich.markup import escape
+
+    advice = f"\n-> {check.advice}" if check.advice else ""
+    return escape(check.detail + advice)

@@ -1,0 +1,148 @@
+"""``dexmm sandbox``: the product at work on a local mainnet."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dexmm.cli.common import answer, console, finish, json_option, jsonable, set_up_logging
+
+if TYPE_CHECKING:
+    from dexmm.sandbox.run import Result, Screen
+
+HALTED = 4
+LEAST_CAPITAL, MOST_CAPITAL = Decimal(100), Decimal(10**9)
+STRATEGIES = ("budget", "avellaneda", "single", "passive", "recentre", "hold")
+
+
+class Capital(click.ParamType[Decimal]):
+    name = "amount"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        try:
+            amount = Decimal(str(value))
+        except InvalidOperation:
+            self.fail(f"{value!r} is not an amount of the quote token", param, ctx)
+        if not (amount.is_finite() and LEAST_CAPITAL <= amount <= MOST_CAPITAL):
+            self.fail(f"must be from {LEAST_CAPITAL} to {MOST_CAPITAL}", param, ctx)
+        return amount
+
+
+@click.command()
+@click.option(
+    "--turns",
+    type=click.IntRange(min=1),
+    help="How many turns: one a candle. A day of five minutes unless said.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same run.")
+@click.option(
+    "--prices",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Candles, .csv or .csv.gz; without it, a generator that moves as gold does.",
+)
+@click.option(
+    "--flow",
+    type=click.Choice(["busy", "real"]),
+    default="busy",
+    show_default=True,
+    help="Other people's trades: as in PAXG/USDC, or as in the thin PAXG/USDT pool itself.",
+)
+@click.option("--strategy", type=click.Choice(STRATEGIES), default="budget", show_default=True)
+@click.option(
+    "--capital",
+    type=Capital(),
+    default="50000",
+    show_default=True,
+    metavar="USDT",
+    help="What the wallet is worth, at the target share.",
+)
+@click.option("--fork", "fork_url", metavar="URL", help="Fork this mainnet node instead.")
+@click.option("--fork-block", type=click.IntRange(min=1), metavar="N", help="Fork at this block.")
+@click.option("--keep", is_flag=True, help="Leave the chain running, and say how to use it.")
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep configuration and journal here.",
+)
+@json_option
+@click.option("-v", "--verbose", count=True, help="More on stderr; twice for libraries too.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def sandbox(
+    turns: int | None,
+    seed: int,
+    prices: Path | None,
+    flow: str,
+    strategy: str,
+    capital: Decimal,
+    fork_url: str | None,
+    fork_block: int | None,
+    keep: bool,
+    state_dir: Path | None,
+    as_json: bool,
+    verbose: int,
+    debug: bool,
+) -> None:
+    """Watch it work on a local mainnet: Uniswap's real bytecode, simulated traders, fast time.
+
+    Needs nothing from outside. Ends with what the run amounts to; Ctrl-C ends it early.
+    """
+    from dexmm.cli.redact import hide
+    from dexmm.sandbox.run import Options, run_sandbox
+
+    # The frame must not be torn by log lines; warnings are few and worth it.
+    set_up_logging(verbose + int(debug) - 1)
+    if fork_url is not None:
+        hide(fork_url)
+    options = Options(
+        turns=turns,
+        seed=seed,
+        prices=prices,
+        flow=flow,
+        strategy=strategy,
+        capital=capital,
+        fork_url=fork_url,
+        fork_block=fork_block,
+        keep=keep,
+        state_dir=state_dir,
+    )
+    result = run_sandbox(options, _screen(as_json))
+    _tell(result, as_json)
+    if result.summary.untracked:
+        finish(1)
+    if result.halted:
+        finish(HALTED)
+
+
+def _screen(as_json: bool) -> Screen:
+    from dexmm.sandbox.view import LiveScreen, PlainScreen
+
+    if as_json:
+        from rich.console import Console
+
+        return PlainScreen(Console(stderr=True, highlight=False))
+    return LiveScreen(console()) if sys.stdout.isatty() else PlainScreen(console())
+
+
+def _tell(result: Result, as_json: bool) -> None:
+    if not as_json:
+        from dexmm.sandbox.closing import show
+
+        show(console(), result)
+        return
+    facts = dict(jsonable(result.summary))
+    answer(
+        {
+            **facts,
+            "halted": result.halted,
+            "stopped": result.stopped,
+            "kept": jsonable(result.kept) if result.kept is not None else None,
+        }
+    )

@@ -1,0 +1,144 @@
+"""``dexmm status``: where everything stands."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dexmm.cli.common import answer, common_options, console, json_option, load
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dexmm.config import Config
+    from dexmm.model.snapshot import ChainView
+    from dexmm.ops.status import Sight
+
+BASE_PLACES, QUOTE_PLACES, ETH_PLACES = 6, 2, 4
+
+
+@click.command()
+@common_options
+@json_option
+def status(config_path: Path, as_json: bool) -> None:
+    """Show the pool, the positions, the inventory, and what is refused and why.
+
+    Reads only: needs neither the key nor the lock, and works beside a running loop.
+    """
+    from dexmm.ops.status import facts, look
+
+    config = load(config_path)
+    sight = look(config)
+    if as_json:
+        answer(facts(sight, config))
+    else:
+        show(sight, config)
+
+
+def show(sight: Sight, config: Config) -> None:
+    from rich.markup import escape
+
+    out = console()
+    _headline(out, sight, config)
+    _holdings(out, sight.snapshot.chain)
+    for refusal in sight.decision.refusals:
+        out.print(f"[yellow]refuses[/]  {refusal.rule}: {escape(refusal.detail)}")
+    for flight in sight.snapshot.chain.in_flight:
+        where = "mined" if flight.mined else f"waiting for {flight.blocks_waiting} blocks"
+        out.print(f"in flight  {flight.step} at nonce {flight.nonce}, {where}")
+    for line in _last(sight):
+        out.print(escape(line))
+    for warning in sight.warnings:
+        out.print(f"[yellow]missing[/]  {escape(warning)}")
+
+
+def _headline(out: Console, sight: Sight, config: Config) -> None:
+    from rich.markup import escape
+
+    from dexmm.ops.narrate import digits
+
+    view, decision = sight.snapshot.chain, sight.decision
+    market, strategy = view.market, config.strategy
+    pair = f"{market.base.symbol}/{market.quote.symbol}"
+    fee = Decimal(market.fee_pips).scaleb(-4).normalize()
+    colour = {"ACTIVE": "green", "REDUCING": "yellow"}.get(decision.state, "red")
+    price = market.price(view.pool.sqrt_price_x96)
+    out.print(
+        f"[bold]{pair} {fee:f} %[/] on {config.network.name}, block {view.block.number} "
+        f"({_moment(view.block.timestamp)})"
+    )
+    out.print(f"state      [{colour}]{decision.state}[/]  {escape(decision.reason)}")
+    if reason := sight.snapshot.halted or sight.snapshot.memory.halted:
+        out.print(f"halted     [red]{escape(reason)}[/]; `dexmm resume` lifts it")
+    out.print(
+        f"price      {digits(price, QUOTE_PLACES)} {market.quote.symbol} per "
+        f"{market.base.symbol}, fair {digits(decision.fair_price, QUOTE_PLACES)}"
+    )
+    out.print(
+        f"inventory  {digits(decision.nav, QUOTE_PLACES)} {market.quote.symbol}, "
+        f"{decision.share * 100:.1f} % of it {market.base.symbol} (band "
+        f"{strategy.band_low * 100:.0f} to {strategy.band_high * 100:.0f} %)"
+    )
+
+
+def _holdings(out: Console, view: ChainView) -> None:
+    from rich.table import Table
+
+    from dexmm.ops.narrate import digits, price_range
+    from dexmm.units import to_decimal
+
+    market = view.market
+    table = Table(box=None, pad_edge=False)
+    table.add_column("where")
+    table.add_column("range")
+    symbols = (market.base.symbol, market.quote.symbol)
+    for heading in ("", *symbols, "ETH", *(f"fees {symbol}" for symbol in symbols)):
+        table.add_column(heading, justify="right")
+    base, quote = market.base_quote(view.wallet.amount0, view.wallet.amount1)
+    eth = to_decimal(view.wallet.eth, 18)
+    table.add_row(
+        "wallet",
+        "",
+        "",
+        digits(base, BASE_PLACES),
+        digits(quote, QUOTE_PLACES),
+        digits(eth, ETH_PLACES),
+    )
+    for position in view.positions:
+        base, quote = market.base_quote(position.amount0, position.amount1)
+        fees_base, fees_quote = market.base_quote(position.fees0, position.fees1)
+        low, high = price_range(market, position.tick_lower, position.tick_upper)
+        inside = position.in_range(view.pool.tick)
+        table.add_row(
+            f"NFT {position.token_id}",
+            f"{digits(low, QUOTE_PLACES)} to {digits(high, QUOTE_PLACES)}",
+            "in range" if inside else "out",
+            digits(base, BASE_PLACES),
+            digits(quote, QUOTE_PLACES),
+            "",
+            digits(fees_base, BASE_PLACES),
+            digits(fees_quote, QUOTE_PLACES),
+        )
+    out.print(table)
+    if view.other_positions:
+        out.print(f"({view.other_positions} NFTs of other pools or empty ones are left alone)")
+
+
+def _last(sight: Sight) -> list[str]:
+    from dexmm.ops.narrate import events
+
+    if sight.last is None:
+        return ["last turn  none on record"]
+    lines = events(sight.last) or ["nothing to do"]
+    return [
+        f"last turn  {sight.last.id}, {_moment(sight.last.at)}",
+        *(f"           {line}" for line in lines),
+    ]
+
+
+def _moment(timestamp: int) -> str:
+    return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M:%S} UTC"

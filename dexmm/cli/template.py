@@ -1,0 +1,243 @@
+"""The text of ``dexmm.toml`` and ``.env.example``: every setting, its meaning and its default.
+
+The settings themselves are ``config``'s; this file holds their meanings. A test fails when one
+has no meaning here, or when the written file is read back as anything but the defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from dexmm.config import CHAINLINK_ETH_USD, CHAINLINK_PAXG_USD, SECTIONS, Section
+from dexmm.settings import PREFIX, SECRETS
+
+PAXG = "0x45804880De22913dAFE09f4980848ECE6EcbAf78"
+PAXG_USDT_500 = "0x7Cb85f75e61226060453a997a7733F76707Df337"
+
+SECTION_TITLES = {
+    "network": "Which chain, and whom to ask about it",
+    "wallet": "Whose money. Secrets go to .env, never in here",
+    "market": "One Uniswap v3 pool. What the pool itself knows is read from it",
+    "strategy": "What to hold",
+    "guards": "What is never done, whatever the strategy wants",
+    "gas": "What transactions may cost",
+    "loop": "When, and where its memory is kept",
+}
+
+MEANINGS = {
+    "network": {
+        "name": "sandbox or fork (an Anvil node), or mainnet (real money; needs --live to run)",
+        "rpc_urls": "nodes, http or https, tried in order; one with an API key belongs in .env",
+        "chain_id": "what the node must say it is",
+        "relay_url": "a private relay for transactions; exits fall back to the public nodes",
+        "timeout_seconds": "how long a node may take to answer",
+        "confirmations": "blocks on top of a transaction before it counts as final",
+    },
+    "wallet": {
+        "address": "whom to look at; without it, the keystore's own address",
+        "keystore": "encrypted JSON key file, relative to this file, readable by you alone",
+        "password": "of the keystore",
+        "private_key": "64 hexadecimal digits; sandbox and fork only",
+        "safe_address": "where `dexmm withdraw --to safe` may send everything",
+    },
+    "market": {
+        "pool": "the pool's address",
+        "base": "the token whose share is kept in its band; the pool's other token is the quote",
+        "price_low": "quote per base; below it nothing is put into the pool",
+        "price_high": "quote per base; above it nothing is put into the pool",
+        "position_manager": "Uniswap's NonfungiblePositionManager",
+        "swap_router": "Uniswap's SwapRouter",
+        "reference_feed": "Chainlink base/USD feed that the pool's price is held against",
+        "reference_heartbeat_seconds": "older than this, the feed is stale and nothing is minted",
+        "eth_feed": "Chainlink ETH/USD feed, to put gas beside fees",
+        "eth_price": "quote per ETH where there is no eth_feed",
+    },
+    "strategy": {
+        "name": "budget, avellaneda, single, passive, recentre or hold",
+        "band_low": "least share of the inventory's value in base, 0 to 1",
+        "band_high": "greatest share, 0 to 1",
+        "target": "the share that ranges pull towards, 0 to 1",
+        "edge_sigmas": "an edge is this many standard deviations of the price away, ...",
+        "horizon_hours": "... over this many hours",
+        "edge_min_bp": "no edge nearer than this, basis points of the price",
+        "edge_max_bp": "no edge farther than this, basis points of the price",
+        "sigma_annual": "volatility a year until enough has been seen; 0.16 is 16 %",
+        "sigma_halflife_hours": "how fast what was seen of volatility is forgotten",
+        "sigma_sample_seconds": "prices nearer in time than this are not compared for it",
+        "risk_aversion": "avellaneda: how far the share skews the edges, 0 is not at all",
+        "dwell_seconds": "how long the price must stay beyond an edge before ranges follow",
+        "max_age_hours": "a range older than this is made anew",
+        "regime_ratio": "volatility this many times what the range was made for is a new regime",
+        "capital_bp": "a deposit worth this much of the inventory is put to work, basis points",
+        "min_interval_seconds": "between two re-ranges",
+        "liquidity_tolerance_bp": "a range this close in liquidity is left alone, basis points",
+        "min_position_quote": "smaller than this is dust, not a position; in quote",
+        "pool_swap": "may swap in the pool, as the last resort for a share outside its band",
+        "recovery_hours": "how long ranges may try before that",
+        "economic_gate": "re-range only when fees and risk pay for the gas",
+        "max_gas_bp": "of the inventory's value, for one re-range; basis points",
+        "band_tolerance": "outside the band by more than this share is a trigger, 0 to 1",
+    },
+    "guards": {
+        "twap_seconds": "window of the pool's time-weighted average price",
+        "twap_max_ticks": "how far the pool's price may be from it; a tick is 0.01 %",
+        "observation_cardinality": "oracle slots to pay for when the window is longer than the "
+        "pool's history; 0 is never",
+        "reference_max_bp": "how far the pool may be from the reference feed, basis points",
+        "max_block_age_seconds": "a newest block older than this means a node that lags",
+        "max_loss_bp": "value a re-range may lose at one price, basis points",
+        "slippage_bp": "each leg's minimum below its simulated amount, basis points",
+        "max_move_ticks": "how far a range's centre may move at once",
+        "max_drawdown_bp": "value below its peak, basis points: halts",
+        "max_drawdown_hold_bp": "value against never having traded, basis points: halts",
+        "stop_loss_bp": "price below its reference, basis points: stops buying and sells down",
+        "stop_loss_reference": "high (the highest price seen) or cost (what was paid)",
+        "stop_loss_release_bp": "closer than this to the reference, basis points: buys again",
+        "stop_loss_halflife_hours": "how fast a high is forgotten",
+        "slice_share": "of the base, sold at once while selling down, 0 to 1",
+        "slice_seconds": "between two such slices",
+        "token_implementations": "trusted code behind upgradable tokens; empty: the first seen",
+        "closed_weekly": "when the base's own market is closed (gold's weekend), UTC: ranges do "
+        "not follow the price then; [] for a base that trades all week",
+        "closed_events": "start/end in UTC, like 2026-12-16T18:30/2026-12-16T20:00: no new "
+        "liquidity then",
+    },
+    "gas": {
+        "max_gwei": "for what earns: re-ranges, deposits, approvals",
+        "max_exit_gwei": "for what gets out: withdraw",
+        "tip_gwei": "offered to the block's builder",
+        "daily_budget_eth": "spent in a day (UTC) at most, exits not counted",
+        "reserve_eth": "always left in the wallet, so that an exit can be paid",
+        "replace_after_blocks": "a transaction waiting this long is offered more",
+        "cancel_after_blocks": "one waiting this long is cancelled",
+        "approvals": "exact (for each use) or unlimited",
+    },
+    "loop": {
+        "interval_seconds": "between two turns of `dexmm run`",
+        "state_dir": "folder of the journal, the lock and the HALT flag, relative to this file",
+        "journal_url": "another database than journal.sqlite in state_dir",
+        "receipt_timeout_seconds": "how long a turn waits for a transaction it sent",
+        "halt_after_errors": "turns in a row that failed before it halts",
+    },
+}
+
+EXAMPLES = {
+    "network.relay_url": '"https://relay.example"',
+    "wallet.address": '"0x..."',
+    "wallet.keystore": '"keystore.json"',
+    "wallet.safe_address": '"0x..."',
+    "loop.journal_url": '"sqlite:////absolute/path/journal.sqlite"',
+}
+
+COMMENT_COLUMN = 44
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """What a configuration must say because there is no default for it."""
+
+    network: str
+    intro: str
+    price_low: int
+    price_high: int
+
+    def values(self) -> dict[str, dict[str, Any]]:
+        return {
+            "network": {"name": self.network, "rpc_urls": ["http://127.0.0.1:8545"]},
+            "market": {
+                "pool": PAXG_USDT_500,
+                "base": PAXG,
+                "price_low": self.price_low,
+                "price_high": self.price_high,
+                "reference_feed": CHAINLINK_PAXG_USD,
+                "eth_feed": CHAINLINK_ETH_USD,
+            },
+        }
+
+
+PRESETS = {
+    "sandbox": Preset(
+        network="sandbox",
+        intro="A local chain, such as `dexmm sandbox --keep` leaves running.",
+        price_low=1000,
+        price_high=10_000,
+    ),
+    "fork": Preset(
+        network="fork",
+        intro="A rehearsal on a copy of mainnet, such as `anvil --fork-url URL`.",
+        price_low=2500,
+        price_high=8000,
+    ),
+    "mainnet": Preset(
+        network="mainnet",
+        intro="Mainnet, with real money. `dexmm doctor` checks it; `dexmm run --live` acts.",
+        price_low=2500,
+        price_high=8000,
+    ),
+}
+
+
+def configuration(network: str) -> str:
+    """A commented ``dexmm.toml`` for one network."""
+    preset = PRESETS[network]
+    required = preset.values()
+    blocks = [
+        f"# dexmm: PAXG/USDT 0.05 % on Uniswap v3.\n# {preset.intro}\n#\n"
+        "# Every setting is here with its default. A line that is commented out is not set.\n"
+        f"# Any setting can be overridden as {PREFIX}<SECTION>__<KEY> in .env or the environment."
+    ]
+    for name, section in SECTIONS.items():
+        lines = [f"# {SECTION_TITLES[name]}.", f"[{name}]"]
+        lines += _settings(name, section, required.get(name, {}))
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) + "\n"
+
+
+def secrets_example(network: str) -> str:
+    """A ``.env.example``: the variables that hold secrets, all empty."""
+    lines = [
+        "# Copy to .env, fill in what you need, and run `chmod 600 .env`. Never commit it.",
+        "# An empty variable counts as not set.",
+        "",
+        f"# {MEANINGS['network']['rpc_urls']}; separated by commas",
+        f"{PREFIX}NETWORK__RPC_URLS=",
+        "",
+    ]
+    for section, key in sorted(SECRETS):
+        if key == "private_key" and network == "mainnet":
+            continue
+        lines += [f"# {MEANINGS[section][key]}", f"{PREFIX}{section.upper()}__{key.upper()}=", ""]
+    return "\n".join(lines)
+
+
+def _settings(name: str, section: type[Section], required: dict[str, Any]) -> Iterator[str]:
+    for key, field in section.model_fields.items():
+        meaning = MEANINGS[name][key]
+        if (name, key) in SECRETS:
+            yield f"# {key}: {meaning}; only as {PREFIX}{name.upper()}__{key.upper()} in .env"
+            continue
+        value = required[key] if key in required else field.get_default()
+        if value is None:
+            setting = f"# {key} = {EXAMPLES[f'{name}.{key}']}"
+        else:
+            setting = f"{key} = {_toml(value)}"
+        if len(setting) < COMMENT_COLUMN:
+            yield f"{setting:<{COMMENT_COLUMN}}# {meaning}"
+        else:
+            yield from (f"# {meaning}", setting)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | Decimal):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, str | Path):
+        return f'"{value}"'
+    raise TypeError(f"no TOML for {type(value).__name__}")

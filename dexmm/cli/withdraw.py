@@ -1,0 +1,205 @@
+"""``dexmm withdraw``: the emergency exit."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dexmm.cli.common import answer, common_options, console, finish, json_option, load
+from dexmm.errors import BadInput
+
+if TYPE_CHECKING:
+    from dexmm.config import Config
+    from dexmm.withdraw import Request
+    from dexmm.withdraw_report import Report
+
+SAFE = "safe"
+
+
+class Gwei(click.ParamType[Decimal]):
+    name = "gwei"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        try:
+            gwei = Decimal(str(value))
+        except InvalidOperation:
+            self.fail(f"{value!r} is not a number of gwei", param, ctx)
+        if not (gwei.is_finite() and 0 < gwei <= 10**6):
+            self.fail("must be above 0 and at most 1000000 gwei", param, ctx)
+        return gwei
+
+
+@click.command()
+@common_options
+@json_option
+@click.option("--dry-run", is_flag=True, help="Simulate everything, send nothing, set no HALT.")
+@click.option("--convert", is_flag=True, help="Then sell the base for quote, never far below fair.")
+@click.option(
+    "--to",
+    metavar="ADDRESS|safe",
+    help="Then send both tokens there; `safe` is wallet.safe_address.",
+)
+@click.option(
+    "--confirm-to",
+    metavar="ADDRESS",
+    help="The address once more, where --to is not wallet.safe_address and nobody can be asked.",
+)
+@click.option("--max-gwei", type=Gwei(), help="Pay up to this for gas, above gas.max_exit_gwei.")
+@click.option("--yes", is_flag=True, help="Do not ask on mainnet.")
+def withdraw(
+    config_path: Path,
+    as_json: bool,
+    dry_run: bool,
+    convert: bool,
+    to: str | None,
+    confirm_to: str | None,
+    max_gwei: Decimal | None,
+    yes: bool,
+) -> None:
+    """Get everything out of the pool, now, whatever else is broken.
+
+    Sets HALT first, so that a running loop yields; finds the positions on chain; ends with a
+    table of what is where. Killed or failed half-way, run it again. Exit codes: 0 all out,
+    2 bad usage or configuration, 3 something is trapped or was not sold, 5 try again.
+    """
+    config = load(config_path)
+    request = _request(config, dry_run, convert, to, confirm_to)
+    if config.network.name == "mainnet" and not dry_run:
+        _confirm_mainnet(yes)
+    if max_gwei is not None:
+        gas = config.gas.model_copy(update={"max_exit_gwei": max_gwei})
+        config = config.model_copy(update={"gas": gas})
+    report = _run(config, request)
+    if as_json:
+        answer(_facts(report))
+    else:
+        _show(report, config_path)
+    finish(report.exit_code)
+
+
+def _run(config: Config, request: Request) -> Report:
+    from dexmm.ops.exit_world import ExitWorld
+    from dexmm.withdraw import withdraw as get_out
+
+    return get_out(ExitWorld(config, dry_run=request.dry_run), request, config)
+
+
+def _request(
+    config: Config, dry_run: bool, convert: bool, to: str | None, confirm_to: str | None
+) -> Request:
+    from dexmm.withdraw import Request
+
+    if confirm_to is not None and to is None:
+        raise BadInput("--confirm-to repeats the address of --to; say --to ADDRESS as well")
+    address = None if to is None else _destination(config, to, confirm_to, dry_run)
+    return Request(dry_run=dry_run, convert=convert, to=address)
+
+
+def _destination(config: Config, to: str, confirm_to: str | None, dry_run: bool) -> str:
+    """The address to send to, checked and meant."""
+    safe = config.wallet.safe_address
+    if to == SAFE:
+        if safe is None:
+            raise BadInput("wallet.safe_address is not configured: set it, or say --to ADDRESS")
+        return safe
+    address = _address(to, "--to")
+    market = config.market
+    if address in {market.pool, market.base, market.position_manager, market.swap_router}:
+        raise BadInput(f"--to {address} is a contract of the market: what is sent there is lost")
+    if address == config.wallet.address:
+        raise BadInput("--to is the wallet itself: everything is there already")
+    if address == safe or dry_run:
+        return address
+    if confirm_to is not None:
+        if _address(confirm_to, "--confirm-to") != address:
+            raise BadInput("--confirm-to is another address than --to")
+        return address
+    _confirm_destination(address)
+    return address
+
+
+def _address(text: str, option: str) -> str:
+    from pydantic import TypeAdapter, ValidationError
+
+    from dexmm.fields import Address
+
+    try:
+        checked: str = TypeAdapter(Address).validate_python(text)
+    except ValidationError as error:
+        what = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise BadInput(f"{option} {what}") from None
+    return checked
+
+
+def _confirm_destination(address: str) -> None:
+    if not sys.stdin.isatty():
+        raise BadInput(
+            f"{address} is not wallet.safe_address: repeat it with --confirm-to {address}"
+        )
+    click.echo(f"{address} is not wallet.safe_address.", err=True)
+    typed = click.prompt("Type its last six characters to send everything there", err=True)
+    if typed.strip().lower() != address[-6:].lower():
+        raise BadInput("those are not its last six characters: nothing was sent")
+
+
+def _confirm_mainnet(yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise BadInput("this is mainnet and nobody can be asked: repeat with --yes")
+    if not click.confirm("This is mainnet. Halt, and take everything out of the pool?", err=True):
+        raise BadInput("nothing was done")
+
+
+def _facts(report: Report) -> dict[str, object]:
+    view = report.view
+    wallet = None
+    if view is not None:
+        base, quote = view.market.base_quote(view.wallet.amount0, view.wallet.amount1)
+        wallet = {"address": view.wallet.address, "base": base, "quote": quote}
+        wallet |= {"eth_wei": view.wallet.eth}
+    return {
+        "dry_run": report.dry_run,
+        "exit_code": report.exit_code,
+        "proved": report.proved,
+        "block": None if view is None else view.block.number,
+        "wallet": wallet,
+        "positions": () if view is None else view.positions,
+        "in_flight": () if view is None else view.in_flight,
+        "trapped": report.trapped,
+        "withheld": report.withheld,
+        "unfinished": report.unfinished,
+        "warnings": report.warnings,
+        "legs": report.legs,
+    }
+
+
+def _show(report: Report, config_path: Path) -> None:
+    from rich.table import Table
+
+    out = console()
+    for leg in report.legs:
+        out.print(_leg_line(leg.what, leg.outcome.status, leg.outcome.detail, leg.outcome.tx_hash))
+    if report.view is not None:
+        market = report.view.market
+        out.print(f"wallet {report.view.wallet.address}, block {report.view.block.number}")
+        table = Table("where", market.base.symbol, market.quote.symbol, "")
+        for place in report.places():
+            table.add_row(place.where, f"{place.base:f}", f"{place.quote:f}", place.note)
+        out.print(table)
+    for line in report.summary():
+        out.print(line)
+    if not report.dry_run:
+        out.print(f"HALT stays set. To act again: dexmm resume --config {config_path}")
+
+
+def _leg_line(what: str, status: str, detail: str, tx_hash: str) -> str:
+    return (
+        f"{what}: {status}" + (f", {detail}" if detail else "") + (f" {tx_hash}" if tx_hash else "")
+    )

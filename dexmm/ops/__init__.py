@@ -1,0 +1,1 @@
+"""What people operate with: looking, checking, explaining, resuming."""

@@ -1,0 +1,234 @@
+"""What only the node can tell: the network, the pool and its trade, the wallet, the guards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+
+from dexmm.chain.abi import ALLOWANCE
+from dexmm.chain.client import ChainClient
+from dexmm.chain.hexes import quantity, word
+from dexmm.chain.lens import LENS_ADDRESS
+from dexmm.chain.rpc import Rpc, RpcError
+from dexmm.chain.ticks import read_pool
+from dexmm.config import Config
+from dexmm.errors import DexmmError, NodeError
+from dexmm.model.snapshot import ChainView
+from dexmm.ops.checks import Check, fail, ok, warn
+from dexmm.ops.depth import measure_depth
+from dexmm.ops.flow import Flow, left_to_liquidity, measure_flow
+from dexmm.ops.narrate import digits
+from dexmm.ops.status import Sight
+from dexmm.units import to_decimal
+
+ONE_PERCENT = 100  # basis points
+REFUSED = 3
+ETHER_DECIMALS = 18
+SLOT_SECONDS = 12
+PASSING = {"gas_cap", "gas_budget", "calendar", "min_interval", "stop_loss"}  # by themselves
+TOLD_ELSEWHERE = {"halted", "oracle_history", "stale_block"}
+RETURN_ONE = "0x600160005260206000f3"  # PUSH 1, MSTORE, RETURN 32 bytes
+
+
+def node(chain: ChainClient, config: Config) -> Iterator[Check]:
+    """Is it the right network, up to date, and able to do what one-request reads need?"""
+    rpc = chain.rpc
+    started = time.perf_counter()
+    software = rpc.call("web3_clientVersion")
+    took = (time.perf_counter() - started) * 1000
+    yield ok(
+        "node",
+        f"{rpc.name} is {software}, chain {config.network.chain_id}, answers in {took:.0f} ms",
+    )
+    if rpc.call("eth_syncing"):
+        yield fail("sync", f"{rpc.name} is still syncing", "wait, or name another node", 5)
+    yield _overrides(rpc)
+    for spare in config.network.rpc_urls[1:]:
+        yield _spare(Rpc([spare.get_secret_value()], config.network.timeout_seconds), config)
+
+
+def block(sight: Sight, config: Config) -> Check:
+    """How old the newest block is by this machine's clock, which a local chain need not follow."""
+    here = sight.snapshot.chain.block
+    if config.network.name != "mainnet":
+        return ok("block", f"{here.number}, in the {config.network.name}'s own time")
+    age = sight.snapshot.observed_at - here.timestamp
+    line = f"{here.number}, {age} s old"
+    if age > config.guards.max_block_age_seconds:
+        return fail("block", line, "the node or this machine's clock is behind", 5)
+    return ok("block", line)
+
+
+def pool(sight: Sight) -> Iterator[Check]:
+    """What the pool itself says."""
+    view = sight.snapshot.chain
+    market = view.market
+    fee = Decimal(market.fee_pips).scaleb(-4)
+    kept = (
+        fee * left_to_liquidity(view.pool.fee_protocol, zero_for_one=True),
+        fee * left_to_liquidity(view.pool.fee_protocol, zero_for_one=False),
+    )
+    price = market.price(view.pool.sqrt_price_x96)
+    yield ok(
+        "pool",
+        f"{market.base.symbol}/{market.quote.symbol} {fee.normalize():f} %, of which liquidity "
+        f"keeps {min(kept).normalize():f} %; price {digits(price, 2)}, fair "
+        f"{digits(sight.decision.fair_price, 2)}",
+    )
+    yield _oracle(view)
+
+
+def depth(chain: ChainClient, view: ChainView) -> Check:
+    """What a trade must bring to move the price 1 % each way."""
+    market = view.market
+    try:
+        state, _ = read_pool(chain.rpc, market)
+        found = measure_depth(state, market, market.price(state.sqrt_price_x96), ONE_PERCENT)
+    except DexmmError as error:
+        return warn("depth", f"cannot be measured: {error.message}")
+    line = (
+        f"buying with {digits(found.quote_up, 0)} {market.quote.symbol} moves the price up 1 %, "
+        f"selling {digits(found.base_down, 2)} {market.base.symbol} moves it down 1 %"
+    )
+    if not state.liquidity:
+        return warn("depth", f"nothing is for sale at this price; {line}")
+    return ok("depth", line)
+
+
+def flow(chain: ChainClient, view: ChainView) -> tuple[Check, Flow | None]:
+    """What traded lately, and what it paid to liquidity."""
+    symbol = view.market.quote.symbol
+    try:
+        found = measure_flow(chain.rpc, view.market, view.pool.fee_protocol, view.block.number)
+    except NodeError as error:
+        return warn("flow", f"cannot be measured: {error.message}", "use a node with logs"), None
+    line = (
+        f"{found.swaps} swaps in {found.blocks} blocks ({_span(found.seconds)}): "
+        f"{digits(found.per_day(found.swaps), 1)} a day, {digits(found.per_day(found.volume), 0)} "
+        f"{symbol} a day, {digits(found.per_day(found.fees), 2)} {symbol} a day of fees to all "
+        "liquidity in range"
+    )
+    if not found.swaps:
+        return warn("flow", line, "a pool that nobody trades in cannot pay its gas"), found
+    return ok("flow", line), found
+
+
+def reference(view: ChainView) -> Iterator[Check]:
+    for each in view.references:
+        age = view.block.timestamp - each.updated_at
+        if each.price is None:
+            yield warn(each.name, each.problem, "check market.reference_feed")
+        else:
+            detail = f"{digits(each.price, 2)}, {_span(age)} old (at most "
+            yield ok(each.name, f"{detail}{_span(each.heartbeat_seconds)})")
+    if not view.references:
+        yield warn(
+            "reference",
+            "the pool is held against nothing but its own past",
+            "set market.reference_feed to a Chainlink feed of the base",
+        )
+
+
+def wallet(chain: ChainClient, sight: Sight, config: Config) -> Iterator[Check]:
+    """Ether for the way out, something to put to work, and who may take it."""
+    view = sight.snapshot.chain
+    eth = to_decimal(view.wallet.eth, ETHER_DECIMALS)
+    line = f"{view.wallet.address} has {digits(eth, 4)} ETH"
+    reserve = config.gas.reserve_eth
+    if eth < reserve:
+        advice = f"send it ether: gas.reserve_eth is {reserve}"
+        yield fail("ether", f"{line}, under the reserve that pays an exit", advice, REFUSED)
+    else:
+        yield ok("ether", line)
+    base, quote = view.market.base_quote(view.wallet.amount0, view.wallet.amount1)
+    held = (
+        f"{digits(base, 6)} {view.market.base.symbol}, {digits(quote, 2)} "
+        f"{view.market.quote.symbol} idle, {len(view.positions)} positions in this market"
+    )
+    if sight.decision.nav < config.strategy.min_position_quote:
+        yield warn("inventory", held, "send it something to work with")
+    else:
+        yield ok("inventory", held)
+    yield _approvals(chain, view, config)
+
+
+def guards(sight: Sight) -> Iterator[Check]:
+    """Every guard that bites now and has no line of its own, in its own words."""
+    bites = [refusal for refusal in sight.decision.refusals if refusal.rule not in TOLD_ELSEWHERE]
+    for refusal in bites:
+        name = f"guard {refusal.rule}"
+        if refusal.rule in PASSING:
+            yield warn(name, refusal.detail)
+        else:
+            yield fail(name, refusal.detail, exit_code=REFUSED)
+    if not bites:
+        yield ok("guards", "none bites")
+
+
+def _overrides(rpc: Rpc) -> Check:
+    """One read in one request rests on it; without it there are slower ways."""
+    call = {"to": LENS_ADDRESS, "data": "0x"}
+    try:
+        answer = rpc.call("eth_call", [call, "latest", {LENS_ADDRESS: {"code": RETURN_ONE}}])
+        supported = word(answer, "a probe") == 1
+    except (RpcError, NodeError):
+        supported = False
+    if supported:
+        return ok("state override", "the node runs the snapshot lens in place")
+    return warn("state override", "refused: snapshots take a larger request, depth cannot be read")
+
+
+def _spare(rpc: Rpc, config: Config) -> Check:
+    try:
+        chain_id = quantity(rpc.call("eth_chainId"), "the chain id")
+    except NodeError as error:
+        return warn("spare node", error.message, "correct network.rpc_urls")
+    if chain_id != config.network.chain_id:
+        return fail("spare node", f"{rpc.name} is on chain {chain_id}", "correct network.rpc_urls")
+    return ok("spare node", f"{rpc.name} answers")
+
+
+def _oracle(view: ChainView) -> Check:
+    state = view.pool
+    history = max(view.block.timestamp - state.oldest_observation, 0)
+    line = (
+        f"reaches back {_span(history)} of the {_span(state.twap_seconds)} that are averaged, "
+        f"{state.observation_cardinality} of {state.observation_cardinality_next} slots"
+    )
+    if state.mean_tick is None:
+        slots = state.twap_seconds // SLOT_SECONDS
+        advice = f"set guards.observation_cardinality = {slots}, or shorten guards.twap_seconds"
+        return fail("oracle", line, advice, REFUSED)
+    return ok("oracle", f"{line}; {state.tick - state.mean_tick:+d} ticks off the average")
+
+
+def _approvals(chain: ChainClient, view: ChainView, config: Config) -> Check:
+    """Allowances that are left over; exact ones are used up by what they were given for."""
+    market = view.market
+    found = []
+    for token, to_manager in (
+        (market.token0, view.wallet.allowance0),
+        (market.token1, view.wallet.allowance1),
+    ):
+        asked = ALLOWANCE(view.wallet.address, market.swap_router)
+        call = {"to": token.address, "data": "0x" + asked.hex()}
+        to_router = word(chain.rpc.call("eth_call", [call, "latest"]), "an allowance")
+        found += [
+            f"{token.symbol} to the {spender}"
+            for spender, amount in (("position manager", to_manager), ("swap router", to_router))
+            if amount
+        ]
+    if not found:
+        return ok("approvals", "none is open")
+    line = f"open: {', '.join(found)}"
+    if config.gas.approvals == "exact":
+        return warn("approvals", line, "exact ones are used up; revoke what you did not give")
+    return ok("approvals", line)
+
+
+def _span(seconds: int) -> str:
+    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{Decimal(seconds) / size:.1f} {unit}".replace(".0 ", " ")
+    return f"{seconds} s"

@@ -1,0 +1,59 @@
+"""Every prerequisite, in the order in which one depends on another.
+
+Machine, configuration, secrets and state come first and need no node; then the node, the market,
+the wallet, the guards, and last whether it is worth it. What cannot be looked at because
+something before it failed is left out, not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from dexmm.config import Config
+from dexmm.errors import DexmmError
+from dexmm.ops import check_machine, check_market
+from dexmm.ops.checks import Check, Diagnosis, failed_by, ok, warn
+from dexmm.ops.status import open_eyes, see
+
+
+def diagnose(load: Callable[[], Config], find_anvil: Callable[[], Path]) -> Diagnosis:
+    """Look at everything; change nothing. ``load`` may raise, which is a finding like others."""
+    return Diagnosis(tuple(_checks(load, find_anvil)))
+
+
+def _checks(load: Callable[[], Config], find_anvil: Callable[[], Path]) -> Iterator[Check]:
+    yield from check_machine.machine(find_anvil)
+    try:
+        config = load()
+    except DexmmError as error:
+        yield failed_by("configuration", error)
+        return
+    yield ok(
+        "configuration",
+        f"strategy {config.strategy.name} on {config.network.name}, fingerprint "
+        f"{config.fingerprint()}",
+    )
+    yield from check_machine.secrets(config)
+    yield from check_machine.state(config)
+    try:
+        yield from _world(config)
+    except DexmmError as error:
+        yield failed_by("node", error)
+
+
+def _world(config: Config) -> Iterator[Check]:
+    chain, warnings = open_eyes(config)
+    yield from check_market.node(chain, config)
+    sight = see(config, chain, warnings)
+    view = sight.snapshot.chain
+    yield check_market.block(sight, config)
+    yield from check_market.pool(sight)
+    yield check_market.depth(chain, view)
+    trade, _flow = check_market.flow(chain, view)
+    yield trade
+    yield from check_market.reference(view)
+    yield from check_market.wallet(chain, sight, config)
+    yield from check_market.guards(sight)
+    for warning in sight.warnings:
+        yield warn("missing", warning)

@@ -1,0 +1,74 @@
+"""A journal entry in words: one line a turn, and one for every thing done or refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dexmm.model.entry import Entry
+from dexmm.model.market import Market
+from dexmm.model.steps import Outcome
+from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
+from dexmm.units import to_decimal
+
+SUMMARIES = {
+    "approve": "allowances set",
+    "rerange": "liquidity moved",
+    "swap": "swapped in the pool",
+    "raise_cardinality": "oracle slots paid for",
+    "transfer": "sent",
+    "settle": "settled an open transaction",
+}
+
+
+def headline(entry: Entry) -> str:
+    """Where things stand: block, price, share, value, and the state if it is not ACTIVE."""
+    chain, decision = entry.snapshot.chain, entry.decision
+    price = chain.market.price(chain.pool.sqrt_price_x96)
+    parts = [
+        f"block {chain.block.number}",
+        f"price {digits(price, 2)}",
+        f"share {decision.share * 100:.1f} %",
+        f"value {digits(decision.nav, 2)} {chain.market.quote.symbol}",
+        f"{len(chain.positions)} position{'' if len(chain.positions) == 1 else 's'}",
+    ]
+    if decision.state != "ACTIVE":
+        parts.append(decision.state)
+    return "  ".join(parts)
+
+
+def events(entry: Entry) -> list[str]:
+    """What the turn did, wanted and could not; empty when nothing happened."""
+    lines = [_outcome(outcome, entry.snapshot.chain.market) for outcome in entry.outcomes]
+    if entry.decision.trigger is not None and (lines or entry.decision.withheld):
+        lines.insert(0, f"{entry.decision.trigger}: {entry.decision.reason}")
+    if entry.decision.withheld:
+        lines += [f"refused by {r.rule}: {r.detail}" for r in entry.decision.refusals]
+    return lines
+
+
+def digits(number: Decimal, places: int) -> str:
+    return f"{number:,.{places}f}".replace(",", " ")
+
+
+def price_range(market: Market, tick_lower: int, tick_upper: int) -> tuple[Decimal, Decimal]:
+    """A tick range as prices, low first, quote per base."""
+    one, other = (market.price(get_sqrt_ratio_at_tick(tick)) for tick in (tick_lower, tick_upper))
+    return min(one, other), max(one, other)
+
+
+def _outcome(outcome: Outcome, market: Market) -> str:
+    what = SUMMARIES[outcome.step]
+    if outcome.status == "mined":
+        gas = to_decimal(outcome.gas_used * outcome.gas_price, 18)
+        ranges = ", ".join(
+            "{}..{}".format(
+                *(digits(p, 2) for p in price_range(market, m.tick_lower, m.tick_upper))
+            )
+            for m in outcome.minted
+        )
+        into = f" into {ranges}" if ranges else ""
+        return f"{what}{into}: {outcome.gas_used:,} gas, {gas:.6f} ETH, {outcome.tx_hash}"
+    if outcome.refusal is not None:
+        return f"{outcome.step} refused by {outcome.refusal.rule}: {outcome.refusal.detail}"
+    detail = f": {outcome.detail}" if outcome.detail else ""
+    return f"{outcome.step} {outcome.status}{detail} {outcome.tx_hash}".rstrip()

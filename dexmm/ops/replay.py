@@ -1,0 +1,69 @@
+"""Recorded history decided again: the same snapshot and settings must give the same decision."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from dexmm.config import Config
+from dexmm.errors import BadInput
+from dexmm.model.entry import Entry
+from dexmm.strategy.decide import decide
+from dexmm.strategy.plan import plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One field that came out otherwise than it was recorded."""
+
+    turn: int
+    at: int
+    field: str  # "decision.trigger", "steps"
+    recorded: object
+    now: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    turns: int
+    differing_turns: int
+    differences: tuple[Difference, ...]
+
+
+def replay(entries: Iterable[Entry], config_of: Callable[[str], Config | None]) -> Replayed:
+    """Decide and plan every entry again. ``config_of`` maps a recorded fingerprint to settings.
+
+    Raises ``BadInput`` when a turn's configuration is not on record.
+    """
+    turns = differing = 0
+    differences: list[Difference] = []
+    for entry in entries:
+        config = config_of(entry.config)
+        if config is None:
+            raise BadInput(
+                f"turn {entry.id} was decided with configuration {entry.config}, which is not on "
+                "record: replay with --config-from file"
+            )
+        found = list(compare(entry, config))
+        turns += 1
+        differing += bool(found)
+        differences += found
+    return Replayed(turns=turns, differing_turns=differing, differences=tuple(differences))
+
+
+def compare(entry: Entry, config: Config) -> Iterator[Difference]:
+    """What ``config`` decides and plans otherwise for one recorded snapshot."""
+    decision = decide(entry.snapshot, config)
+    pairs = [
+        (
+            f"decision.{field.name}",
+            getattr(entry.decision, field.name),
+            getattr(decision, field.name),
+        )
+        for field in dataclasses.fields(decision)
+    ]
+    pairs.append(("steps", entry.steps, plan(entry.snapshot, decision, config)))
+    for field, recorded, now in pairs:
+        if recorded != now:
+            yield Difference(turn=entry.id, at=entry.at, field=field, recorded=recorded, now=now)

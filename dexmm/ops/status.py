@@ -1,0 +1,161 @@
+"""Where everything stands now: looked at, never touched, with whatever part of the past is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dexmm.chain.client import ChainClient, connect
+from dexmm.config import Config
+from dexmm.errors import DexmmError
+from dexmm.model.decision import Decision
+from dexmm.model.entry import Entry
+from dexmm.model.holdings import Position
+from dexmm.model.intent import IntentLog
+from dexmm.model.memory import Memory
+from dexmm.model.snapshot import Snapshot
+from dexmm.ops.records import NoIntents, open_intents, open_journal
+from dexmm.ops.world import wall_clock
+from dexmm.store.flags import HaltFlag
+from dexmm.strategy.decide import decide
+from dexmm.units import to_decimal
+
+ETHER_DECIMALS = 18
+NO_EXCHANGE = {"base": None, "quote": None, "perpetual": None}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """One look: what is there now, what would be decided, and what the last turn did."""
+
+    snapshot: Snapshot
+    decision: Decision
+    last: Entry | None
+    warnings: tuple[str, ...]  # what could not be read, and so is missing here
+
+
+def open_eyes(config: Config) -> tuple[ChainClient, list[str]]:
+    """A connection that only reads. A journal that cannot be read is a warning, not an error."""
+    warnings: list[str] = []
+    nothing: IntentLog = NoIntents()
+    log = _forgiving(lambda: open_intents(config), nothing, warnings)
+    return connect(config, log, wall_clock, read_only=True), warnings
+
+
+def look(config: Config) -> Sight:
+    """Read-only: no key, no lock, nothing written. Raises as ``connect`` and ``observe``."""
+    chain, warnings = open_eyes(config)
+    return see(config, chain, warnings)
+
+
+def see(config: Config, chain: ChainClient, warnings: list[str]) -> Sight:
+    """The same over a connection that is open already."""
+    view = chain.observe()
+    journal = _forgiving(lambda: open_journal(config), None, warnings)
+    memory, last = Memory(), None
+    if journal is not None:
+        memory = _forgiving(journal.memory, memory, warnings)
+        last = _forgiving(journal.last, last, warnings)
+    real = config.network.name == "mainnet"
+    snapshot = Snapshot(
+        chain=view,
+        observed_at=wall_clock() if real else view.block.timestamp,
+        memory=memory,
+        halted=HaltFlag(config.state_dir).reason(),
+    )
+    return Sight(
+        snapshot=snapshot,
+        decision=decide(snapshot, config),
+        last=last,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def facts(sight: Sight, config: Config) -> dict[str, object]:
+    """What ``status --json`` answers. Integers of the chain are text, whatever their size."""
+    view, decision = sight.snapshot.chain, sight.decision
+    market, pool, wallet = view.market, view.pool, view.wallet
+    base, quote = market.base_quote(wallet.amount0, wallet.amount1)
+    return {
+        "network": config.network.name,
+        "chain_id": market.chain_id,
+        "block": view.block.number,
+        "block_timestamp": view.block.timestamp,
+        "state": decision.state,
+        "halted": sight.snapshot.halted or sight.snapshot.memory.halted or None,
+        "base": {"symbol": market.base.symbol, "address": market.base.address},
+        "quote": {"symbol": market.quote.symbol, "address": market.quote.address},
+        "pool": {
+            "address": market.pool,
+            "fee_pips": market.fee_pips,
+            "fee_protocol": pool.fee_protocol,
+            "tick": pool.tick,
+            "tick_spacing": market.tick_spacing,
+            "sqrt_price_x96": str(pool.sqrt_price_x96),
+            "price": market.price(pool.sqrt_price_x96),
+            "liquidity": str(pool.liquidity),
+        },
+        "fair_price": decision.fair_price,
+        "positions": [_position(position, pool.tick) for position in view.positions],
+        "other_positions": view.other_positions,
+        "balances": {
+            "wallet": {
+                "address": wallet.address,
+                "base": base,
+                "quote": quote,
+                "eth": to_decimal(wallet.eth, ETHER_DECIMALS),
+            },
+            "exchange": NO_EXCHANGE,
+        },
+        "share": decision.share,
+        "nav": decision.nav,
+        "strategy": config.strategy.name,
+        "trigger": decision.trigger,
+        "reason": decision.reason,
+        "withheld": decision.withheld,
+        "refusals": decision.refusals,
+        "in_flight": view.in_flight,
+        "last_turn": _turn(sight.last),
+        "warnings": sight.warnings,
+    }
+
+
+def _position(position: Position, tick: int) -> dict[str, object]:
+    return {
+        "token_id": position.token_id,
+        "tick_lower": position.tick_lower,
+        "tick_upper": position.tick_upper,
+        "liquidity": str(position.liquidity),
+        "amount0": str(position.amount0),
+        "amount1": str(position.amount1),
+        "fees0": str(position.fees0),
+        "fees1": str(position.fees1),
+        "in_range": position.in_range(tick),
+    }
+
+
+def _turn(entry: Entry | None) -> dict[str, object] | None:
+    if entry is None:
+        return None
+    return {
+        "id": entry.id,
+        "at": entry.at,
+        "block": entry.snapshot.chain.block.number,
+        "state": entry.decision.state,
+        "trigger": entry.decision.trigger,
+        "reason": entry.decision.reason,
+        "withheld": entry.decision.withheld,
+        "refusals": entry.decision.refusals,
+        "outcomes": entry.outcomes,
+    }
+
+
+def _forgiving(read: Callable[[], T], otherwise: T, warnings: list[str]) -> T:
+    try:
+        return read()
+    except DexmmError as error:
+        warnings.append(error.message)
+        return otherwise

@@ -1,0 +1,150 @@
+"""The end of a run, for people: what it amounts to, and how to use what was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from shlex import quote
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dexmm.ops.narrate import digits
+from dexmm.sandbox.run import Kept, Result
+from dexmm.sandbox.summary import Summary
+
+WIDEST = 100
+
+
+def show(console: Console, result: Result) -> None:
+    """Everything on stdout."""
+    width = min(console.width, WIDEST) if console.is_terminal else WIDEST
+    console.print()
+    console.print(_figures(result.summary), width=width)
+    console.print()
+    console.print(_refusals(result.summary), width=width)
+    if result.stopped:
+        console.print(f"Stopped early: {result.stopped}.", style="yellow")
+    if result.halted:
+        console.print(f"Halted itself: {result.halted}.", style="red")
+    if result.kept is not None:
+        for line in kept_lines(result.kept):
+            console.print(line, markup=False, soft_wrap=True)
+
+
+def kept_lines(kept: Kept) -> tuple[str, ...]:
+    config = quote(str(kept.config))
+    return (
+        "",
+        f"The chain runs on at {kept.url}; its prices stand still. Use it with",
+        f"  dexmm status --config {config}",
+        f"  dexmm run --once --config {config}",
+        f"  scripts/withdraw.py --config {config}",
+        f"and end it with  kill {kept.pid}",
+    )
+
+
+def _figures(summary: Summary) -> RenderableType:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in _rows(summary):
+        table.add_row(name, value)
+    return table
+
+
+def _rows(s: Summary) -> Iterator[tuple[str, str]]:
+    hours = Decimal(s.simulated_seconds) / 3600
+    yield (
+        "turns",
+        (
+            f"{s.turns} of {s.planned_turns}, {hours:.0f} simulated hours in {s.wall_seconds} s"
+            + (f"; {s.skipped_turns} skipped" if s.skipped_turns else "")
+            + (f"; {s.candles_filled} missing candles filled" if s.candles_filled else "")
+        ),
+    )
+    yield (
+        "market",
+        (
+            f"{s.prices.rsplit('/', 1)[-1]}: {digits(s.start_price, 2)} to {digits(s.end_price, 2)}; "
+            f"{s.pool_swaps:,} swaps ({s.flow} flow), {digits(s.noise_base, 1)} of base traded by "
+            f"noise, {digits(s.arbitrage_base, 1)} by arbitrage"
+        ),
+    )
+    yield (
+        "actions",
+        (
+            f"{_count(s.deposits, 'deposit')}, {_count(s.reranges, 're-range')}, "
+            f"{_count(s.swaps, 'swap')}; {_count(s.transactions, 'transaction')}, {s.reverted} reverted"
+        ),
+    )
+    yield "gas", f"{s.gas_eth:.6f} ETH, {digits(s.gas_quote, 2)} in quote"
+    yield (
+        "fees earned",
+        (
+            f"{digits(s.fees_value, 2)} in quote ({s.fees_base:.6f} base and {digits(s.fees_quote, 2)} "
+            "quote), the protocol's share already gone"
+        ),
+    )
+    share = s.share
+    yield (
+        "share of base",
+        (
+            f"{_percent(share.low)} min, {_percent(share.mean)} mean, {_percent(share.high)} max; "
+            f"inside {_percent(s.band_low, 0)} to {_percent(s.band_high, 0)} for "
+            f"{_percent(share.in_band, 2)} of turns"
+        ),
+    )
+    yield "in range", f"{_percent(s.in_range)} of turns"
+    yield "value", f"{digits(s.nav_start, 2)} to {digits(s.nav_end, 2)}"
+    yield (
+        "holding",
+        (
+            f"{digits(s.holding_end, 2)}: {_signed(s.against_holding)} "
+            f"({s.against_holding_bp:+.1f} bp), after gas {_signed(s.after_gas)}"
+        ),
+    )
+    yield (
+        "rebalanced",
+        (
+            f"{digits(s.rebalanced_end, 2)}: {_signed(s.against_rebalanced)} "
+            f"({s.against_rebalanced_bp:+.1f} bp), against the starting share kept at every moment "
+            "at no cost"
+        ),
+    )
+    yield (
+        "positions",
+        (
+            f"{s.positions_on_chain} on chain, {s.positions_tracked} tracked, "
+            f"{len(s.untracked)} untracked"
+            + (f": {', '.join(map(str, s.untracked))}" if s.untracked else "")
+        ),
+    )
+
+
+def _refusals(summary: Summary) -> RenderableType:
+    if not summary.refusals:
+        return Text("No guard bit.")
+    table = Table(box=None, padding=(0, 2, 0, 0), title="Guards that bit", title_justify="left")
+    table.add_column("rule", no_wrap=True, style="yellow")
+    table.add_column("turns", justify="right", no_wrap=True)
+    table.add_column("held back", justify="right", no_wrap=True)
+    table.add_column("why, the first time")
+    for refused in summary.refusals:
+        table.add_row(
+            refused.rule, str(refused.turns), str(refused.withheld), Text(refused.explanation)
+        )
+    return Group(table)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _percent(share: Decimal, places: int = 1) -> str:
+    return f"{share * 100:.{places}f} %"
+
+
+def _signed(value: Decimal) -> str:
+    return ("+" if value >= 0 else "−") + digits(abs(value), 2)

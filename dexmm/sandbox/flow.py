@@ -1,0 +1,73 @@
+"""Who trades in the pool for reasons of their own: seeded swaps of measured size and frequency.
+
+Both sorts come from every PAXG move in and out of PAXG pools over 981 blocks of mainnet
+(2026-03-30, blocks 24768676 to 24769672):
+
+* ``real``: the PAXG/USDT 0.05 % pool itself: 34 swaps, mean 0.071, largest 0.148 PAXG.
+* ``busy``: what the PAXG/USDC 0.05 % pool saw in the same blocks: 134 swaps, mean 0.356, largest
+  1.377 PAXG, twenty times the volume.
+
+Arrivals are Poisson. Sizes are ``largest * Beta(alpha, beta)``, fitted to mean and median; the
+direction is a fair coin: what these swaps push, the arbitrageur brings back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+from types import MappingProxyType
+
+_MEASURED_SECONDS = 981 * 12
+_DUST = Decimal("0.0001")  # of base: smaller swaps tell nothing and cost a transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Statistics of one kind of flow; sizes in base."""
+
+    swaps_per_second: float
+    largest: float
+    alpha: float
+    beta: float
+
+    @property
+    def mean(self) -> float:
+        return self.largest * self.alpha / (self.alpha + self.beta)
+
+
+FLOWS: Mapping[str, Flow] = MappingProxyType(
+    {
+        "busy": Flow(swaps_per_second=134 / _MEASURED_SECONDS, largest=1.377, alpha=1.2, beta=3.44),
+        "real": Flow(swaps_per_second=34 / _MEASURED_SECONDS, largest=0.148, alpha=1.0, beta=1.08),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseTrade:
+    """One swap: ``base`` is what is bought, or sold, for its worth in quote."""
+
+    at: float  # seconds into the interval
+    base: Decimal
+    buys_base: bool
+
+
+def noise_trades(flow: Flow, dice: random.Random, seconds: int) -> tuple[NoiseTrade, ...]:
+    """The swaps of an interval of ``seconds``, in order of time."""
+    trades = []
+    at = dice.expovariate(flow.swaps_per_second)
+    while at < seconds:
+        size = Decimal(repr(flow.largest * dice.betavariate(flow.alpha, flow.beta)))
+        buys_base = dice.random() < 0.5
+        base = size.quantize(_DUST, ROUND_DOWN)
+        if base > 0:
+            trades.append(NoiseTrade(at=at, base=base, buys_base=buys_base))
+        at += dice.expovariate(flow.swaps_per_second)
+    return tuple(trades)
+
+
+def noise_dice(seed: int) -> random.Random:
+    """The stream that noise is drawn from: its own, so that prices do not depend on it."""
+    return random.Random(f"noise:{seed}")  # noqa: S311 - a repeatable market, not a secret

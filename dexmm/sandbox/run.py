@@ -1,0 +1,373 @@
+"""A run of the sandbox: the product's own turns in a world that is not real.
+
+Only the chain, the clock and the other traders are made up. The configuration is read from a
+file, and chain, journal, intents, lease and turn are those that run on mainnet.
+"""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, Protocol
+
+from dexmm import turn
+from dexmm.chain.keys import wallet_address
+from dexmm.config import Config
+from dexmm.errors import BadInput, Halt, Transient
+from dexmm.loop import Shutdown, World, run_once
+from dexmm.model.entry import Entry
+from dexmm.model.snapshot import ChainView
+from dexmm.model.steps import Outcome, Step
+from dexmm.ops.world import open_world
+from dexmm.sandbox.anvil import Anvil, AnvilOptions
+from dexmm.sandbox.calls import decode_answer, encode_call
+from dexmm.sandbox.flow import FLOWS
+from dexmm.sandbox.home import KEPT, Home, throwaway_key
+from dexmm.sandbox.ledger import fees_received, owned_positions, volumes
+from dexmm.sandbox.mainnet import (
+    ETH_USD_FEED,
+    Deployment,
+    MainnetOptions,
+    adopt_fork,
+    deploy_mainnet,
+)
+from dexmm.sandbox.pools import pool_facts
+from dexmm.sandbox.prices import PricePath, generate, read_candles
+from dexmm.sandbox.summary import Chain, Run, Summary, TurnPoint, summarise, turn_point
+from dexmm.sandbox.world import SETUP_SECONDS, SandboxWorld, paxg_usdt
+from dexmm.strategy.inventory import inventory
+from dexmm.units import to_decimal
+
+DEFAULT_TURNS = 288  # a day of five-minute turns
+WALLET_ETH = Decimal(1)
+INTERVAL_SECONDS = 300
+SKIPPED_IN_A_ROW = 10  # turns; a sandbox node that stays silent will not come back
+HANGUP = 128 + signal.SIGHUP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    turns: int | None = None  # None: DEFAULT_TURNS, or the whole file when it is shorter
+    seed: int = 1
+    prices: Path | None = None
+    flow: str = "busy"
+    strategy: str = "budget"
+    capital: Decimal = Decimal(50_000)  # in quote
+    fork_url: str | None = field(default=None, repr=False)  # may carry a key
+    fork_block: int | None = None
+    keep: bool = False
+    state_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One turn, for whoever watches."""
+
+    number: int
+    planned: int
+    entry: Entry
+    point: TurnPoint
+    first: TurnPoint
+
+
+class Screen(Protocol):
+    """Whoever watches a run."""
+
+    def opened(self, config: Config, path: PricePath, options: Options) -> None: ...
+
+    def turned(self, progress: Progress) -> None: ...
+
+    def skipped(self, number: int, reason: str) -> None: ...
+
+    def closed(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A chain left running, and how to use it."""
+
+    config: Path
+    url: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    summary: Summary
+    halted: str  # why the product halted itself; empty when it did not
+    stopped: str  # why the run ended before its last turn; empty when it did not
+    kept: Kept | None
+
+
+class _LongRun(AnvilOptions):
+    """Blocks whose cost does not grow with the chain's length.
+
+    Since Prague every block writes its parent's hash into a contract, and Anvil computes the root
+    of all storage for every block: after 6,000 blocks an empty one takes 5 ms instead of 0.2 ms.
+    Nothing that the pool or the product executes is newer than Cancun. The state of old blocks is
+    not read either.
+    """
+
+    def arguments(self) -> list[str]:
+        return [*super().arguments(), "--hardfork", "cancun", "--prune-history", "64"]
+
+
+def run_sandbox(options: Options, screen: Screen) -> Result:
+    """Run to the end, or until SIGINT or SIGTERM; the chain ends with the process unless kept.
+
+    Raises ``BadInput`` for what the user gave, ``Transient`` when the run was stopped before its
+    first turn or the node failed.
+    """
+    began = time.monotonic()
+    path = _price_path(options)
+    shutdown = Shutdown()
+    with ExitStack() as stack:
+        stack.enter_context(shutdown.on_signals())
+        stack.enter_context(_hangup())
+        home = _home(options, stack)
+        anvil = stack.enter_context(Anvil(_anvil_options(options, path)))
+        stage = _open_stage(options, path, anvil, home)
+        stack.callback(screen.closed)
+        screen.opened(stage.config, stage.path, options)
+        points, skipped = _play(stage, options, shutdown, screen)
+        screen.closed()
+        if not points:
+            raise Transient(f"the sandbox was stopped before its first turn: {shutdown.reason()}")
+        summary = summarise(
+            points,
+            _look_back(stage),
+            Run(
+                strategy=options.strategy,
+                prices=stage.path.source,
+                flow=options.flow,
+                seed=options.seed,
+                planned_turns=len(stage.path.candles),
+                candles_filled=stage.path.filled,
+                skipped_turns=skipped,
+                band_low=stage.config.strategy.band_low,
+                band_high=stage.config.strategy.band_high,
+                wall_seconds=Decimal(round((time.monotonic() - began) * 10)) / 10,
+            ),
+        )
+        return Result(
+            summary=summary,
+            halted=stage.product.journal.halted() or stage.product.journal.memory().halted,
+            stopped=shutdown.reason(),
+            kept=_keep(stage, home) if options.keep else None,
+        )
+
+
+class _MinedChain:
+    """The product's chain; while it sends, the world mines."""
+
+    def __init__(self, chain: turn.Chain, street: SandboxWorld) -> None:
+        self._chain = chain
+        self._street = street
+
+    def observe(self) -> ChainView:
+        return self._chain.observe()
+
+    def send(self, step: Step, verdict: turn.Verdict) -> Outcome:
+        with self._street.mining():
+            return self._chain.send(step, verdict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    anvil: Anvil
+    path: PricePath
+    config: Config
+    street: SandboxWorld
+    product: World
+    address: str
+
+
+def _price_path(options: Options) -> PricePath | None:
+    """The file's candles, or None where the generator must first know the chain."""
+    if options.prices is None:
+        return None
+    if options.fork_url is not None:
+        raise BadInput("--prices and --fork exclude each other: a fork starts at its pool's price")
+    path = read_candles(options.prices)
+    return path.first(options.turns or min(DEFAULT_TURNS, len(path.candles)))
+
+
+def _anvil_options(options: Options, path: PricePath | None) -> AnvilOptions:
+    if options.fork_url is not None:
+        return AnvilOptions(fork_url=options.fork_url, fork_block_number=options.fork_block)
+    if options.fork_block is not None:
+        raise BadInput("--fork-block needs --fork URL: say which node to fork from")
+    first = (path or _generated(options)).candles[0]
+    opening = first.at - MainnetOptions().age_seconds - SETUP_SECONDS
+    return _LongRun(timestamp=opening, base_fee=10**9)
+
+
+def _generated(options: Options) -> PricePath:
+    return generate(options.seed, options.turns or DEFAULT_TURNS, interval_seconds=INTERVAL_SECONDS)
+
+
+def _home(options: Options, stack: ExitStack) -> Home:
+    folder = options.state_dir or (KEPT if options.keep else None)
+    if folder is None:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dexmm-sandbox-")))
+    home = Home(folder=folder.absolute())
+    home.prepare()
+    return home
+
+
+def _open_stage(options: Options, path: PricePath | None, anvil: Anvil, home: Home) -> _Stage:
+    if options.fork_url is not None:
+        deployment = adopt_fork(anvil)
+        path, eth_price = _path_from_fork(options, deployment), _feed_price(anvil, ETH_USD_FEED)
+    else:
+        path = path or _generated(options)
+        market_day = MainnetOptions(price=path.candles[0].open)
+        deployment, eth_price = deploy_mainnet(anvil, market_day), market_day.eth_price
+    price = path.candles[0].open
+    street = SandboxWorld(
+        deployment,
+        flow=FLOWS[options.flow],
+        interval_seconds=path.interval_seconds,
+        seed=options.seed,
+        price=price,
+        eth_price=eth_price,
+    )
+    config = home.write(
+        url=anvil.url,
+        pid=anvil.pid,
+        market=street.market,
+        price=price,
+        strategy=options.strategy,
+        interval_seconds=path.interval_seconds,
+        key=throwaway_key(options.seed),
+        fork=deployment.fork,
+    )
+    address = wallet_address(config)
+    share = config.strategy.target
+    deployment.fund_wallet(
+        address,
+        eth=WALLET_ETH,
+        paxg=options.capital * share / price,
+        usdt=options.capital * (1 - share),
+    )
+    product = open_world(config)
+    return _Stage(
+        anvil=anvil,
+        path=path,
+        config=config,
+        street=street,
+        product=replace(product, chain=_MinedChain(product.chain, street)),
+        address=address,
+    )
+
+
+def _path_from_fork(options: Options, deployment: Deployment) -> PricePath:
+    """A generated path that starts where and when the fork's pool is."""
+    facts = pool_facts(deployment.anvil, deployment.pool)
+    now = int(deployment.anvil.block()["timestamp"], 16)
+    return generate(
+        options.seed,
+        options.turns or DEFAULT_TURNS,
+        start_price=paxg_usdt(deployment).price(facts.sqrt_price_x96).quantize(Decimal("0.01")),
+        start_at=now + SETUP_SECONDS,
+        interval_seconds=INTERVAL_SECONDS,
+    )
+
+
+def _feed_price(anvil: Anvil, feed: str) -> Decimal:
+    answer = anvil.call(feed, encode_call("latestRoundData()"))
+    return to_decimal(decode_answer("uint80,int256", answer[:64])[1], 8)
+
+
+def _play(
+    stage: _Stage, options: Options, shutdown: Shutdown, screen: Screen
+) -> tuple[list[TurnPoint], int]:
+    """Every turn; what they amount to, and how many could not see the world whole."""
+    points: list[TurnPoint] = []
+    skipped = in_a_row = 0
+    for number, candle in enumerate(stage.path.candles, start=1):
+        if shutdown.reason():
+            break
+        stage.street.pass_candle(candle)
+        try:
+            entry = run_once(stage.product, shutdown)
+        except Halt as error:
+            stage.product.flag.set(error.message)
+            screen.skipped(number, f"halted: {error.message}")
+            break
+        except Transient as error:
+            skipped, in_a_row = skipped + 1, in_a_row + 1
+            screen.skipped(number, error.message)
+            if in_a_row >= SKIPPED_IN_A_ROW:
+                raise
+            continue
+        in_a_row = 0
+        points.append(turn_point(entry, stage.street.fair_price))
+        screen.turned(
+            Progress(
+                number=number,
+                planned=len(stage.path.candles),
+                entry=entry,
+                point=points[-1],
+                first=points[0],
+            )
+        )
+    return points, skipped
+
+
+def _look_back(stage: _Stage) -> Chain:
+    """What the chain itself says, now that all is over."""
+    street, node = stage.street, stage.anvil
+    view = stage.product.chain.observe()
+    held = inventory(view, street.fair_price)
+    fees = fees_received(node, street.market, stage.address, street.first_block, view)
+    traded = volumes(node, street.market, street.first_block)
+    return Chain(
+        fair_price=street.fair_price,
+        base=held.base_total,
+        quote=held.quote_total,
+        eth_spent=WALLET_ETH - to_decimal(node.balance(stage.address), 18),
+        eth_price=street.eth_price,
+        transactions=view.wallet.nonce,
+        fees_base=fees[0],
+        fees_quote=fees[1],
+        owned=owned_positions(node, street.market, stage.address),
+        observed=frozenset(position.token_id for position in view.positions),
+        swaps=traded.swaps,
+        noise_base=traded.of(street.noise_trader),
+        arbitrage_base=traded.of(street.arbitrageur),
+    )
+
+
+def _keep(stage: _Stage, home: Home) -> Kept:
+    stage.street.settle_down()
+    stage.anvil.detach()
+    return Kept(config=home.config_path, url=stage.anvil.url, pid=stage.anvil.pid)
+
+
+@contextmanager
+def _hangup() -> Iterator[None]:
+    """A closed terminal ends the run at once and cleans up; nobody is left to read a summary.
+
+    Where the caller has chosen to ignore it (``nohup``), it stays ignored.
+    """
+
+    def leave(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(HANGUP)
+
+    before = signal.getsignal(signal.SIGHUP)
+    if before is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGHUP, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,0 +1,87 @@
+"""What the other people in the pool do: swaps through Uniswap's router, as calldata.
+
+The arbitrageur trades whenever the pool has left the fair price by more than its fee, and stops
+exactly where the next unit would earn nothing. For a fair price ``F`` (quote per base) and a fee
+``f``, selling base pays while ``P (1 - f) > F``, buying while ``P / (1 - f) < F``, so the pool
+always ends inside
+
+    F (1 - f)  <=  P  <=  F / (1 - f)
+
+to within one unit of its square-root price. The limit is the swap's own ``sqrtPriceLimitX96``:
+the pool computes the amount, and nothing here has to know its liquidity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dexmm.model.market import Market
+from dexmm.sandbox.calls import encode_call
+from dexmm.sandbox.flow import NoiseTrade
+from dexmm.units import PRICE, to_units_down
+
+NEVER = 2**64 - 1  # a deadline that no chain reaches
+WHATEVER_IT_TAKES = 2**127  # an amount that only the price limit ends
+NOISE_SLIPPAGE = Decimal("0.02")  # nobody buys a thin pool empty by mistake: the rest is not traded
+_EXACT_INPUT_SINGLE = (
+    "exactInputSingle((address,address,uint24,address,uint256,uint256,uint256,uint160))"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSwap:
+    """``exactInputSingle`` in the market's pool, ended by its amount or by its price limit."""
+
+    zero_for_one: bool
+    amount_in: int
+    sqrt_price_limit_x96: int
+
+
+def no_arbitrage_interval(market: Market, fair_price: Decimal) -> tuple[int, int]:
+    """The square-root prices, low first, between which arbitrage earns nothing."""
+    kept = Decimal(1_000_000 - market.fee_pips) / 1_000_000
+    one = market.sqrt_price_x96(PRICE.multiply(fair_price, kept))
+    other = market.sqrt_price_x96(PRICE.divide(fair_price, kept))
+    return min(one, other), max(one, other)
+
+
+def arbitrage(market: Market, sqrt_price_x96: int, fair_price: Decimal) -> PoolSwap | None:
+    """The swap that brings the pool to the edge of the interval, or None when it is inside."""
+    lower, upper = no_arbitrage_interval(market, fair_price)
+    if lower <= sqrt_price_x96 <= upper:
+        return None
+    above = sqrt_price_x96 > upper
+    return PoolSwap(
+        zero_for_one=above,
+        amount_in=WHATEVER_IT_TAKES,
+        sqrt_price_limit_x96=upper if above else lower,
+    )
+
+
+def noise(market: Market, trade: NoiseTrade, sqrt_price_x96: int) -> PoolSwap:
+    """A noise trade at about the pool's price: base for its worth in quote, or the reverse."""
+    price = market.price(sqrt_price_x96)
+    if trade.buys_base:
+        amount_in = to_units_down(PRICE.multiply(trade.base, price), market.quote.decimals)
+        worst = price * (1 + NOISE_SLIPPAGE)
+    else:
+        amount_in = to_units_down(trade.base, market.base.decimals)
+        worst = price * (1 - NOISE_SLIPPAGE)
+    return PoolSwap(
+        zero_for_one=trade.buys_base != market.base_is_token0,
+        amount_in=max(amount_in, 1),
+        sqrt_price_limit_x96=market.sqrt_price_x96(worst),
+    )
+
+
+def calldata(market: Market, swap: PoolSwap, recipient: str) -> bytes:
+    """What the router is sent; the proceeds go to ``recipient``."""
+    token_in, token_out = market.token0.address, market.token1.address
+    if not swap.zero_for_one:
+        token_in, token_out = token_out, token_in
+    parameters = (
+        token_in, token_out, market.fee_pips, recipient, NEVER,
+        swap.amount_in, 0, swap.sqrt_price_limit_x96,
+    )  # fmt: skip
+    return encode_call(_EXACT_INPUT_SINGLE, parameters)

@@ -1,0 +1,1 @@
+"""What to hold, and why not: pure verbs over the nouns of ``model``."""

@@ -1,0 +1,278 @@
+"""What is known once this turn's observation has been added to what was remembered.
+
+``decide`` works from it and ``remember`` stores it, so that both see the same timers, peaks and
+statistics. Time is the chain's: turns may be seconds or hours apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from dexmm.config import Config, Strategy
+from dexmm.model.memory import Memory, SeenPosition
+from dexmm.model.snapshot import ChainView, Snapshot
+from dexmm.strategy import volatility
+from dexmm.strategy.held import HeldRange, Side, edges_of
+from dexmm.strategy.inventory import Inventory
+from dexmm.strategy.ladder import Ladder
+from dexmm.strategy.precise import BP, DAY, HOUR, remaining
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """The parts of a snapshot that more than one question needs."""
+
+    snapshot: Snapshot
+    config: Config
+    inventory: Inventory
+    ladder: Ladder
+    s: Decimal  # square root of the pool's price, see ladder.py
+    held: tuple[HeldRange, ...]
+
+    @property
+    def view(self) -> ChainView:
+        return self.snapshot.chain
+
+    @property
+    def now(self) -> int:
+        return self.snapshot.chain.block.timestamp
+
+    @property
+    def settings(self) -> Strategy:
+        return self.config.strategy
+
+    @property
+    def fair(self) -> Decimal:
+        return self.inventory.price
+
+
+def advance(seen: Observation) -> Memory:
+    """The memory as it stands with this observation included, and no action yet."""
+    memory = _same_day(seen.snapshot.memory, seen.now)
+    memory = _positions(seen, memory)
+    memory = _capital(seen, memory)
+    memory = _stop_loss(seen, memory)
+    memory = _timers(seen, memory)
+    memory = _price(seen, memory)
+    memory = _waiting(seen, memory)
+    # What one of our own transactions is still going to change says nothing about deposits.
+    settled = all(flight.mined for flight in seen.view.in_flight)
+    return replace(
+        memory,
+        seen_at=seen.now,
+        wallet_amount0=seen.view.wallet.amount0 if settled else None,
+        wallet_amount1=seen.view.wallet.amount1 if settled else None,
+        implementation0=memory.implementation0 or seen.view.guards0.implementation,
+        implementation1=memory.implementation1 or seen.view.guards1.implementation,
+    )
+
+
+def beyond_edge(seen: Observation) -> bool:
+    """Whether the price stands at or beyond an edge of what is held."""
+    if not seen.held:
+        return False
+    bid, ask = edges_of(seen.held, seen.ladder)
+    return seen.s <= seen.ladder.root_at(bid) or seen.s >= seen.ladder.root_at(ask)
+
+
+def filled(seen: Observation) -> HeldRange | None:
+    """A limit position that the price has gone all the way through."""
+    for held in seen.held:
+        bought = held.side is Side.BID and seen.s <= seen.ladder.root_at(held.bid)
+        sold = held.side is Side.ASK and seen.s >= seen.ladder.root_at(held.ask)
+        if bought or sold:
+            return held
+    return None
+
+
+def outside_band(share: Decimal, settings: Strategy, tolerance: Decimal) -> bool:
+    """Whether the share is outside its band by more than ``tolerance``."""
+    return not settings.band_low - tolerance <= share <= settings.band_high + tolerance
+
+
+def _same_day(memory: Memory, now: int) -> Memory:
+    today = now // DAY
+    return memory if memory.gas_day == today else replace(memory, gas_day=today, gas_spent_today=0)
+
+
+def _positions(seen: Observation, memory: Memory) -> Memory:
+    """Fee income since the last look, and the NFTs as they are now.
+
+    Uncollected fees only grow; where an NFT shows less than before, it was collected in between
+    and all that it shows is new.
+    """
+    before = {old.token_id: old for old in memory.seen}
+    earned0 = earned1 = 0
+    now_seen = []
+    for position in seen.view.positions:
+        old = before.get(position.token_id)
+        earned0 += _grown(position.fees0, old.fees0 if old else 0)
+        earned1 += _grown(position.fees1, old.fees1 if old else 0)
+        now_seen.append(
+            SeenPosition(
+                token_id=position.token_id,
+                liquidity=position.liquidity,
+                sqrt_price_x96=old.sqrt_price_x96 if old else seen.view.pool.sqrt_price_x96,
+                fees0=position.fees0,
+                fees1=position.fees1,
+            )
+        )
+    base, quote = seen.view.market.base_quote(earned0, earned1)
+    elapsed = max(seen.now - memory.seen_at, 0) if memory.seen_at is not None else 0
+    earning = any(p.liquidity and p.in_range(seen.view.pool.tick) for p in seen.view.positions)
+    appeared = any(p.token_id not in before for p in seen.view.positions)
+    ours = appeared and memory.seen_at is not None
+    return replace(
+        memory,
+        seen=tuple(now_seen),
+        fees_base=memory.fees_base + base,
+        fees_quote=memory.fees_quote + quote,
+        fees_since=memory.fees_since if memory.fees_since is not None else seen.now,
+        earning_seconds=memory.earning_seconds + (elapsed if earning else 0),
+        open_fees_base=seen.inventory.fees_base,
+        open_fees_quote=seen.inventory.fees_quote,
+        last_action_at=seen.now if ours else memory.last_action_at,
+        last_rerange_at=seen.now if appeared else memory.last_rerange_at,
+        sigma_at_rerange=None if appeared else memory.sigma_at_rerange,
+    )
+
+
+def _grown(now: int, before: int) -> int:
+    return now - before if now >= before else now
+
+
+def capital_flow(seen: Observation, memory: Memory) -> tuple[Decimal, Decimal]:
+    """What was deposited (or withdrawn, negative) since the last look: base and quote.
+
+    An idle balance only changes by our own action or by a deposit. It counts as the latter when
+    nothing of ours happened in between and no position changed either.
+    """
+    if memory.wallet_amount0 is None or memory.wallet_amount1 is None or seen.view.in_flight:
+        return ZERO, ZERO
+    then = {(old.token_id, old.liquidity) for old in memory.seen}
+    if then != {(p.token_id, int(p.liquidity)) for p in seen.view.positions}:
+        return ZERO, ZERO
+    return seen.view.market.base_quote(
+        seen.view.wallet.amount0 - memory.wallet_amount0,
+        seen.view.wallet.amount1 - memory.wallet_amount1,
+    )
+
+
+def _capital(seen: Observation, memory: Memory) -> Memory:
+    """Peaks and the holding they are measured against, moved by deposits and withdrawals.
+
+    A deposit is added to both; a withdrawal scales both, so that taking capital out never looks
+    like a loss.
+    """
+    base, quote = capital_flow(seen, seen.snapshot.memory)
+    nav, value = seen.inventory.nav, base * seen.fair + quote
+    before = nav - value
+    if memory.peak_nav is None or memory.hold_base is None or memory.hold_quote is None:
+        hold_base, hold_quote = seen.inventory.base_total, seen.inventory.quote_total
+        peak = nav
+    elif value < 0 and before > 0:
+        left = max(nav, ZERO) / before
+        hold_base, hold_quote = memory.hold_base * left, memory.hold_quote * left
+        peak = memory.peak_nav * left
+    else:
+        hold_base, hold_quote = memory.hold_base + base, memory.hold_quote + quote
+        peak = memory.peak_nav + value
+    holding = hold_base * seen.fair + hold_quote
+    ratio = nav / holding if holding > 0 else None
+    moved = before > 0 and abs(value) * BP > seen.settings.capital_bp * before
+    return replace(
+        memory,
+        peak_nav=max(peak, nav),
+        hold_base=hold_base,
+        hold_quote=hold_quote,
+        peak_against_hold=_highest(memory.peak_against_hold, ratio),
+        capital_moved=memory.capital_moved or moved,
+    )
+
+
+def _highest(before: Decimal | None, now: Decimal | None) -> Decimal | None:
+    return max((value for value in (before, now) if value is not None), default=None)
+
+
+def _stop_loss(seen: Observation, memory: Memory) -> Memory:
+    """The price that losses are measured from, and whether they went too far.
+
+    ``high``: the highest fair price, half of whose lead is forgotten every
+    ``stop_loss_halflife_hours``, so that it guards against a fall and not against a level.
+    ``cost``: the average fair price at which the base came in.
+    """
+    guards, price = seen.config.guards, seen.fair
+    reference = memory.reference_price or price
+    if guards.stop_loss_reference == "cost":
+        bought = max(capital_flow(seen, seen.snapshot.memory)[0], ZERO)
+        total = seen.inventory.base_total
+        reference += (price - reference) * bought / total if bought and total else ZERO
+    else:
+        elapsed = max(seen.now - memory.seen_at, 0) if memory.seen_at is not None else 0
+        kept = remaining(elapsed, guards.stop_loss_halflife_hours * HOUR)
+        reference = max(price, price + (reference - price) * kept)
+    limit = guards.stop_loss_release_bp if memory.reducing else guards.stop_loss_bp
+    return replace(
+        memory,
+        reference_price=reference,
+        reducing=(reference - price) * BP >= limit * reference,
+    )
+
+
+def _timers(seen: Observation, memory: Memory) -> Memory:
+    at_edge = beyond_edge(seen) or filled(seen) is not None
+    share, settings = seen.inventory.share, seen.settings
+    since = memory.band_since
+    if not outside_band(share, settings, ZERO) or not seen.inventory.nav:
+        since = None
+    elif since is None and outside_band(share, settings, settings.band_tolerance):
+        since = seen.now
+    return replace(
+        memory,
+        edge_since=_earlier(memory.edge_since, seen.now) if at_edge else None,
+        band_since=since,
+    )
+
+
+def _earlier(before: int | None, now: int) -> int:
+    return now if before is None else before
+
+
+def _price(seen: Observation, memory: Memory) -> Memory:
+    """Volatility; no sample of a price that stands far from its own average."""
+    pool = seen.view.pool
+    strayed = pool.mean_tick is not None and (
+        abs(pool.tick - pool.mean_tick) > seen.config.guards.twap_max_ticks
+    )
+    if not strayed:
+        price = seen.view.market.price(pool.sqrt_price_x96)
+        variance = volatility.sample(memory, price, seen.now, seen.settings)
+        memory = replace(
+            memory,
+            variance_per_second=variance.per_second,
+            variance_seconds=variance.seconds,
+            last_price=variance.last_price,
+            last_time=variance.last_time,
+        )
+    if memory.sigma_at_rerange is None and seen.held:
+        return replace(memory, sigma_at_rerange=sigma_of(memory, seen.settings))
+    return memory
+
+
+def sigma_of(memory: Memory, settings: Strategy) -> Decimal:
+    """Volatility per square root of a second, as this memory knows it."""
+    return volatility.sigma(memory.variance_per_second, memory.variance_seconds, settings)
+
+
+def _waiting(seen: Observation, memory: Memory) -> Memory:
+    """Since which block the oldest of our transactions has been seen waiting."""
+    waiting = sorted((f for f in seen.view.in_flight if not f.mined), key=lambda f: f.nonce)
+    if not waiting:
+        return replace(memory, waiting_intent="", waiting_block=0)
+    if waiting[0].intent_id == memory.waiting_intent:
+        return memory
+    since = max(seen.view.block.number - waiting[0].blocks_waiting, 0)
+    return replace(memory, waiting_intent=waiting[0].intent_id, waiting_block=since)

@@ -1,0 +1,209 @@
+"""decide: what we should hold, and what we refuse to do.
+
+    look        the snapshot with what is remembered of earlier ones
+    guards      everything that bites now, wanted action or not
+    state       HALTED before REDUCING before ACTIVE
+    trigger     a reason for a fresh target; none, and what is held is the target
+    strategy    ranges for this situation; dust is dropped
+    wanted      is the difference small enough, and worth its gas?
+
+Whenever anything holds the action back, the target is what is held: a refusal never raises
+exposure. In REDUCING a refusal of entry still lets go of what buys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dexmm.config import Config
+from dexmm.model.decision import (
+    Decision,
+    Refusal,
+    State,
+    TargetPosition,
+    TargetSwap,
+    Trigger,
+)
+from dexmm.model.snapshot import Snapshot
+from dexmm.strategy.difference import difference
+from dexmm.strategy.economics import ETHER, GAS_ORACLE_SLOT, gas_price, near_rungs
+from dexmm.strategy.guards import Bite, Blocks, biting
+from dexmm.strategy.look import Look, look, situation
+from dexmm.strategy.precise import precise
+from dexmm.strategy.reduce import reduction
+from dexmm.strategy.situation import Range, Situation
+from dexmm.strategy.strategies import STRATEGIES
+from dexmm.strategy.swap import last_resort
+from dexmm.strategy.triggers import Wanted, first_trigger
+from dexmm.strategy.wanted import refuse_wanted
+from dexmm.units import Liquidity
+
+HALTING = {"halted", "drawdown", "drawdown_hold"}
+NO_ENTRY = {Blocks.ENTRY, Blocks.ALL}
+FOLLOWING = {Trigger.EDGE, Trigger.FILLED, Trigger.REGIME, Trigger.AGE}
+MOST_SLOTS_AT_ONCE = 400  # of the oracle: about 9M gas, well inside a block
+
+Targets = tuple[TargetPosition, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    targets: Targets
+    reason: str
+    trigger: Trigger | None = None
+    swap: TargetSwap | None = None
+    refusals: tuple[Refusal, ...] = ()  # beyond the guards that bite anyway
+    withheld: bool = False
+
+
+@precise
+def decide(snapshot: Snapshot, config: Config) -> Decision:
+    """The target for this snapshot. Pure: the same snapshot and configuration decide alike."""
+    seen = look(snapshot, config)
+    bites = biting(seen)
+    state = state_of(seen, bites)
+    choice = choose(seen, state, bites)
+    return Decision(
+        state=state,
+        trigger=choice.trigger,
+        reason=choice.reason,
+        targets=choice.targets,
+        swap=choice.swap,
+        observation_cardinality=_cardinality(seen, state, bites),
+        refusals=(*(bite.refusal for bite in bites), *choice.refusals),
+        withheld=choice.withheld,
+        fair_price=seen.fair,
+        share=seen.inventory.share,
+        nav=seen.inventory.nav,
+        sigma=seen.sigma,
+    )
+
+
+def state_of(seen: Look, bites: tuple[Bite, ...]) -> State:
+    if any(bite.refusal.rule in HALTING for bite in bites):
+        return State.HALTED
+    return State.REDUCING if seen.known.reducing else State.ACTIVE
+
+
+def choose(seen: Look, state: State, bites: tuple[Bite, ...]) -> Choice:
+    held = tuple(r.target(seen.ladder) for r in seen.held)
+    waiting = [flight for flight in seen.view.in_flight if not flight.mined]
+    if state is State.HALTED:
+        return Choice(targets=held, reason="halted: only withdraw acts")
+    if waiting:
+        return Choice(
+            targets=held, reason=f"waiting for the {waiting[0].step} at nonce {waiting[0].nonce}"
+        )
+    if state is State.REDUCING:
+        return _reducing(seen, held, bites)
+    return _active(seen, held, bites)
+
+
+def _active(seen: Look, held: Targets, bites: tuple[Bite, ...]) -> Choice:
+    blocked = any(bite.blocks in NO_ENTRY for bite in bites)
+    if (swap := last_resort(seen)) is not None:
+        reason = "ranges could not bring the share back into its band: the pool must"
+        if blocked:
+            return Choice(targets=held, reason=reason, trigger=Trigger.BAND, withheld=True)
+        return Choice(targets=held, reason=reason, trigger=Trigger.BAND, swap=swap)
+    wanted = first_trigger(seen)
+    if wanted is None:
+        return Choice(targets=held, reason="what is held is what is wanted")
+    if wanted[0] in FOLLOWING:
+        blocked = blocked or any(bite.blocks is Blocks.FOLLOWING for bite in bites)
+    return _fresh(seen, held, wanted, blocked)
+
+
+def _fresh(seen: Look, held: Targets, wanted: Wanted, blocked: bool) -> Choice:
+    trigger, reason = wanted
+    targets = fresh_targets(seen)
+    change = difference(seen.view.positions, targets, seen.settings.liquidity_tolerance_bp)
+    if not change:
+        idle = "there is nothing to deploy" if not held else "what is held serves it already"
+        return Choice(targets=held, reason=f"{reason}, but {idle}")
+    refusals = refuse_wanted(seen, trigger, change, targets)
+    if blocked or refusals:
+        return Choice(
+            targets=held, reason=reason, trigger=trigger, refusals=refusals, withheld=True
+        )
+    return Choice(targets=targets, reason=reason, trigger=trigger)
+
+
+def _reducing(seen: Look, held: Targets, bites: tuple[Bite, ...]) -> Choice:
+    less = reduction(seen)
+    here = situation(seen, near=0)
+    due = without_dust(here, less.slice, seen)
+    no_entry = any(bite.blocks in NO_ENTRY for bite in bites if not _pace(bite))
+    stuck = any(bite.blocks is Blocks.ALL for bite in bites)
+    targets = as_targets(here, due) if due and not no_entry else less.staying
+    change = difference(seen.view.positions, targets, seen.settings.liquidity_tolerance_bp)
+    if stuck:
+        wanted = bool(change) or bool(due)
+        return Choice(
+            targets=held,
+            reason="the stop-loss holds",
+            trigger=Trigger.STOP_LOSS if wanted else None,
+            withheld=wanted,
+        )
+    withheld = bool(due) and no_entry
+    if not change:
+        return Choice(
+            targets=held,
+            reason="the stop-loss holds: nothing that is held buys",
+            trigger=Trigger.STOP_LOSS if withheld else None,
+            withheld=withheld,
+        )
+    return Choice(
+        targets=targets,
+        reason="the stop-loss holds: what buys is taken out, a slice is offered above the price",
+        trigger=Trigger.STOP_LOSS,
+        withheld=withheld,
+    )
+
+
+def _pace(bite: Bite) -> bool:
+    """Slices have a pace of their own."""
+    return bite.refusal.rule == "min_interval"
+
+
+def fresh_targets(seen: Look) -> Targets:
+    """What the strategy wants now, without what would be dust."""
+    here = situation(seen, near_rungs(seen))
+    shape = STRATEGIES[seen.settings.name].shape
+    return as_targets(here, without_dust(here, shape(here), seen))
+
+
+def without_dust(here: Situation, found: tuple[Range, ...], seen: Look) -> tuple[Range, ...]:
+    least = seen.settings.min_position_quote.scaleb(seen.view.market.quote.decimals)
+    return tuple(r for r in found if here.value(r.bid, r.ask, Decimal(r.liquidity)) >= least)
+
+
+def as_targets(here: Situation, found: tuple[Range, ...]) -> Targets:
+    """Lowest first, so that equal targets are equal tuples."""
+    targets = []
+    for wanted in sorted(found, key=lambda r: (r.bid, r.ask)):
+        lower, upper = here.ladder.ticks(wanted.bid, wanted.ask)
+        targets.append(
+            TargetPosition(
+                tick_lower=lower,
+                tick_upper=upper,
+                liquidity=Liquidity(wanted.liquidity),
+                role=wanted.role,
+            )
+        )
+    return tuple(targets)
+
+
+def _cardinality(seen: Look, state: State, bites: tuple[Bite, ...]) -> int:
+    """The oracle slots to have after this turn: paid for in steps that the day's gas can bear."""
+    now = int(seen.view.pool.observation_cardinality_next)
+    wanted = seen.config.guards.observation_cardinality
+    barred = {"gas_cap", "gas_reserve"} & {bite.refusal.rule for bite in bites}
+    stuck = any(bite.blocks is Blocks.ALL for bite in bites)
+    if wanted <= now or barred or stuck or state is State.HALTED or seen.view.in_flight:
+        return now
+    left = seen.config.gas.daily_budget_eth * ETHER - seen.known.gas_spent_today
+    each = GAS_ORACLE_SLOT * gas_price(seen.view, seen.config)
+    payable = int(left / each) if each else MOST_SLOTS_AT_ONCE
+    return min(wanted, now + max(min(payable, MOST_SLOTS_AT_ONCE), 0))

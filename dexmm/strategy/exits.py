@@ -1,0 +1,102 @@
+"""plan_exit: everything out, and what it may cost on the way.
+
+Exits always pass, so their minimums come as a ladder. The first rung protects as every removal
+does; the next ones give way, and the last demands nothing: being out matters more than the last
+per cent. A rung is only left when the chain refused it.
+
+    slippage_bp (default 50)  ->  4 times that  ->  no minimum
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_FLOOR, Decimal
+
+from dexmm.config import Config
+from dexmm.model.holdings import Position
+from dexmm.model.snapshot import ChainView
+from dexmm.model.steps import Removal, Rerange, Step
+from dexmm.strategy.corridor import removal_minimums
+from dexmm.strategy.fair import fair_price
+from dexmm.strategy.plan import swap_steps
+from dexmm.strategy.precise import BP, precise
+from dexmm.units import Amount0, Amount1
+
+DEADLINE_SECONDS = 1800
+SALE_LADDER_BP = (Decimal(50), Decimal(150), Decimal(500))
+PIPS = Decimal(1_000_000)
+
+
+def exit_ladder(config: Config) -> tuple[Decimal | None, ...]:
+    """Slippages in bp to try in turn; None demands nothing."""
+    return config.guards.slippage_bp, min(4 * config.guards.slippage_bp, BP), None
+
+
+@precise
+def plan_exit(
+    view: ChainView,
+    config: Config,
+    *,
+    batch: bool = True,
+    slippage_bp: Decimal | None = None,
+) -> tuple[Step, ...]:
+    """Decrease, collect and burn every position of the wallet in the market.
+
+    All of them in one transaction, or one each where ``batch`` is false. Positions without
+    liquidity or anything owed are skipped. Without ``slippage_bp`` nothing is demanded.
+    """
+    removals = tuple(
+        _removal(view, position, slippage_bp)
+        for position in view.positions
+        if position.liquidity or position.fees0 or position.fees1
+    )
+    groups = (removals,) if batch else tuple((removal,) for removal in removals)
+    deadline = view.block.timestamp + DEADLINE_SECONDS
+    return tuple(Rerange(removals=group, mints=(), deadline=deadline) for group in groups if group)
+
+
+def _removal(view: ChainView, position: Position, slippage_bp: Decimal | None) -> Removal:
+    least = (Amount0(0), Amount1(0))
+    if slippage_bp is not None:
+        least = removal_minimums(
+            view.pool.sqrt_price_x96,
+            position.tick_lower,
+            position.tick_upper,
+            position.liquidity,
+            slippage_bp,
+        )
+    return Removal(
+        token_id=position.token_id,
+        liquidity=position.liquidity,
+        amount0_min=least[0],
+        amount1_min=least[1],
+        burn=True,
+    )
+
+
+@precise
+def plan_sale(
+    view: ChainView, config: Config, slippages_bp: tuple[Decimal, ...] = SALE_LADDER_BP
+) -> tuple[tuple[Step, ...], ...]:
+    """The whole idle base for quote: for each slippage the steps to try, in turn.
+
+    The price demanded is the fair one less the pool's fee and the slippage. Empty when the
+    wallet holds no base.
+    """
+    market = view.market
+    base = view.wallet.amount0 if market.base_is_token0 else view.wallet.amount1
+    if not base:
+        return ()
+    worth = base * fair_price(view).scaleb(market.quote.decimals - market.base.decimals)
+    after_fee = worth * (1 - market.fee_pips / PIPS)
+    return tuple(
+        swap_steps(
+            view,
+            zero_for_one=market.base_is_token0,
+            amount_in=base,
+            amount_out_minimum=int(
+                (after_fee * (1 - slippage / BP)).to_integral_value(ROUND_FLOOR)
+            ),
+            slippage_bp=slippage,
+        )
+        for slippage in slippages_bp
+    )

@@ -1,0 +1,387 @@
+"""The guards, as a checklist. Each is a few lines, fails closed, and says what to do.
+
+    guard                 bites when                                              blocks
+    --------------------  ------------------------------------------------------  ------
+    halted                the HALT flag is set, or a guard tripped and stays      ALL
+    market                the snapshot is of another pool, base or chain          ALL
+    stale_block           the node's newest block is too old                      ALL
+    unknown_transaction   the wallet waits on a transaction the journal lost      ALL
+    drawdown              NAV is too far below its peak            (HALT, stays)  ALL
+    drawdown_hold         NAV is too far behind holding            (HALT, stays)  ALL
+    token_paused          a token cannot move                                     ALL
+    token_frozen          wallet, pool or position manager is barred              ENTRY, pool: ALL
+    token_fee             a token takes a fee on transfer                         ENTRY
+    token_deprecated      a token was replaced by its issuer                      ENTRY
+    token_implementation  the code behind a proxy is not the trusted one          ENTRY
+    price_band            the price is outside the configured corridor            ENTRY
+    pool_liquidity        nothing trades at this price and nothing confirms it    ENTRY
+    oracle_history        the pool's oracle does not reach back far enough        ENTRY
+    twap                  the price is far from its own average                   ENTRY
+    reference             a feed is silent, stale, or far from the pool           ENTRY
+    calendar              the base's own market is closed                         following
+                          an event is on                                          ENTRY
+    stop_loss             the price fell too far below its reference              buying
+    gas_cap               gas is dearer than the class of action may pay          ENTRY or ALL
+    gas_budget            the day's gas would be overspent                        ENTRY
+    gas_reserve           too little ether would be left for an exit              ENTRY
+    min_interval          the last action was a moment ago                        ENTRY
+
+    on a wanted action alone (``wanted.py``): move_cap, economic_gate
+    on a simulated one (``conserve.py``): nav_conserved, gas_budget
+    in every transaction (``corridor.py``): minimum amounts of each leg
+
+ENTRY: no new liquidity; what reduces exposure still passes. ALL: only withdraw acts, which asks
+no guard here. Following: no range moves because the price did (triggers EDGE, FILLED, REGIME and
+AGE); everything else passes. What bites is reported in every decision, wanted action or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from dexmm.model.decision import Refusal
+from dexmm.model.market import Reference, Token, TokenGuards
+from dexmm.strategy.conserve import refuse_simulation
+from dexmm.strategy.economics import ETHER, GWEI, TYPICAL_GAS, gas_price
+from dexmm.strategy.fair import fresh
+from dexmm.strategy.look import Look
+from dexmm.strategy.session import closed_window, event_on
+from dexmm.units import bp
+
+__all__ = ["Bite", "Blocks", "biting", "refuse_simulation"]
+
+SLOT_SECONDS = 12
+
+
+class Blocks(Enum):
+    NOTHING = "it is reported, and shapes the target by itself"
+    FOLLOWING = "no range moves because the price did"
+    ENTRY = "no new liquidity"
+    ALL = "no action but withdraw"
+
+
+@dataclass(frozen=True, slots=True)
+class Bite:
+    refusal: Refusal
+    blocks: Blocks
+
+
+Guard = Callable[[Look], Iterator[Bite]]
+
+
+def biting(seen: Look) -> tuple[Bite, ...]:
+    """Every guard that bites now."""
+    return tuple(bite for guard in GUARDS for bite in guard(seen))
+
+
+def entry(rule: str, detail: str) -> Bite:
+    return Bite(Refusal(rule=rule, detail=detail), Blocks.ENTRY)
+
+
+def everything(rule: str, detail: str) -> Bite:
+    return Bite(Refusal(rule=rule, detail=detail), Blocks.ALL)
+
+
+# The wallet and the world it stands in
+
+
+def halted(seen: Look) -> Iterator[Bite]:
+    for reason in filter(None, (seen.snapshot.halted, seen.snapshot.memory.halted)):
+        yield everything("halted", f"{reason}; look into it, then run `dexmm resume`")
+
+
+def market(seen: Look) -> Iterator[Bite]:
+    here, wanted = seen.view.market, seen.config.market
+    for what, is_, should in (
+        ("pool", here.pool, wanted.pool),
+        ("base token", here.base.address, wanted.base),
+        ("position manager", here.position_manager, wanted.position_manager),
+        ("chain id", here.chain_id, seen.config.network.chain_id),
+    ):
+        if is_ != should:
+            yield everything("market", f"the {what} is {is_}, but {should} is configured")
+
+
+def stale_block(seen: Look) -> Iterator[Bite]:
+    age, most = seen.snapshot.observed_at - seen.now, seen.config.guards.max_block_age_seconds
+    if age > most:
+        yield everything(
+            "stale_block",
+            f"the node's newest block is {age} s old, more than {most} s: the node or this "
+            "machine's clock is behind",
+        )
+
+
+def unknown_transaction(seen: Look) -> Iterator[Bite]:
+    wallet = seen.view.wallet
+    known = sum(1 for flight in seen.view.in_flight if not flight.mined)
+    waiting = wallet.pending_nonce - wallet.nonce
+    if waiting > known:
+        yield everything(
+            "unknown_transaction",
+            f"{waiting - known} transaction(s) of this wallet are waiting that the journal does "
+            "not know: let them be mined, or replace them from where they were sent",
+        )
+
+
+# Losses
+
+
+def drawdown(seen: Look) -> Iterator[Bite]:
+    peak, most = seen.known.peak_nav, seen.config.guards.max_drawdown_bp
+    if peak and (lost := bp(peak - seen.inventory.nav, peak)) > most:
+        yield everything(
+            "drawdown",
+            f"NAV {seen.inventory.nav:.2f} is {lost:.0f} bp below its peak {peak:.2f}, more than "
+            f"{most} bp",
+        )
+
+
+def drawdown_hold(seen: Look) -> Iterator[Bite]:
+    known, most = seen.known, seen.config.guards.max_drawdown_hold_bp
+    if known.hold_base is None or known.hold_quote is None or not known.peak_against_hold:
+        return
+    holding = known.hold_base * seen.fair + known.hold_quote
+    if holding <= 0:
+        return
+    ratio = seen.inventory.nav / holding
+    if (lost := bp(known.peak_against_hold - ratio, known.peak_against_hold)) > most:
+        yield everything(
+            "drawdown_hold",
+            f"NAV is {ratio:.4f} of what holding would be worth, {lost:.0f} bp below its best "
+            f"{known.peak_against_hold:.4f}, more than {most} bp",
+        )
+
+
+def stop_loss(seen: Look) -> Iterator[Bite]:
+    if seen.known.reducing and seen.known.reference_price:
+        lost = bp(seen.known.reference_price - seen.fair, seen.known.reference_price)
+        guards = seen.config.guards
+        yield Bite(
+            Refusal(
+                rule="stop_loss",
+                detail=f"the price {seen.fair:.2f} is {lost:.0f} bp below its reference "
+                f"{seen.known.reference_price:.2f}: no buying, and selling in slices, until it is "
+                f"within {guards.stop_loss_release_bp} bp",
+            ),
+            Blocks.NOTHING,
+        )
+
+
+# The tokens
+
+
+def tokens(seen: Look) -> Iterator[tuple[Token, TokenGuards, str | None]]:
+    view, past = seen.view, seen.snapshot.memory
+    yield view.market.token0, view.guards0, past.implementation0
+    yield view.market.token1, view.guards1, past.implementation1
+
+
+def token_paused(seen: Look) -> Iterator[Bite]:
+    for token, switches, _ in tokens(seen):
+        if switches.paused:
+            yield everything("token_paused", f"{token.symbol} is paused by its issuer: wait")
+
+
+def token_frozen(seen: Look) -> Iterator[Bite]:
+    for token, switches, _ in tokens(seen):
+        for who in switches.frozen:
+            bite = everything if who == "pool" else entry
+            name = who.replace("_", " ")
+            yield bite(
+                "token_frozen", f"{token.symbol}'s issuer has barred the {name} from sending"
+            )
+
+
+def token_fee(seen: Look) -> Iterator[Bite]:
+    for token, switches, _ in tokens(seen):
+        if switches.transfer_fee:
+            yield entry(
+                "token_fee",
+                f"{token.symbol} takes a fee on transfers ({switches.transfer_fee} in its own "
+                "unit), with which the pool cannot mint",
+            )
+
+
+def token_deprecated(seen: Look) -> Iterator[Bite]:
+    for token, switches, _ in tokens(seen):
+        if switches.deprecated:
+            yield entry("token_deprecated", f"{token.symbol} was deprecated by its issuer")
+
+
+def token_implementation(seen: Look) -> Iterator[Bite]:
+    trusted = seen.config.guards.token_implementations
+    for token, switches, first in tokens(seen):
+        code = switches.implementation
+        accepted = trusted or ((first,) if first else ())
+        if code and accepted and code not in accepted:
+            yield entry(
+                "token_implementation",
+                f"the code behind {token.symbol} is now {code}: read it, then add it to "
+                "guards.token_implementations",
+            )
+
+
+# The price
+
+
+def price_band(seen: Look) -> Iterator[Bite]:
+    price, market_ = seen.view.market.price(seen.view.pool.sqrt_price_x96), seen.config.market
+    if not market_.price_low <= price <= market_.price_high:
+        yield entry(
+            "price_band",
+            f"the price {price:.2f} is outside the corridor {market_.price_low} to "
+            f"{market_.price_high} (market.price_low, market.price_high)",
+        )
+
+
+def pool_liquidity(seen: Look) -> Iterator[Bite]:
+    if seen.view.pool.liquidity == 0 and not _confirmed(seen):
+        yield entry(
+            "pool_liquidity",
+            "the pool has no liquidity at its price and no reference confirms it: anyone can set "
+            "it for nothing",
+        )
+
+
+def _confirmed(seen: Look) -> bool:
+    return any(not _doubt(reference, seen) for reference in seen.view.references)
+
+
+def oracle_history(seen: Look) -> Iterator[Bite]:
+    pool = seen.view.pool
+    if pool.mean_tick is not None:
+        return
+    slots = pool.twap_seconds // SLOT_SECONDS
+    back = max(seen.now - pool.oldest_observation, 0)
+    configured = seen.config.guards.observation_cardinality
+    advice = (
+        "wait until it has filled"
+        if pool.observation_cardinality_next >= max(configured, 1) and configured
+        else f"set guards.observation_cardinality to {slots} to pay for slots, or shorten "
+        "guards.twap_seconds"
+    )
+    yield entry(
+        "oracle_history",
+        f"the pool's oracle has {pool.observation_cardinality} of "
+        f"{pool.observation_cardinality_next} slots and reaches back {back} s of the "
+        f"{pool.twap_seconds} s asked for: {advice}",
+    )
+
+
+def twap(seen: Look) -> Iterator[Bite]:
+    pool, most = seen.view.pool, seen.config.guards.twap_max_ticks
+    if pool.mean_tick is not None and (off := abs(pool.tick - pool.mean_tick)) > most:
+        yield entry(
+            "twap",
+            f"tick {pool.tick} is {off} ticks from its {pool.twap_seconds} s mean "
+            f"{pool.mean_tick}, more than {most}",
+        )
+
+
+def reference(seen: Look) -> Iterator[Bite]:
+    if seen.config.market.reference_feed is not None and not seen.view.references:
+        yield entry("reference", "the configured reference feed was not read")
+    for source in seen.view.references:
+        if doubt := _doubt(source, seen):
+            yield entry("reference", doubt)
+
+
+def _doubt(source: Reference, seen: Look) -> str:
+    """Why a reference does not confirm the pool's price; empty when it does."""
+    if source.price is None:
+        return f"{source.name} gives no price: {source.problem or 'no reason given'}"
+    if not fresh(source, seen.view):
+        age = seen.now - source.updated_at
+        return f"{source.name} is {age} s old, more than {source.heartbeat_seconds} s"
+    price, most = (
+        seen.view.market.price(seen.view.pool.sqrt_price_x96),
+        seen.config.guards.reference_max_bp,
+    )
+    off = bp(abs(price - source.price), source.price)
+    if off > most:
+        return (
+            f"the pool's price {price:.2f} is {off:.0f} bp from {source.name} "
+            f"{source.price:.2f}, more than {most} bp"
+        )
+    return ""
+
+
+def calendar(seen: Look) -> Iterator[Bite]:
+    guards = seen.config.guards
+    if window := closed_window(seen.now, guards.closed_weekly):
+        detail = f"the base's own market is closed ({window} UTC): ranges stay where they are"
+        yield Bite(Refusal(rule="calendar", detail=detail), Blocks.FOLLOWING)
+    if event := event_on(seen.now, guards.closed_events):
+        yield entry("calendar", f"an event is on ({event} UTC): no new liquidity")
+
+
+# Gas and pace
+
+
+def gas_cap(seen: Look) -> Iterator[Bite]:
+    gwei = Decimal(gas_price(seen.view, seen.config)) / GWEI
+    gas = seen.config.gas
+    if gwei > gas.max_exit_gwei:
+        yield everything("gas_cap", f"gas is {gwei:.1f} gwei, over {gas.max_exit_gwei} gwei")
+    elif gwei > gas.max_gwei:
+        yield entry("gas_cap", f"gas is {gwei:.1f} gwei, over {gas.max_gwei} gwei: wait")
+
+
+def gas_budget(seen: Look) -> Iterator[Bite]:
+    budget = seen.config.gas.daily_budget_eth
+    spent = seen.known.gas_spent_today
+    next_ = TYPICAL_GAS * gas_price(seen.view, seen.config)
+    if spent + next_ > budget * ETHER:
+        yield entry(
+            "gas_budget",
+            f"{spent / ETHER:.5f} ETH of gas was spent today and a re-range takes about "
+            f"{next_ / ETHER:.5f}, over the day's {budget} ETH (gas.daily_budget_eth)",
+        )
+
+
+def gas_reserve(seen: Look) -> Iterator[Bite]:
+    reserve = seen.config.gas.reserve_eth
+    next_ = TYPICAL_GAS * gas_price(seen.view, seen.config)
+    if seen.view.wallet.eth - next_ < reserve * ETHER:
+        yield entry(
+            "gas_reserve",
+            f"the wallet has {seen.view.wallet.eth / ETHER:.5f} ETH and a re-range takes about "
+            f"{next_ / ETHER:.5f}: less than {reserve} ETH (gas.reserve_eth) would be left for "
+            "an exit; send it ether",
+        )
+
+
+def min_interval(seen: Look) -> Iterator[Bite]:
+    last, least = seen.known.last_action_at, seen.settings.min_interval_seconds
+    if last is not None and seen.now - last < least:
+        yield entry("min_interval", f"the last action was {seen.now - last} s ago, under {least} s")
+
+
+GUARDS: tuple[Guard, ...] = (
+    halted,
+    market,
+    stale_block,
+    unknown_transaction,
+    drawdown,
+    drawdown_hold,
+    token_paused,
+    token_frozen,
+    token_fee,
+    token_deprecated,
+    token_implementation,
+    price_band,
+    pool_liquidity,
+    oracle_history,
+    twap,
+    reference,
+    calendar,
+    stop_loss,
+    gas_cap,
+    gas_budget,
+    gas_reserve,
+    min_interval,
+)

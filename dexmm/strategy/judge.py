@@ -1,0 +1,290 @@
+"""A configuration judged: what it would cost, what it needs to earn, and whether it makes sense.
+
+With edges at log distances d_bid and d_ask and volatility sigma, a driftless price is expected to
+reach one of them after d_bid d_ask / sigma^2, so
+
+    hits a day    = sigma^2 day / (d_bid d_ask)
+    gas a day     = hits a day * gas of a re-range
+    arbitrage     = L sqrt(P) sigma^2 / 4 a second while in range: what a position of liquidity L
+                    loses to those who know the price (Milionis et al., "Loss-Versus-Rebalancing")
+    break even    = gas + arbitrage
+    income        = volume * fee kept by liquidity * L / (pool's liquidity + L)
+
+L is what the strategy itself would deploy with the inventory at its target share. Without market
+facts only the settings are judged, at the configured volatility.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dexmm.config import Config, Strategy
+from dexmm.model.market import Market
+from dexmm.model.snapshot import Snapshot
+from dexmm.strategy.economics import TYPICAL_GAS, gas_price, in_quote
+from dexmm.strategy.edges import distance, in_rungs
+from dexmm.strategy.ladder import Ladder
+from dexmm.strategy.look import Look, look
+from dexmm.strategy.precise import BP, DAY, HOUR, LN_TICK, YEAR, precise
+from dexmm.strategy.situation import Range, Situation
+from dexmm.strategy.strategies import STRATEGIES
+from dexmm.uniswap.tick_math import MAX_SQRT_RATIO, MIN_SQRT_RATIO
+
+ZERO = Decimal(0)
+PIPS_IN_BP = 100
+PIPS = Decimal(1_000_000)
+LONGEST_HORIZON = 90 * DAY
+SHORTEST_HORIZON = HOUR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketFacts:
+    """What a market is like now. Money in quote."""
+
+    market: Market
+    sqrt_price_x96: int
+    fee_kept: Decimal  # of the swap fee, by liquidity: 1 less the protocol's part
+    pool_liquidity: int
+    sigma: Decimal  # per square root of a second
+    nav: Decimal
+    gas_per_rerange: Decimal
+    volume_per_day: Decimal | None = None  # measured or stated; None when nobody knows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """``problems`` are reasons to refuse the configuration; ``notes`` are worth knowing."""
+
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    to_bid_bp: Decimal  # log distance of the edges
+    to_ask_bp: Decimal
+    hits_per_day: Decimal
+    gas_per_day: Decimal | None = None  # in quote, as all below; None without market facts
+    deployed: Decimal | None = None
+    arbitrage_per_day: Decimal | None = None
+    break_even_per_day: Decimal | None = None  # fees needed
+    break_even_bp: Decimal | None = None  # of the capital deployed, a day
+    income_per_day: Decimal | None = None  # None when the volume is unknown
+    pays: bool | None = None
+
+
+def market_facts(
+    snapshot: Snapshot, config: Config, volume_per_day: Decimal | None = None
+) -> MarketFacts:
+    """The facts as a snapshot shows them, with the volume that somebody measured."""
+    return _facts(look(snapshot, config), volume_per_day)
+
+
+@precise
+def _facts(seen: Look, volume_per_day: Decimal | None) -> MarketFacts:
+    view = seen.view
+    return MarketFacts(
+        market=view.market,
+        sqrt_price_x96=view.pool.sqrt_price_x96,
+        fee_kept=fee_kept(view.pool.fee_protocol),
+        pool_liquidity=view.pool.liquidity - _ours_in_range(seen),
+        sigma=seen.sigma,
+        nav=seen.inventory.nav,
+        gas_per_rerange=in_quote(view, TYPICAL_GAS * gas_price(view, seen.config)),
+        volume_per_day=volume_per_day,
+    )
+
+
+def _ours_in_range(seen: Look) -> int:
+    tick = seen.view.pool.tick
+    return sum(p.liquidity for p in seen.view.positions if p.in_range(tick))
+
+
+def fee_kept(fee_protocol: int) -> Decimal:
+    """Of the swap fee, by liquidity, on average of both directions: slot0's two nibbles."""
+    parts = [
+        1 - 1 / Decimal(n) if n else Decimal(1) for n in (fee_protocol & 15, fee_protocol >> 4)
+    ]
+    return (parts[0] + parts[1]) / 2
+
+
+@precise
+def judge(config: Config, facts: MarketFacts | None = None) -> Judgement:
+    """Whether a configuration makes sense, for this market or for any."""
+    settings = config.strategy
+    if facts is None:
+        sigma = (settings.sigma_annual**2 / YEAR).sqrt()
+        away = distance(sigma, settings)
+        return Judgement(
+            problems=tuple(_settings_problems(config, sigma)),
+            notes=tuple(_clamp_notes(sigma, settings)),
+            to_bid_bp=away * BP,
+            to_ask_bp=away * BP,
+            hits_per_day=hits_per_day(sigma, away, away),
+        )
+    return _judge_market(config, facts)
+
+
+def hits_per_day(sigma: Decimal, to_bid: Decimal, to_ask: Decimal) -> Decimal:
+    """How often a driftless price is expected to reach an edge."""
+    return sigma * sigma * DAY / (to_bid * to_ask)
+
+
+def _judge_market(config: Config, facts: MarketFacts) -> Judgement:
+    settings = config.strategy
+    here = at_target(config, facts)
+    found = STRATEGIES[settings.name].shape(here)
+    to_bid, to_ask = _distances(here, found)
+    hits = hits_per_day(facts.sigma, to_bid, to_ask) if found else ZERO
+    gas = hits * facts.gas_per_rerange
+    scale = -facts.market.quote.decimals
+    deployed = sum((here.value(r.bid, r.ask, Decimal(r.liquidity)) for r in found), ZERO).scaleb(
+        scale
+    )
+    liquidity = _liquidity_around(here, found)
+    arbitrage = (liquidity * here.s * facts.sigma**2 * DAY / 4).scaleb(scale)
+    needed = gas + arbitrage
+    income = _income(facts, liquidity)
+    pays = None if income is None else income >= needed
+    problems = [
+        *_settings_problems(config, facts.sigma),
+        *_market_problems(config, facts, deployed, gas),
+    ]
+    notes = [*_clamp_notes(facts.sigma, settings), *_pay_notes(facts, income, needed)]
+    return Judgement(
+        problems=tuple(problems),
+        notes=tuple(notes),
+        to_bid_bp=to_bid * BP,
+        to_ask_bp=to_ask * BP,
+        hits_per_day=hits,
+        gas_per_day=gas,
+        deployed=deployed,
+        arbitrage_per_day=arbitrage,
+        break_even_per_day=needed,
+        break_even_bp=needed * BP / deployed if deployed else None,
+        income_per_day=income,
+        pays=pays,
+    )
+
+
+def at_target(config: Config, facts: MarketFacts) -> Situation:
+    """The market with the whole inventory idle in the wallet, at the target share."""
+    ladder = Ladder.of(facts.market)
+    s = ladder.root(facts.sqrt_price_x96)
+    nav = facts.nav.scaleb(facts.market.quote.decimals)
+    base = nav * config.strategy.target / (s * s)
+    quote = nav * (1 - config.strategy.target)
+    return Situation(
+        ladder=ladder,
+        settings=config.strategy,
+        s=s,
+        floor=ladder.floor(facts.sqrt_price_x96),
+        ceiling=ladder.ceiling(facts.sqrt_price_x96),
+        base=base,
+        quote=quote,
+        sigma=facts.sigma,
+        wallet_base=base,
+        wallet_quote=quote,
+    )
+
+
+def _distances(here: Situation, found: tuple[Range, ...]) -> tuple[Decimal, Decimal]:
+    away = distance(here.sigma, here.settings)
+    if not found:
+        return away, away
+    position = 2 * here.s.ln()
+    to_bid = position - min(r.bid for r in found) * LN_TICK
+    to_ask = max(r.ask for r in found) * LN_TICK - position
+    return (to_bid if to_bid > 0 else away), (to_ask if to_ask > 0 else away)
+
+
+def _liquidity_around(here: Situation, found: tuple[Range, ...]) -> Decimal:
+    """What trades at the price, or just beside it: a limit position joins at the next rung."""
+    return Decimal(max((r.liquidity for r in found), default=0))
+
+
+def _income(facts: MarketFacts, liquidity: Decimal) -> Decimal | None:
+    if facts.volume_per_day is None:
+        return None
+    total = facts.pool_liquidity + liquidity
+    part = liquidity / total if total else ZERO
+    return facts.volume_per_day * facts.market.fee_pips / PIPS * facts.fee_kept * part
+
+
+def _settings_problems(config: Config, sigma: Decimal) -> list[str]:
+    settings, guards = config.strategy, config.guards
+    horizon = settings.horizon_hours * HOUR
+    away = in_rungs(distance(sigma, settings))
+    found = []
+    if not SHORTEST_HORIZON <= horizon <= LONGEST_HORIZON:
+        found.append("strategy.horizon_hours must be from 1 to 2160 (90 days)")
+    if settings.dwell_seconds > horizon or settings.min_interval_seconds > horizon:
+        found.append(
+            "strategy.dwell_seconds and strategy.min_interval_seconds must be within "
+            "strategy.horizon_hours: a range would be stale before it may move"
+        )
+    if settings.max_age_hours * HOUR < settings.min_interval_seconds:
+        found.append("strategy.max_age_hours must be longer than strategy.min_interval_seconds")
+    if guards.max_move_ticks < away:
+        found.append(
+            f"guards.max_move_ticks is {guards.max_move_ticks}, but reaching an edge moves the "
+            f"range by {away} ticks: every re-range would be refused"
+        )
+    return found
+
+
+def _clamp_notes(sigma: Decimal, settings: Strategy) -> list[str]:
+    wanted = settings.edge_sigmas * sigma * (settings.horizon_hours * HOUR).sqrt() * BP
+    if wanted > settings.edge_max_bp:
+        return [f"volatility asks for edges at {wanted:.0f} bp, beyond strategy.edge_max_bp"]
+    if wanted < settings.edge_min_bp:
+        return [f"volatility asks for edges at {wanted:.0f} bp, within strategy.edge_min_bp"]
+    return []
+
+
+def _market_problems(
+    config: Config, facts: MarketFacts, deployed: Decimal, gas: Decimal
+) -> list[str]:
+    settings, market = config.strategy, facts.market
+    symbol = market.quote.symbol
+    price = market.price(facts.sqrt_price_x96)
+    fee_bp = Decimal(market.fee_pips) / PIPS_IN_BP
+    found = []
+    if not MIN_SQRT_RATIO < facts.sqrt_price_x96 < MAX_SQRT_RATIO:
+        found.append("the pool's price is at the end of what a pool can show")
+    if not config.market.price_low <= price <= config.market.price_high:
+        found.append(
+            f"the price {price:.2f} is outside market.price_low to market.price_high: nothing "
+            "would ever be minted"
+        )
+    if in_rungs(settings.edge_max_bp / BP) < market.tick_spacing:
+        found.append(
+            f"strategy.edge_max_bp is nearer than one step of the pool's grid "
+            f"({market.tick_spacing} ticks): raise it"
+        )
+    if settings.edge_min_bp <= fee_bp:
+        found.append(
+            f"strategy.edge_min_bp is within the pool's fee of {fee_bp} bp: the price would leave "
+            "a range before it paid"
+        )
+    if STRATEGIES[settings.name].most_ranges and deployed < settings.min_position_quote:
+        found.append(
+            f"of {facts.nav:.2f} {symbol} only {deployed:.2f} would be deployed, less than "
+            "strategy.min_position_quote: add capital"
+        )
+    if gas * BP > settings.max_gas_bp * facts.nav:
+        found.append(
+            f"gas is expected to cost {gas:.2f} {symbol} a day, more than {settings.max_gas_bp} bp "
+            f"(strategy.max_gas_bp) of the {facts.nav:.2f} {symbol} there are: widen the edges, "
+            "add capital, or wait for cheaper gas"
+        )
+    return found
+
+
+def _pay_notes(facts: MarketFacts, income: Decimal | None, needed: Decimal) -> list[str]:
+    symbol = facts.market.quote.symbol
+    if income is None:
+        return [f"the market must pay {needed:.2f} {symbol} of fees a day; its volume is unknown"]
+    if income >= needed:
+        return []
+    return [
+        f"the market does not pay: it is expected to bring {income:.2f} {symbol} of fees a day "
+        f"where {needed:.2f} are needed for gas and what arbitrage takes"
+    ]

@@ -1,0 +1,106 @@
+"""A snapshot, looked at once: what every guard, trigger and strategy works from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dexmm.config import Config
+from dexmm.model.memory import Memory
+from dexmm.model.snapshot import Snapshot
+from dexmm.strategy.advance import Observation, advance, sigma_of
+from dexmm.strategy.corridor import removal_minimums
+from dexmm.strategy.edges import edges_to_keep
+from dexmm.strategy.fair import fair_price
+from dexmm.strategy.held import held_ranges
+from dexmm.strategy.inventory import inventory
+from dexmm.strategy.ladder import Ladder
+from dexmm.strategy.situation import Situation, Stake
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look(Observation):
+    known: Memory  # with this observation included
+
+    @property
+    def sigma(self) -> Decimal:
+        return sigma_of(self.known, self.settings)
+
+
+def look(snapshot: Snapshot, config: Config) -> Look:
+    """Everything that follows from a snapshot before anything is decided."""
+    view = snapshot.chain
+    ladder = Ladder.of(view.market)
+    parts = Observation(
+        snapshot=snapshot,
+        config=config,
+        inventory=inventory(view, fair_price(view)),
+        ladder=ladder,
+        s=ladder.root(view.pool.sqrt_price_x96),
+        held=held_ranges(view, snapshot.memory, ladder),
+    )
+    return Look(
+        snapshot=snapshot,
+        config=config,
+        inventory=parts.inventory,
+        ladder=ladder,
+        s=parts.s,
+        held=parts.held,
+        known=advance(parts),
+    )
+
+
+def situation(seen: Look, near: int) -> Situation:
+    """What a strategy is told. Held edges within ``near`` rungs of new ones are kept."""
+    view, ladder = seen.view, seen.ladder
+    wallet = ladder.base_quote(view.wallet.amount0, view.wallet.amount1)
+    fees = ladder.base_quote(
+        sum(p.fees0 for p in view.positions), sum(p.fees1 for p in view.positions)
+    )
+    principal = ladder.base_quote(
+        sum(p.amount0 for p in view.positions), sum(p.amount1 for p in view.positions)
+    )
+    return Situation(
+        ladder=ladder,
+        settings=seen.settings,
+        s=seen.s,
+        floor=ladder.floor(view.pool.sqrt_price_x96),
+        ceiling=ladder.ceiling(view.pool.sqrt_price_x96),
+        base=Decimal(wallet[0] + fees[0] + principal[0]),
+        quote=Decimal(wallet[1] + fees[1] + principal[1]),
+        sigma=seen.sigma,
+        wallet_base=Decimal(wallet[0]),
+        wallet_quote=Decimal(wallet[1]),
+        stakes=tuple(_stakes(seen)),
+        near=near,
+        kept=edges_to_keep(seen.held),
+    )
+
+
+def _stakes(seen: Look) -> list[Stake]:
+    stakes = []
+    sqrt_price = seen.view.pool.sqrt_price_x96
+    slippage = seen.config.guards.slippage_bp
+    for held in seen.held:
+        sure = [
+            removal_minimums(sqrt_price, p.tick_lower, p.tick_upper, p.liquidity, slippage)
+            for p in held.positions
+        ]
+        there = seen.ladder.base_quote(
+            sum(p.amount0 for p in held.positions), sum(p.amount1 for p in held.positions)
+        )
+        fees0, fees1 = sum(p.fees0 for p in held.positions), sum(p.fees1 for p in held.positions)
+        least = seen.ladder.base_quote(
+            sum(a for a, _ in sure) + fees0, sum(b for _, b in sure) + fees1
+        )
+        stakes.append(
+            Stake(
+                bid=held.bid,
+                ask=held.ask,
+                base=Decimal(there[0]),
+                quote=Decimal(there[1]),
+                sure_base=Decimal(least[0]),
+                sure_quote=Decimal(least[1]),
+            )
+        )
+    return stakes

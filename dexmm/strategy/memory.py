@@ -1,0 +1,69 @@
+"""remember: what a turn leaves for the next one.
+
+The observation is already in it (``advance.py``); here the decision and what became of the steps
+are added. Derived, never the truth: a lost memory costs statistics and timers, not money.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dexmm.config import Config
+from dexmm.model.decision import Decision, State
+from dexmm.model.memory import Memory
+from dexmm.model.snapshot import Snapshot
+from dexmm.model.steps import Outcome
+from dexmm.strategy.look import look
+from dexmm.strategy.precise import precise
+
+LATCHING = {"drawdown", "drawdown_hold"}
+MOVES = {"rerange", "swap"}
+# After anything else nobody can say whether the wallet's balances are still what was observed.
+UNTOUCHED = {"refused", "skipped"}
+SENT = {"mined", "reverted", "pending"}
+
+
+@precise
+def remember(
+    snapshot: Snapshot,
+    decision: Decision,
+    outcomes: tuple[Outcome, ...],
+    config: Config,
+) -> Memory:
+    """The memory for the next turn."""
+    now = snapshot.chain.block.timestamp
+    memory = look(snapshot, config).known
+    memory = _gas(memory, outcomes)
+    tripped = [r.detail for r in decision.refusals if r.rule in LATCHING]
+    if tripped and not memory.halted:
+        memory = replace(memory, halted=tripped[0])
+    if decision.trigger is None and not decision.withheld:
+        memory = replace(memory, capital_moved=memory.capital_moved and _still_open(snapshot))
+    if any(outcome.status not in UNTOUCHED for outcome in outcomes):
+        memory = replace(memory, wallet_amount0=None, wallet_amount1=None)
+    if any(o.step in MOVES and o.status in SENT for o in outcomes):
+        memory = replace(memory, last_action_at=now)
+    if any(o.step == "rerange" and o.status == "mined" for o in outcomes):
+        memory = replace(
+            memory,
+            last_rerange_at=now,
+            sigma_at_rerange=decision.sigma,
+            edge_since=None,
+            capital_moved=False,
+            last_slice_at=now if decision.state is State.REDUCING else memory.last_slice_at,
+        )
+    return memory
+
+
+def _still_open(snapshot: Snapshot) -> bool:
+    """While one of ours is in flight, no trigger is looked at, and none has been answered."""
+    return any(not flight.mined for flight in snapshot.chain.in_flight)
+
+
+def _gas(memory: Memory, outcomes: tuple[Outcome, ...]) -> Memory:
+    spent = sum(outcome.gas_used * outcome.gas_price for outcome in outcomes)
+    return replace(
+        memory,
+        gas_spent=memory.gas_spent + spent,
+        gas_spent_today=memory.gas_spent_today + spent,
+    )

@@ -1,0 +1,32 @@
+"""Interchangeable definitions behind one function type: a situation in, ranges out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dexmm.strategy.situation import Shape
+from dexmm.strategy.strategies.avellaneda import avellaneda
+from dexmm.strategy.strategies.budget import budget
+from dexmm.strategy.strategies.hold import hold
+from dexmm.strategy.strategies.passive import passive
+from dexmm.strategy.strategies.recentre import recentre
+from dexmm.strategy.strategies.single import single
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A strategy and what follows from its mathematics."""
+
+    shape: Shape
+    most_ranges: int  # it never holds more than this
+    keeps_band: bool  # it promises that the share stays in its band
+
+
+STRATEGIES = {
+    "budget": Definition(shape=budget, most_ranges=2, keeps_band=True),
+    "avellaneda": Definition(shape=avellaneda, most_ranges=2, keeps_band=True),
+    "single": Definition(shape=single, most_ranges=1, keeps_band=False),
+    "passive": Definition(shape=passive, most_ranges=2, keeps_band=False),
+    "recentre": Definition(shape=recentre, most_ranges=1, keeps_band=False),
+    "hold": Definition(shape=hold, most_ranges=0, keeps_band=False),
+}

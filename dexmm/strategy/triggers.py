@@ -1,0 +1,153 @@
+"""Why the target might differ from what is held, most urgent first.
+
+    START     nothing is held and there is something to deploy
+    BAND      the share left its band, and no re-range has answered that yet
+    STRATEGY  what is held is not what this strategy would ever hold
+    CAPITAL   a deposit or a withdrawal has not been answered yet
+    FILLED    a limit position was wholly converted, for ``dwell_seconds``
+    EDGE      the price stood at or beyond an edge, for ``dwell_seconds``
+    REGIME    the edge distance that volatility asks for changed by ``regime_ratio``
+    AGE       the last re-range is ``max_age_hours`` ago
+
+A trigger only asks for a fresh target; when that is what is held, nothing is done.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dexmm.model.decision import Trigger
+from dexmm.strategy.advance import beyond_edge, filled
+from dexmm.strategy.edges import distance
+from dexmm.strategy.held import HeldRange, Side
+from dexmm.strategy.ladder import amounts_per_liquidity
+from dexmm.strategy.look import Look
+from dexmm.strategy.precise import HOUR
+from dexmm.strategy.strategies import STRATEGIES, Definition
+
+Wanted = tuple[Trigger, str]
+
+PROMISE_TOLERANCE = Decimal("0.03")  # of share: fees and roundings come nowhere near it
+
+
+def first_trigger(seen: Look) -> Wanted | None:
+    """The most urgent trigger and its facts in one sentence; None when all is as it should be."""
+    if not seen.held:
+        return Trigger.START, "nothing is held in this market yet"
+    for trigger in (_band, _strategy, _capital, _edge, _regime, _age):
+        if wanted := trigger(seen):
+            return wanted
+    return None
+
+
+def definition(seen: Look) -> Definition:
+    return STRATEGIES[seen.settings.name]
+
+
+def _band(seen: Look) -> Wanted | None:
+    since, settings = seen.known.band_since, seen.settings
+    if since is None or not definition(seen).keeps_band:
+        return None
+    answered = seen.known.last_rerange_at
+    if answered is not None and answered > since:
+        return None
+    return (
+        Trigger.BAND,
+        f"the share {seen.inventory.share:.4f} is outside its band "
+        f"{settings.band_low} to {settings.band_high}",
+    )
+
+
+def _strategy(seen: Look) -> Wanted | None:
+    name, most = seen.settings.name, definition(seen).most_ranges
+    if len(seen.held) > most:
+        return (
+            Trigger.STRATEGY,
+            f"{len(seen.held)} ranges are held, and {name} holds at most {most}",
+        )
+    if len(seen.held) == 2 and not _share_an_edge(*seen.held):
+        return Trigger.STRATEGY, f"the two ranges held share no edge, as those of {name} do"
+    if definition(seen).keeps_band and (broken := _broken_promise(seen)):
+        return Trigger.STRATEGY, broken
+    return None
+
+
+def _share_an_edge(one: HeldRange, other: HeldRange) -> bool:
+    return one.bid == other.bid or one.ask == other.ask
+
+
+def _broken_promise(seen: Look) -> str:
+    """Whether converting what is held would carry the share out of its band.
+
+    A side on which nothing is held promises nothing, and converts nothing.
+    """
+    settings = seen.settings
+    bid, ask = edge_shares(seen)
+    share = seen.inventory.share
+    if bid > max(settings.band_high, share) + PROMISE_TOLERANCE:
+        return f"a fall through what is held would take the share to {bid:.4f}"
+    if ask < min(settings.band_low, share) - PROMISE_TOLERANCE:
+        return f"a rise through what is held would take the share to {ask:.4f}"
+    return ""
+
+
+def edge_shares(seen: Look) -> tuple[Decimal, Decimal]:
+    """The share were the price at the lowest, or at the highest, edge of what is held."""
+    lowest = seen.ladder.root_at(min(r.bid for r in seen.held))
+    highest = seen.ladder.root_at(max(r.ask for r in seen.held))
+    return _share_at(seen, min(lowest, seen.s)), _share_at(seen, max(highest, seen.s))
+
+
+def _share_at(seen: Look, s: Decimal) -> Decimal:
+    view, ladder = seen.view, seen.ladder
+    base, quote = (
+        Decimal(idle + fees)
+        for idle, fees in zip(
+            ladder.base_quote(view.wallet.amount0, view.wallet.amount1),
+            ladder.base_quote(
+                sum(p.fees0 for p in view.positions), sum(p.fees1 for p in view.positions)
+            ),
+            strict=True,
+        )
+    )
+    for held in seen.held:
+        each = amounts_per_liquidity(s, ladder.root_at(held.bid), ladder.root_at(held.ask))
+        base += each[0] * held.liquidity
+        quote += each[1] * held.liquidity
+    value = base * s * s
+    return value / (value + quote) if value + quote else Decimal(0)
+
+
+def _capital(seen: Look) -> Wanted | None:
+    if not seen.known.capital_moved:
+        return None
+    return Trigger.CAPITAL, "capital was deposited or withdrawn"
+
+
+def _edge(seen: Look) -> Wanted | None:
+    since = seen.known.edge_since
+    if since is None or seen.now - since < seen.settings.dwell_seconds:
+        return None
+    lone = all(held.side is not Side.BOTH for held in seen.held)
+    if filled(seen) and (lone or not beyond_edge(seen)):
+        return Trigger.FILLED, "a limit position was wholly converted"
+    return Trigger.EDGE, f"the price has been beyond an edge for {seen.now - since} s"
+
+
+def _regime(seen: Look) -> Wanted | None:
+    made_for = seen.known.sigma_at_rerange
+    if not made_for:
+        return None
+    then, now = distance(made_for, seen.settings), distance(seen.sigma, seen.settings)
+    ratio = max(then, now) / min(then, now)
+    if ratio < seen.settings.regime_ratio:
+        return None
+    word = "wider" if now > then else "nearer"
+    return Trigger.REGIME, f"volatility asks for edges {ratio:.2f} times {word} than when placed"
+
+
+def _age(seen: Look) -> Wanted | None:
+    placed = seen.known.last_rerange_at
+    if placed is None or seen.now - placed < seen.settings.max_age_hours * HOUR:
+        return None
+    return Trigger.AGE, f"the last re-range was {(seen.now - placed) // HOUR} hours ago"

@@ -1,0 +1,133 @@
+"""One turn: observe, decide, plan, execute, record.
+
+There is no recovery path. A restart is just another turn: the chain says what is held, what is
+still in flight, and the difference to the target is what remains to be done. The protocols that
+a turn needs from the world are here; ``chain``, ``cex`` and ``sim`` implement them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from dexmm.config import Config
+from dexmm.errors import Transient
+from dexmm.model.decision import Refusal
+from dexmm.model.entry import Entry
+from dexmm.model.memory import Memory
+from dexmm.model.snapshot import ChainView, Snapshot
+from dexmm.model.steps import Outcome, Simulation, Step
+from dexmm.strategy.decide import decide
+from dexmm.strategy.guards import refuse_simulation
+from dexmm.strategy.memory import remember
+from dexmm.strategy.plan import plan
+
+Clock = Callable[[], int]
+Verdict = Callable[[Simulation], Refusal | None]
+
+
+class Chain(Protocol):
+    """A chain, real or simulated, seen from one wallet in one market."""
+
+    def observe(self) -> ChainView:
+        """Everything at one block, or ``Transient``."""
+
+    def send(self, step: Step, verdict: Verdict) -> Outcome:
+        """Simulate ``step``, ask ``verdict``, and make it happen at most once."""
+
+
+class Journal(Protocol):
+    """What turns leave behind."""
+
+    def memory(self) -> Memory:
+        """What the last recorded turn left; a fresh one when there is none."""
+
+    def halted(self) -> str:
+        """The HALT flag's reason; empty when it is not set."""
+
+    def record(self, entry: Entry, config: Config) -> Entry:
+        """Store a turn, with the configuration it was decided with, and give it its id."""
+
+
+def never() -> str:
+    """Nobody asks a turn to stop between its legs."""
+    return ""
+
+
+def turn(
+    chain: Chain,
+    journal: Journal,
+    config: Config,
+    clock: Clock,
+    stop: Callable[[], str] = never,
+) -> Entry:
+    """One whole turn. Raises ``Transient`` when the world cannot be seen whole: nothing is done.
+
+    ``stop`` is asked before every leg, and answers why no further one may begin.
+    """
+    snapshot = observe(chain, journal, clock)
+    decision = decide(snapshot, config)
+    steps = plan(snapshot, decision, config)
+    outcomes = execute(chain, journal, snapshot, steps, config, stop)
+    return journal.record(
+        Entry(
+            id=0,
+            at=snapshot.observed_at,
+            config=config.fingerprint(),
+            snapshot=snapshot,
+            decision=decision,
+            steps=steps,
+            outcomes=outcomes,
+            memory=remember(snapshot, decision, outcomes, config),
+        ),
+        config,
+    )
+
+
+def observe(chain: Chain, journal: Journal, clock: Clock) -> Snapshot:
+    return Snapshot(
+        chain=chain.observe(),
+        observed_at=clock(),
+        memory=journal.memory(),
+        halted=journal.halted(),
+    )
+
+
+def execute(
+    chain: Chain,
+    journal: Journal,
+    snapshot: Snapshot,
+    steps: tuple[Step, ...],
+    config: Config,
+    stop: Callable[[], str] = never,
+) -> tuple[Outcome, ...]:
+    """Carry out the steps in order, and stop at the first that did not happen.
+
+    What remains undone is still in the difference that the next turn sees. The HALT flag is read
+    before every leg: it may have been set by a withdraw since the turn began.
+    """
+
+    def verdict(simulation: Simulation) -> Refusal | None:
+        return refuse_simulation(snapshot, simulation, config)
+
+    outcomes: list[Outcome] = []
+    for step in steps:
+        if reason := _why_not(journal, snapshot, stop):
+            outcomes.append(Outcome(step=step.kind, status="skipped", detail=reason))
+            break
+        try:
+            outcome = chain.send(step, verdict)
+        except Transient as error:
+            outcome = Outcome(step=step.kind, status="failed", detail=error.message)
+        outcomes.append(outcome)
+        if outcome.status != "mined":
+            break
+    return tuple(outcomes)
+
+
+def _why_not(journal: Journal, snapshot: Snapshot, stop: Callable[[], str]) -> str:
+    """What has changed since the turn began so that its next leg may not."""
+    halted = journal.halted()
+    if halted and not snapshot.halted:
+        return f"HALT was set: {halted}"
+    return stop()

@@ -1,0 +1,193 @@
+"""What became of a withdraw, and what is where: the table that it always ends with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dexmm.errors import Transient
+from dexmm.model.holdings import Position
+from dexmm.model.market import TokenGuards
+from dexmm.model.snapshot import ChainView
+from dexmm.model.steps import Outcome
+from dexmm.units import to_decimal
+
+DONE = 0
+TRAPPED = 3
+TRY_AGAIN = Transient.exit_code
+
+WALLET = "wallet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One thing that was tried, and its outcome. ``what`` is one phrase for people."""
+
+    what: str
+    outcome: Outcome
+    collected_base: Decimal  # to the wallet; in a dry run, as simulated
+    collected_quote: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trapped:
+    """An amount that cannot move, whoever asks, until its reason goes away."""
+
+    where: str
+    token: str  # symbol
+    amount: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One line of "what is where"."""
+
+    where: str
+    base: Decimal
+    quote: Decimal
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    dry_run: bool
+    legs: tuple[Leg, ...]
+    trapped: tuple[Trapped, ...]
+    withheld: tuple[str, ...]  # asked for, and refused: what is left and why
+    unfinished: tuple[str, ...]  # may succeed when it is tried again
+    warnings: tuple[str, ...]
+    view: ChainView | None  # the last look at the chain; None: it could not be seen at all
+    proved: bool  # on `view`: no liquidity, nothing owed, nothing of ours still to be mined
+
+    @property
+    def exit_code(self) -> int:
+        """5 before 3: what may still come out is worth another try, what is trapped is not."""
+        if self.unfinished:
+            return TRY_AGAIN
+        return TRAPPED if self.trapped or self.withheld else DONE
+
+    def summary(self) -> tuple[str, ...]:
+        """The last lines, for people: whether all is out, and if not, what and why."""
+        lines = [
+            f"TRAPPED in {item.where}: {item.amount.normalize():f} {item.token}, {item.reason}"
+            for item in self.trapped
+        ]
+        lines += [f"left: {line}" for line in self.withheld]
+        lines += [f"not finished, run it again: {line}" for line in self.unfinished]
+        if self.view is None:
+            lines.append("the chain could not be seen: nothing is known about the positions")
+        elif self.dry_run:
+            lines.append("a dry run: nothing was sent, HALT was not set")
+        elif self.proved:
+            number = self.view.block.number
+            lines.append(f"proved at block {number}: no liquidity, nothing owed, nothing in flight")
+        return tuple(lines)
+
+    def places(self) -> tuple[Place, ...]:
+        """The wallet, every position that is left, and everything still in flight."""
+        if self.view is None:
+            return ()
+        return (_wallet(self.view), *_positions(self.view, self.trapped), *_in_flight(self.view))
+
+
+def cannot_move(guards: TokenGuards, symbol: str, *, by: str) -> str:
+    """Why ``by`` (``"pool"`` or ``"wallet"``) cannot send a token; empty when nothing stops it."""
+    if guards.paused:
+        return f"{symbol} is paused by its issuer"
+    if by in guards.frozen:
+        return f"{symbol}'s issuer has frozen the {by}"
+    return ""
+
+
+def trapped_in_position(view: ChainView, position: Position, why: str) -> tuple[Trapped, ...]:
+    """What a position still holds when everything has been tried, and the reason.
+
+    The token's own switches explain most; ``why`` is what the chain said, for the rest.
+    """
+    market = view.market
+    return tuple(
+        Trapped(
+            where=position_name(position.token_id),
+            token=token.symbol,
+            amount=to_decimal(units, token.decimals),
+            reason=cannot_move(guards, token.symbol, by="pool")
+            or cannot_move(guards, token.symbol, by="wallet")
+            or f"the chain refuses it: {why or 'no reason given'}",
+        )
+        for token, guards, units in (
+            (market.token0, view.guards0, position.amount0 + position.fees0),
+            (market.token1, view.guards1, position.amount1 + position.fees1),
+        )
+        if units
+    )
+
+
+def unfinished_on(view: ChainView, trapped: tuple[Trapped, ...]) -> list[str]:
+    """What a last look still shows, and nothing explains: worth another try."""
+    explained = {item.where for item in trapped}
+    names = [position_name(position.token_id) for position in view.positions]
+    return [f"{name} is still in the pool" for name in names if name not in explained] + [
+        f"{flight.step} at nonce {flight.nonce} is still not mined"
+        for flight in view.in_flight
+        if not flight.mined
+    ]
+
+
+def trapped_in_wallet(view: ChainView) -> tuple[Trapped, ...]:
+    """Tokens that the wallet holds and cannot send."""
+    market, wallet = view.market, view.wallet
+    found = []
+    for token, guards, amount in (
+        (market.token0, view.guards0, wallet.amount0),
+        (market.token1, view.guards1, wallet.amount1),
+    ):
+        reason = cannot_move(guards, token.symbol, by="wallet")
+        if amount and reason:
+            found.append(
+                Trapped(
+                    where=WALLET,
+                    token=token.symbol,
+                    amount=to_decimal(amount, token.decimals),
+                    reason=reason,
+                )
+            )
+    return tuple(found)
+
+
+def position_name(token_id: int) -> str:
+    return f"position #{token_id}"
+
+
+def _wallet(view: ChainView) -> Place:
+    base, quote = view.market.base_quote(view.wallet.amount0, view.wallet.amount1)
+    eth = to_decimal(view.wallet.eth, 18)
+    return Place(where=WALLET, base=base, quote=quote, note=f"{eth:.6f} ETH for gas")
+
+
+def _positions(view: ChainView, trapped: tuple[Trapped, ...]) -> tuple[Place, ...]:
+    places = []
+    for position in view.positions:
+        where = position_name(position.token_id)
+        base, quote = view.market.base_quote(
+            position.amount0 + position.fees0, position.amount1 + position.fees1
+        )
+        reasons = sorted({item.reason for item in trapped if item.where == where})
+        note = f"trapped: {'; '.join(reasons)}" if reasons else "still to be taken out"
+        places.append(Place(where=where, base=base, quote=quote, note=note))
+    return tuple(places)
+
+
+def _in_flight(view: ChainView) -> tuple[Place, ...]:
+    zero = Decimal(0)
+    places = [
+        Place(
+            where=f"in flight at nonce {flight.nonce}",
+            base=zero,
+            quote=zero,
+            note=f"{flight.step}, "
+            + ("mined, not deep enough to be final yet" if flight.mined else "not mined yet"),
+        )
+        for flight in view.in_flight
+    ]
+    return tuple(places)

@@ -1,0 +1,44 @@
+"""Noise is seeded, Poisson in time, and of the sizes measured on mainnet."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from dexmm.sandbox.flow import FLOWS, noise_dice, noise_trades
+
+MEASURED = {  # swaps, mean and largest base of 981 mainnet blocks
+    "real": (34, 0.071, 0.148),
+    "busy": (134, 0.356, 1.377),
+}
+
+
+def test_one_seed_is_one_market() -> None:
+    first, second, other = (
+        noise_trades(FLOWS["busy"], noise_dice(seed), 86_400) for seed in (1, 1, 2)
+    )
+    assert first == second != other
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_sizes_and_frequency_are_the_measured_ones(name: str) -> None:
+    swaps, mean, largest = MEASURED[name]
+    seconds = 981 * 12
+    dice = noise_dice(11)
+    samples = [noise_trades(FLOWS[name], dice, seconds) for _ in range(60)]
+    trades = [trade for sample in samples for trade in sample]
+    assert len(trades) / len(samples) == pytest.approx(swaps, rel=0.1)
+    assert float(sum(t.base for t in trades)) / len(trades) == pytest.approx(mean, rel=0.05)
+    assert Decimal(0) < min(t.base for t in trades)
+    assert max(t.base for t in trades) <= Decimal(str(largest))
+    assert sum(t.buys_base for t in trades) / len(trades) == pytest.approx(0.5, abs=0.05)
+    assert FLOWS[name].mean == pytest.approx(mean, rel=0.01)
+
+
+def test_trades_come_in_order_within_the_interval() -> None:
+    dice = noise_dice(5)
+    for _ in range(50):
+        times = [trade.at for trade in noise_trades(FLOWS["busy"], dice, 300)]
+        assert times == sorted(times)
+        assert all(0 <= at < 300 for at in times)
