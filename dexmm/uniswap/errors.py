@@ -4,6 +4,7 @@
       +-- Revert                    ``reason`` is the contract's own revert string
             +-- Locked LOK, AlreadyInitialized AI, ...      a require with a reason
             +-- BareRevert                                  a require without one: reason ""
+      +-- ImpossibleState       a state to load that no pool can be in
 
 A revert is a fact about the call, not a fault of the runner, so it carries no advice on what to
 do next: whoever made the call knows. The facts that broke the rule are in ``facts``.
@@ -172,3 +173,7 @@ class TickUninitialized(BareRevert):
 
 class FeeProtocolOutOfBounds(BareRevert):
     rule = "a protocol fee is 0 or one of 4..10"
+
+
+class ImpossibleState(DexmmError):
+    """A pool's state was misread, or is made up."""

@@ -7,173 +7,41 @@ that raises has changed nothing: each one computes everything, takes the payment
 Tokens are not held here. What a mint, a swap or a flash loan asks for is taken as paid unless
 ``pay`` is given, which stands for the contract's callback: it is told the amounts owed and says
 what arrived (a token with a transfer fee lets less arrive). Calling the pool from within ``pay``
-finds it locked, and still in the state before the call.
+finds it locked, and still in the state before the call. Of the attributes only ``timestamp`` is
+for setting: the others are the contract's storage, and change by its operations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import replace
 
 from dexmm.uniswap import errors, oracle
 from dexmm.uniswap.full_math import (
     MAX_INT128,
     MAX_UINT128,
-    MAX_UINT160,
     MAX_UINT256,
     mul_div_rounding_up,
-    wrap_signed,
 )
-from dexmm.uniswap.liquidity_math import add_delta
+from dexmm.uniswap.modify_position import Modification, modify_position
 from dexmm.uniswap.oracle import MAX_UINT32
-from dexmm.uniswap.pool_state import PoolState, PositionKey
-from dexmm.uniswap.position import EMPTY_POSITION, PositionInfo
-from dexmm.uniswap.position import update as update_position
-from dexmm.uniswap.sqrt_price_math import get_amount0_delta_signed, get_amount1_delta_signed
+from dexmm.uniswap.pool_storage import PoolStorage
 from dexmm.uniswap.swap_loop import swap_one_for_zero, swap_zero_for_one
 from dexmm.uniswap.swap_math import FEE_DENOMINATOR
-from dexmm.uniswap.tick import (
-    Growth,
-    TickInfo,
-    get_fee_growth_inside,
-    tick_spacing_to_max_liquidity_per_tick,
-)
-from dexmm.uniswap.tick import update as update_tick
 from dexmm.uniswap.tick_math import (
     MAX_SQRT_RATIO,
-    MAX_TICK,
     MIN_SQRT_RATIO,
-    MIN_TICK,
-    get_sqrt_ratio_at_tick,
     get_tick_at_sqrt_ratio,
 )
-from dexmm.uniswap.tick_table import TickTable
 
 Payment = Callable[[int, int], tuple[int, int]]
 """Told the amounts of token0 and token1 owed; says the amounts that arrived."""
 
 
-class _Modification(NamedTuple):
-    """A changed position, not yet committed."""
+class Pool(PoolStorage):
+    """One pool, and the contract's operations on it."""
 
-    key: PositionKey
-    position: PositionInfo
-    lower: TickInfo | None
-    upper: TickInfo | None
-    amount0: int
-    amount1: int
-    liquidity: int
-    observed: bool
-
-
-class Pool:
-    """One pool. ``copy()`` is cheap and independent; ``state()`` is everything as plain data."""
-
-    __slots__ = (
-        "fee",
-        "fee_growth_global0_x128",
-        "fee_growth_global1_x128",
-        "fee_protocol",
-        "liquidity",
-        "max_liquidity_per_tick",
-        "observation_cardinality",
-        "observation_cardinality_next",
-        "observation_index",
-        "observations",
-        "positions",
-        "protocol_fees0",
-        "protocol_fees1",
-        "sqrt_price_x96",
-        "tick",
-        "tick_spacing",
-        "ticks",
-        "timestamp",
-        "unlocked",
-    )
-
-    def __init__(self, fee: int, tick_spacing: int, timestamp: int = 0) -> None:
-        """A deployed pool without a price; ``fee`` in hundredths of a basis point."""
-        self._load(PoolState(fee, tick_spacing), timestamp)
-
-    @classmethod
-    def from_state(cls, state: PoolState, timestamp: int) -> Pool:
-        """A pool in the state that a chain reports, at a block's time."""
-        pool = cls.__new__(cls)
-        pool._load(state, timestamp)
-        return pool
-
-    def _load(self, state: PoolState, timestamp: int) -> None:
-        self.fee = state.fee
-        self.tick_spacing = state.tick_spacing
-        self.max_liquidity_per_tick = tick_spacing_to_max_liquidity_per_tick(state.tick_spacing)
-        self.timestamp = timestamp
-        self.unlocked = state.sqrt_price_x96 != 0
-        self.sqrt_price_x96 = state.sqrt_price_x96
-        self.tick = state.tick
-        self.observation_index = state.observation_index
-        self.observation_cardinality = state.observation_cardinality
-        self.observation_cardinality_next = state.observation_cardinality_next
-        self.fee_protocol = state.fee_protocol
-        self.fee_growth_global0_x128 = state.fee_growth_global0_x128
-        self.fee_growth_global1_x128 = state.fee_growth_global1_x128
-        self.protocol_fees0 = state.protocol_fees0
-        self.protocol_fees1 = state.protocol_fees1
-        self.liquidity = state.liquidity
-        self.positions = dict(state.positions)
-        self.observations = list(state.observations)
-        missing = state.observation_cardinality_next - len(self.observations)
-        self.observations += [oracle.GROWN] * missing
-        self.ticks = TickTable(state.tick_spacing, state.ticks)
-        self.ticks.seek(state.tick)
-
-    def state(self) -> PoolState:
-        """Everything the pool stores."""
-        return PoolState(
-            fee=self.fee,
-            tick_spacing=self.tick_spacing,
-            sqrt_price_x96=self.sqrt_price_x96,
-            tick=self.tick,
-            observation_index=self.observation_index,
-            observation_cardinality=self.observation_cardinality,
-            observation_cardinality_next=self.observation_cardinality_next,
-            fee_protocol=self.fee_protocol,
-            fee_growth_global0_x128=self.fee_growth_global0_x128,
-            fee_growth_global1_x128=self.fee_growth_global1_x128,
-            protocol_fees0=self.protocol_fees0,
-            protocol_fees1=self.protocol_fees1,
-            liquidity=self.liquidity,
-            ticks=dict(self.ticks.items()),
-            positions=dict(self.positions),
-            observations=tuple(self.observations),
-        )
-
-    def copy(self) -> Pool:
-        """An independent pool in the same state; a few list copies."""
-        twin = Pool.__new__(Pool)
-        for name in Pool.__slots__:
-            setattr(twin, name, getattr(self, name))
-        twin.ticks = self.ticks.copy()
-        twin.positions = self.positions.copy()
-        twin.observations = self.observations.copy()
-        return twin
-
-    def position(self, owner: str, tick_lower: int, tick_upper: int) -> PositionInfo:
-        """What the contract's ``positions(key)`` returns: zeros for one never made."""
-        return self.positions.get((owner, tick_lower, tick_upper), EMPTY_POSITION)
-
-    def fee_growth_inside(self, tick_lower: int, tick_upper: int) -> tuple[int, int]:
-        """Fee growth between two ticks as a poke would read it now, Q128.128 modulo 2**256."""
-        return get_fee_growth_inside(
-            self.ticks[tick_lower],
-            self.ticks[tick_upper],
-            tick_lower,
-            tick_upper,
-            self.tick,
-            self.fee_growth_global0_x128,
-            self.fee_growth_global1_x128,
-        )
-
-    # -- operations ---------------------------------------------------------------------------
+    __slots__ = ()
 
     def initialize(self, sqrt_price_x96: int) -> None:
         """Set the first price. Reverts AI, R."""
@@ -203,7 +71,7 @@ class Pool:
         self._require_unlocked()
         if amount == 0:
             raise errors.LiquidityZero(amount=amount)
-        change = self._modify_position(owner, tick_lower, tick_upper, _to_int128(amount))
+        change = modify_position(self, owner, tick_lower, tick_upper, _to_int128(amount))
         if pay is not None:
             arrived0, arrived1 = self._take(pay, change.amount0, change.amount1)
             if arrived0 < change.amount0:
@@ -219,15 +87,13 @@ class Pool:
         Reverts LOK, TLU, TLM, TUM, LS, NP, and without a reason for more than ``int128``.
         """
         self._require_unlocked()
-        change = self._modify_position(owner, tick_lower, tick_upper, -_to_int128(amount))
+        change = modify_position(self, owner, tick_lower, tick_upper, -_to_int128(amount))
         amount0, amount1 = -change.amount0, -change.amount1
         position = change.position
-        owed = PositionInfo(
-            position.liquidity,
-            position.fee_growth_inside0_last_x128,
-            position.fee_growth_inside1_last_x128,
-            (position.tokens_owed0 + amount0) & MAX_UINT128,
-            (position.tokens_owed1 + amount1) & MAX_UINT128,
+        owed = replace(
+            position,
+            tokens_owed0=(position.tokens_owed0 + amount0) & MAX_UINT128,
+            tokens_owed1=(position.tokens_owed1 + amount1) & MAX_UINT128,
         )
         self._commit(change._replace(position=owed))
         return amount0, amount1
@@ -246,12 +112,10 @@ class Pool:
         amount0 = min(amount0_requested, position.tokens_owed0)
         amount1 = min(amount1_requested, position.tokens_owed1)
         if amount0 or amount1:
-            self.positions[owner, tick_lower, tick_upper] = PositionInfo(
-                position.liquidity,
-                position.fee_growth_inside0_last_x128,
-                position.fee_growth_inside1_last_x128,
-                position.tokens_owed0 - amount0,
-                position.tokens_owed1 - amount1,
+            self.positions[owner, tick_lower, tick_upper] = replace(
+                position,
+                tokens_owed0=position.tokens_owed0 - amount0,
+                tokens_owed1=position.tokens_owed1 - amount1,
             )
         return amount0, amount1
 
@@ -398,53 +262,6 @@ class Pool:
             self.observations, self.observation_cardinality_next, observation_cardinality_next
         )
 
-    # -- the oracle ---------------------------------------------------------------------------
-
-    def observe(self, seconds_agos: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Tick and seconds-per-liquidity accumulators at each time ago. Reverts I, OLD."""
-        return oracle.observe(
-            self.observations,
-            self.timestamp & MAX_UINT32,
-            seconds_agos,
-            self.tick,
-            self.observation_index,
-            self.liquidity,
-            self.observation_cardinality,
-        )
-
-    def snapshot_cumulatives_inside(self, tick_lower: int, tick_upper: int) -> tuple[int, int, int]:
-        """Tick accumulator, seconds per liquidity and seconds spent inside a range.
-
-        Only differences mean anything. Reverts TLU, TLM, TUM, and without a reason for a tick
-        that no position references.
-        """
-        _check_ticks(tick_lower, tick_upper)
-        for tick in (tick_lower, tick_upper):
-            if tick not in self.ticks:
-                raise errors.TickUninitialized(tick=tick)
-        lower, upper = self.ticks[tick_lower], self.ticks[tick_upper]
-        rest: tuple[TickInfo, ...]
-        if self.tick < tick_lower:
-            first, rest = lower, (upper,)
-        elif self.tick >= tick_upper:
-            first, rest = upper, (lower,)
-        else:
-            now = self._growth()
-            first = TickInfo(
-                tick_cumulative_outside=now.tick_cumulative,
-                seconds_per_liquidity_outside_x128=now.seconds_per_liquidity_cumulative_x128,
-                seconds_outside=now.time,
-            )
-            rest = (lower, upper)
-        ticks = first.tick_cumulative_outside - sum(info.tick_cumulative_outside for info in rest)
-        liquidity = first.seconds_per_liquidity_outside_x128 - sum(
-            info.seconds_per_liquidity_outside_x128 for info in rest
-        )
-        seconds = first.seconds_outside - sum(info.seconds_outside for info in rest)
-        return wrap_signed(ticks, 56), liquidity & MAX_UINT160, seconds & MAX_UINT32
-
-    # -- parts --------------------------------------------------------------------------------
-
     def _require_unlocked(self) -> None:
         if not self.unlocked:
             raise errors.Locked
@@ -456,82 +273,7 @@ class Pool:
         finally:
             self.unlocked = True
 
-    def _growth(self) -> Growth:
-        time = self.timestamp & MAX_UINT32
-        tick_cumulative, seconds_per_liquidity = oracle.observe_single(
-            self.observations,
-            time,
-            0,
-            self.tick,
-            self.observation_index,
-            self.liquidity,
-            self.observation_cardinality,
-        )
-        return Growth(
-            self.fee_growth_global0_x128,
-            self.fee_growth_global1_x128,
-            tick_cumulative,
-            seconds_per_liquidity,
-            time,
-        )
-
-    def _modify_position(
-        self, owner: str, tick_lower: int, tick_upper: int, liquidity_delta: int
-    ) -> _Modification:
-        _check_ticks(tick_lower, tick_upper)
-        key = (owner, tick_lower, tick_upper)
-        lower, upper = self.ticks[tick_lower], self.ticks[tick_upper]
-        if liquidity_delta != 0:
-            lower, upper = self._updated_ticks(key, lower, upper, liquidity_delta)
-        position = update_position(
-            self.positions.get(key, EMPTY_POSITION),
-            liquidity_delta,
-            *get_fee_growth_inside(
-                lower,
-                upper,
-                tick_lower,
-                tick_upper,
-                self.tick,
-                self.fee_growth_global0_x128,
-                self.fee_growth_global1_x128,
-            ),
-        )
-        if liquidity_delta == 0:
-            return _Modification(key, position, None, None, 0, 0, self.liquidity, observed=False)
-        price_lower = get_sqrt_ratio_at_tick(tick_lower)
-        price_upper = get_sqrt_ratio_at_tick(tick_upper)
-        amount0 = amount1 = 0
-        liquidity = self.liquidity
-        in_range = tick_lower <= self.tick < tick_upper
-        if self.tick < tick_lower:
-            amount0 = get_amount0_delta_signed(price_lower, price_upper, liquidity_delta)
-        elif in_range:
-            price = self.sqrt_price_x96
-            amount0 = get_amount0_delta_signed(price, price_upper, liquidity_delta)
-            amount1 = get_amount1_delta_signed(price_lower, price, liquidity_delta)
-            liquidity = add_delta(liquidity, liquidity_delta)
-        else:
-            amount1 = get_amount1_delta_signed(price_lower, price_upper, liquidity_delta)
-        return _Modification(key, position, lower, upper, amount0, amount1, liquidity, in_range)
-
-    def _updated_ticks(
-        self, key: PositionKey, lower: TickInfo, upper: TickInfo, liquidity_delta: int
-    ) -> tuple[TickInfo, TickInfo]:
-        _, tick_lower, tick_upper = key
-        growth = self._growth()
-        most = self.max_liquidity_per_tick
-        updated_lower = update_tick(
-            lower, tick_lower, self.tick, liquidity_delta, growth, False, most
-        )
-        updated_upper = update_tick(
-            upper, tick_upper, self.tick, liquidity_delta, growth, True, most
-        )
-        for tick in (tick_lower, tick_upper):
-            if tick % self.tick_spacing:
-                raise errors.TickOffGrid(tick=tick, tick_spacing=self.tick_spacing)
-        return updated_lower, updated_upper
-
-    def _commit(self, change: _Modification) -> None:
+    def _commit(self, change: Modification) -> None:
         _, tick_lower, tick_upper = change.key
         if change.observed:
             self._write_observation()
@@ -570,15 +312,6 @@ class Pool:
             self.observation_cardinality,
             self.observation_cardinality_next,
         )
-
-
-def _check_ticks(tick_lower: int, tick_upper: int) -> None:
-    if tick_lower >= tick_upper:
-        raise errors.TicksMisordered(tick_lower=tick_lower, tick_upper=tick_upper)
-    if tick_lower < MIN_TICK:
-        raise errors.TickLowerTooLow(tick_lower=tick_lower)
-    if tick_upper > MAX_TICK:
-        raise errors.TickUpperTooHigh(tick_upper=tick_upper)
 
 
 def _to_int128(amount: int) -> int:

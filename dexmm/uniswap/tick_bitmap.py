@@ -23,16 +23,6 @@ def position(compressed: int) -> tuple[int, int]:
     return compressed >> 8, compressed & 0xFF
 
 
-def word_floor(tick: int, tick_spacing: int) -> Tick:
-    """The lowest tick in the word of ``tick``: where a downward search gives up."""
-    return Tick(tick // (tick_spacing << 8) * (tick_spacing << 8))
-
-
-def word_ceiling(tick: int, tick_spacing: int) -> Tick:
-    """The highest tick in the word of the grid point above: where an upward search gives up."""
-    return Tick((tick // tick_spacing + 1 | 0xFF) * tick_spacing)
-
-
 def next_initialized_tick_within_one_word(
     words: Mapping[int, int], tick: int, tick_spacing: int, lte: bool
 ) -> tuple[Tick, bool]:

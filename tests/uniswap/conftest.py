@@ -4,27 +4,94 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dexmm.sandbox.anvil import Anvil, AnvilOptions
 from dexmm.uniswap.oracle import GROWN, Observation
 from dexmm.uniswap.pool import Pool
 from dexmm.uniswap.pool_state import PoolState
 from dexmm.uniswap.tick import TickInfo
 
 ROOT = Path(__file__).resolve().parents[2]
+CORE = ROOT / "node_modules" / "@uniswap" / "v3-core" / "artifacts" / "contracts"
+SENDER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+GENESIS = 1_700_000_000
+
+
+@cache
+def creation_code(name: str) -> bytes:
+    """Of a contract in contracts/test, or of the factory as Uniswap deployed it."""
+    path = ROOT / "contracts" / "test" / f"{name}.json"
+    if name == "UniswapV3Factory":
+        path = CORE / f"{name}.sol" / f"{name}.json"
+    return bytes.fromhex(json.loads(path.read_text())["bytecode"].removeprefix("0x"))
+
+
+class Revm:
+    """The deployed bytecode in this process: fast, and transactions may share one time.
+
+    ``send`` transacts with a harness's ``attempt`` or a setter, and says what ``attempt`` returned.
+    """
+
+    def __init__(self, pyrevm: Any) -> None:
+        self.block = pyrevm.BlockEnv
+        self.evm = pyrevm.EVM(gas_limit=2**63)
+        self.evm.set_balance(SENDER, 10**30)
+        self.timestamp = GENESIS
+
+    def deploy(self, name: str) -> str:
+        return str(self.evm.deploy(SENDER, creation_code(name)))
+
+    def send(self, to: str, data: bytes) -> bytes:
+        self.evm.set_block_env(self.block(timestamp=self.timestamp, gas_limit=2**63))
+        return bytes(self.evm.message_call(SENDER, to, data, gas=10**9))
+
+    def call(self, to: str, data: bytes) -> bytes:
+        return self.send(to, data)
+
+
+class AnvilEvm:
+    """A real node over JSON-RPC, one transaction to a block."""
+
+    def __init__(self, anvil: Anvil) -> None:
+        self.anvil = anvil
+        self.timestamp = GENESIS
+
+    def transact(self, transaction: dict[str, Any]) -> dict[str, Any]:
+        transaction |= {"from": SENDER, "gas": hex(200_000_000)}
+        self.anvil.rpc("evm_setNextBlockTimestamp", [self.timestamp])
+        receipt = self.anvil.wait_for_receipt(self.anvil.rpc("eth_sendTransaction", [transaction]))
+        assert int(receipt["status"], 16) == 1
+        return receipt
+
+    def deploy(self, name: str) -> str:
+        return str(self.transact({"data": "0x" + creation_code(name).hex()})["contractAddress"])
+
+    def send(self, to: str, data: bytes) -> bytes:
+        logs = self.transact({"to": to, "data": "0x" + data.hex()})["logs"]
+        # The harness's own event is the last one.
+        return bytes.fromhex(logs[-1]["data"][2:]) if logs else b""
+
+    def call(self, to: str, data: bytes) -> bytes:
+        request = {"from": SENDER, "to": to, "data": "0x" + data.hex(), "gas": hex(200_000_000)}
+        return bytes.fromhex(self.anvil.rpc("eth_call", [request, "latest"])[2:])
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    folder = Path(os.environ.get("DEXMM_SHARED_DATA", ROOT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"reference data not found at {folder}; set DEXMM_SHARED_DATA")
-    return folder
+def revm() -> Revm:
+    return Revm(pytest.importorskip("pyrevm", reason="pyrevm has no build for this platform"))
+
+
+@pytest.fixture(scope="session")
+def anvil_evm() -> Iterator[AnvilEvm]:
+    with Anvil(AnvilOptions(timestamp=GENESIS - 1, base_fee=0, gas_limit=10**9)) as anvil:
+        anvil.set_balance(SENDER, 10**30)
+        yield AnvilEvm(anvil)
 
 
 def read_json(path: Path) -> Any:
