@@ -38,7 +38,13 @@ class Capital(click.ParamType[Decimal]):
 @click.option(
     "--turns",
     type=click.IntRange(min=1),
-    help="How many turns: one a candle. A day of five minutes unless said.",
+    help="How many turns: one a candle. 1344 unless said: four generated weeks.",
+)
+@click.option(
+    "--interval",
+    type=click.IntRange(60, 86_400),
+    metavar="SECONDS",
+    help="Between turns, without --prices. 1800 unless said.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same run.")
 @click.option(
@@ -77,6 +83,7 @@ class Capital(click.ParamType[Decimal]):
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def sandbox(
     turns: int | None,
+    interval: int | None,
     seed: int,
     prices: Path | None,
     flow: str,
@@ -103,6 +110,7 @@ def sandbox(
         hide(fork_url)
     options = Options(
         turns=turns,
+        interval_seconds=interval,
         seed=seed,
         prices=prices,
         flow=flow,

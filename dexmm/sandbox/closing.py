@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from shlex import quote
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -54,71 +53,59 @@ def _figures(summary: Summary) -> RenderableType:
     return table
 
 
-def _rows(s: Summary) -> Iterator[tuple[str, str]]:
+def _rows(s: Summary) -> tuple[tuple[str, str], ...]:
+    source, share = s.prices.rsplit("/", 1)[-1], s.share
     hours = Decimal(s.simulated_seconds) / 3600
-    yield (
-        "turns",
+    filled = f"; {s.candles_filled} missing candles filled" if s.candles_filled else ""
+    skipped = f"; {s.skipped_turns} skipped" if s.skipped_turns else ""
+    untracked = f": {', '.join(map(str, s.untracked))}" if s.untracked else ""
+    return (
         (
+            "turns",
             f"{s.turns} of {s.planned_turns}, {hours:.0f} simulated hours in {s.wall_seconds} s"
-            + (f"; {s.skipped_turns} skipped" if s.skipped_turns else "")
-            + (f"; {s.candles_filled} missing candles filled" if s.candles_filled else "")
+            f"{skipped}{filled}",
         ),
-    )
-    yield (
-        "market",
         (
-            f"{s.prices.rsplit('/', 1)[-1]}: {digits(s.start_price, 2)} to {digits(s.end_price, 2)}; "
-            f"{s.pool_swaps:,} swaps ({s.flow} flow), {digits(s.noise_base, 1)} of base traded by "
-            f"noise, {digits(s.arbitrage_base, 1)} by arbitrage"
+            "market",
+            f"{source}: {digits(s.start_price, 2)} to {digits(s.end_price, 2)}; "
+            f"{s.pool_swaps:,} swaps ({s.flow} flow), {digits(s.noise_base, 1)} of base traded "
+            f"by noise, {digits(s.arbitrage_base, 1)} by arbitrage",
         ),
-    )
-    yield (
-        "actions",
         (
+            "actions",
             f"{_count(s.deposits, 'deposit')}, {_count(s.reranges, 're-range')}, "
-            f"{_count(s.swaps, 'swap')}; {_count(s.transactions, 'transaction')}, {s.reverted} reverted"
+            f"{_count(s.swaps, 'swap')}; {_count(s.transactions, 'transaction')}, "
+            f"{s.reverted} reverted",
         ),
-    )
-    yield "gas", f"{s.gas_eth:.6f} ETH, {digits(s.gas_quote, 2)} in quote"
-    yield (
-        "fees earned",
+        ("gas", f"{s.gas_eth:.6f} ETH, {digits(s.gas_quote, 2)} in quote"),
         (
-            f"{digits(s.fees_value, 2)} in quote ({s.fees_base:.6f} base and {digits(s.fees_quote, 2)} "
-            "quote), the protocol's share already gone"
+            "fees earned",
+            f"{digits(s.fees_value, 2)} in quote ({s.fees_base:.6f} base and "
+            f"{digits(s.fees_quote, 2)} quote), the protocol's share already gone",
         ),
-    )
-    share = s.share
-    yield (
-        "share of base",
         (
-            f"{_percent(share.low)} min, {_percent(share.mean)} mean, {_percent(share.high)} max; "
-            f"inside {_percent(s.band_low, 0)} to {_percent(s.band_high, 0)} for "
-            f"{_percent(share.in_band, 2)} of turns"
+            "share of base",
+            f"{_percent(share.low, 2)} min, {_percent(share.mean, 2)} mean, "
+            f"{_percent(share.high, 2)} max; inside {_percent(s.band_low, 0)} to "
+            f"{_percent(s.band_high, 0)} for {_percent(share.in_band, 2)} of turns",
         ),
-    )
-    yield "in range", f"{_percent(s.in_range)} of turns"
-    yield "value", f"{digits(s.nav_start, 2)} to {digits(s.nav_end, 2)}"
-    yield (
-        "holding",
+        ("in range", f"{_percent(s.in_range)} of turns"),
+        ("value", f"{digits(s.nav_start, 2)} to {digits(s.nav_end, 2)}"),
         (
+            "holding",
             f"{digits(s.holding_end, 2)}: {_signed(s.against_holding)} "
-            f"({s.against_holding_bp:+.1f} bp), after gas {_signed(s.after_gas)}"
+            f"({s.against_holding_bp:+.1f} bp), after gas {_signed(s.after_gas)}",
         ),
-    )
-    yield (
-        "rebalanced",
         (
+            "rebalanced",
             f"{digits(s.rebalanced_end, 2)}: {_signed(s.against_rebalanced)} "
-            f"({s.against_rebalanced_bp:+.1f} bp), against the starting share kept at every moment "
-            "at no cost"
+            f"({s.against_rebalanced_bp:+.1f} bp), against the starting share kept at every "
+            "moment at no cost",
         ),
-    )
-    yield (
-        "positions",
         (
+            "positions",
             f"{s.positions_on_chain} on chain, {s.positions_tracked} tracked, "
-            f"{len(s.untracked)} untracked"
-            + (f": {', '.join(map(str, s.untracked))}" if s.untracked else "")
+            f"{len(s.untracked)} untracked{untracked}",
         ),
     )
 
@@ -135,7 +122,7 @@ def _refusals(summary: Summary) -> RenderableType:
         table.add_row(
             refused.rule, str(refused.turns), str(refused.withheld), Text(refused.explanation)
         )
-    return Group(table)
+    return table
 
 
 def _count(number: int, what: str) -> str:

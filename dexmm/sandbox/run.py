@@ -45,9 +45,10 @@ from dexmm.sandbox.world import SETUP_SECONDS, SandboxWorld, paxg_usdt
 from dexmm.strategy.inventory import inventory
 from dexmm.units import to_decimal
 
-DEFAULT_TURNS = 288  # a day of five-minute turns
+# Four weeks in half-hour turns: enough for several re-ranges, and less than a minute to watch.
+DEFAULT_TURNS = 1344
+DEFAULT_INTERVAL_SECONDS = 1800
 WALLET_ETH = Decimal(1)
-INTERVAL_SECONDS = 300
 SKIPPED_IN_A_ROW = 10  # turns; a sandbox node that stays silent will not come back
 HANGUP = 128 + signal.SIGHUP
 
@@ -57,6 +58,7 @@ class Options:
     turns: int | None = None  # None: DEFAULT_TURNS, or the whole file when it is shorter
     seed: int = 1
     prices: Path | None = None
+    interval_seconds: int | None = None  # between generated turns; None: the default
     flow: str = "busy"
     strategy: str = "budget"
     capital: Decimal = Decimal(50_000)  # in quote
@@ -195,6 +197,8 @@ def _price_path(options: Options) -> PricePath | None:
         return None
     if options.fork_url is not None:
         raise BadInput("--prices and --fork exclude each other: a fork starts at its pool's price")
+    if options.interval_seconds is not None:
+        raise BadInput("--prices and --interval exclude each other: a turn is one of its candles")
     path = read_candles(options.prices)
     return path.first(options.turns or min(DEFAULT_TURNS, len(path.candles)))
 
@@ -210,7 +214,13 @@ def _anvil_options(options: Options, path: PricePath | None) -> AnvilOptions:
 
 
 def _generated(options: Options) -> PricePath:
-    return generate(options.seed, options.turns or DEFAULT_TURNS, interval_seconds=INTERVAL_SECONDS)
+    return generate(
+        options.seed, options.turns or DEFAULT_TURNS, interval_seconds=_interval(options)
+    )
+
+
+def _interval(options: Options) -> int:
+    return options.interval_seconds or DEFAULT_INTERVAL_SECONDS
 
 
 def _home(options: Options, stack: ExitStack) -> Home:
@@ -277,7 +287,7 @@ def _path_from_fork(options: Options, deployment: Deployment) -> PricePath:
         options.turns or DEFAULT_TURNS,
         start_price=paxg_usdt(deployment).price(facts.sqrt_price_x96).quantize(Decimal("0.01")),
         start_at=now + SETUP_SECONDS,
-        interval_seconds=INTERVAL_SECONDS,
+        interval_seconds=_interval(options),
     )
 
 

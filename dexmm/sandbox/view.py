@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from textwrap import wrap
@@ -96,10 +97,12 @@ class LiveScreen:
         self._draw()
 
     def closed(self) -> None:
-        if self._live is not None:
+        """Leave the last frame on the terminal, if there still is one."""
+        with suppress(OSError):
             self._draw()
-            self._live.stop()
-            self._live = None
+            if self._live is not None:
+                self._live.stop()
+        self._live = None
 
     def _draw(self) -> None:
         if self._live is not None and self._last is not None and self._config is not None:

@@ -173,7 +173,7 @@ def test_a_kept_chain_serves_the_other_commands(tmp_path: Path) -> None:
 
 
 def test_a_closed_terminal_leaves_nothing_behind(tmp_path: Path) -> None:
-    with running("--turns", "2000", "--state-dir", tmp_path / "run") as process:
+    with running("--turns", "20000", "--state-dir", tmp_path / "run") as process:
         pid = chain_of(tmp_path / "run")["pid"]
         assert process.stdout is not None
         process.stdout.readline()
@@ -183,7 +183,7 @@ def test_a_closed_terminal_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_killed_hard_it_leaves_no_node_behind(tmp_path: Path) -> None:
-    with running("--turns", "2000", "--state-dir", tmp_path / "run") as process:
+    with running("--turns", "20000", "--state-dir", tmp_path / "run") as process:
         pid = chain_of(tmp_path / "run")["pid"]
         process.kill()
         assert ends(pid)
@@ -191,7 +191,7 @@ def test_killed_hard_it_leaves_no_node_behind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_stop_it_tells_what_happened_so_far(tmp_path: Path, asked: signal.Signals) -> None:
-    with running("--turns", "2000", "--json", "--state-dir", tmp_path / "run") as process:
+    with running("--turns", "20000", "--json", "--state-dir", tmp_path / "run") as process:
         pid = chain_of(tmp_path / "run")["pid"]
         assert process.stderr is not None
         while "liquidity moved into" not in process.stderr.readline():
@@ -200,7 +200,7 @@ def test_asked_to_stop_it_tells_what_happened_so_far(tmp_path: Path, asked: sign
         answer, _ = process.communicate(timeout=SECONDS)
         assert process.returncode == 0
         found = json.loads(answer)
-        assert 1 <= found["turns"] < found["planned_turns"] == 2000
+        assert 1 <= found["turns"] < found["planned_turns"] == 20000
         assert asked.name in found["stopped"]
         assert found["untracked"] == []
         assert ends(pid)
@@ -230,6 +230,7 @@ def candles(folder: Path, *numbers: int) -> Path:
         (["--prices", "{tmp}/absent.csv"], "no candle file"),
         (["--prices", "{tmp}/candles.csv", "--turns", "4"], "at most --turns 3"),
         (["--prices", "{tmp}/candles.csv", "--fork", "http://127.0.0.1:1"], "exclude each other"),
+        (["--prices", "{tmp}/candles.csv", "--interval", "60"], "exclude each other"),
         (["--fork-block", "5"], "needs --fork"),
         (["--turns", "0"], "--turns"),
         (["--capital", "plenty"], "--capital"),

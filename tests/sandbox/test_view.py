@@ -1,0 +1,134 @@
+"""What a person sees: the frame in a real terminal of a given size, and the lines of the log."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dexmm.config import load_config
+from dexmm.model.decision import Refusal, Trigger
+from dexmm.model.entry import Entry
+from dexmm.ops.records import open_journal
+from dexmm.sandbox.events import Narrator, Tone
+
+pytestmark = pytest.mark.anvil
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def start(columns: int, rows: int, *arguments: str) -> tuple[int, int]:
+    """``dexmm sandbox`` in a terminal of its own: its pid, and the terminal's other end."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        # The child inherits the size that the parent sets before the first byte is read.
+        os.execv(sys.executable, [sys.executable, "-m", "dexmm.cli.main", "sandbox", *arguments])  # noqa: S606 - fixed arguments
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    return pid, terminal
+
+
+def read_all(terminal: int) -> str:
+    pieces = []
+    while True:
+        try:
+            piece = os.read(terminal, 65_536)
+        except OSError:
+            break
+        if not piece:
+            break
+        pieces.append(piece)
+    os.close(terminal)
+    return b"".join(pieces).decode()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_frame_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    pid, terminal = start(columns, 30, "--turns", "5")
+    shown = read_all(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, shown
+    last = _ANSI.sub("", shown[shown.rindex("╭─ dexmm sandbox") :])
+    lines = last.replace("\r", "").split("\n")
+    assert max(map(len, lines)) <= columns
+    frame = lines[: next(n for n, line in enumerate(lines) if line.startswith("turns "))]
+    assert len(frame) <= 30
+    text = "\n".join(lines)
+    for part in ("turn 5/5", "fair", "share", "┣", "┫", "base", "log", "liquidity moved into"):
+        assert part in text
+    assert "0 untracked" in text
+
+
+def test_closing_the_terminal_ends_everything(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    pid, terminal = start(80, 24, "--turns", "20000", "--state-dir", str(folder))
+    while not (folder / "state" / "journal.sqlite").exists():
+        os.read(terminal, 65_536)
+    node = json.loads((folder / "chain.json").read_text())["pid"]
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) in (129, -1)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            os.kill(node, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the node outlived the terminal")
+
+
+@pytest.fixture(scope="module")
+def quiet_entry(tmp_path_factory: pytest.TempPathFactory) -> Entry:
+    """A turn of a real run in which nothing was done."""
+    folder = tmp_path_factory.mktemp("narrated") / "run"
+    command = ["-m", "dexmm.cli.main", "sandbox", "--turns", "4", "--state-dir", str(folder)]
+    subprocess.run([sys.executable, *command], check=True, capture_output=True, timeout=120)
+    journal = open_journal(load_config(folder / "dexmm.toml", {}))
+    assert journal is not None
+    entry = journal.last()
+    assert entry is not None
+    assert not entry.outcomes
+    return entry
+
+
+def biting(entry: Entry, rule: str, *, withheld: bool) -> Entry:
+    decision = replace(
+        entry.decision,
+        refusals=(Refusal(rule=rule, detail="because"),),
+        withheld=withheld,
+        trigger=Trigger.EDGE if withheld else None,
+    )
+    return replace(entry, decision=decision)
+
+
+def test_a_guard_is_told_when_it_begins_and_when_it_ends(quiet_entry: Entry) -> None:
+    free = replace(quiet_entry, decision=replace(quiet_entry.decision, refusals=()))
+    narrator = Narrator()
+    assert narrator.lines(free) == []
+    (line,) = narrator.lines(biting(free, "twap", withheld=False))
+    assert (line.tone, line.text) == (Tone.NOTE, "guard twap bites: because")
+    assert narrator.lines(biting(free, "twap", withheld=False)) == []
+    assert [line.text for line in narrator.lines(free)] == ["guard twap has let go"]
+
+
+def test_an_action_held_back_is_told_once_while_nothing_changes(quiet_entry: Entry) -> None:
+    narrator = Narrator()
+    wanted, refused = narrator.lines(biting(quiet_entry, "twap", withheld=True))
+    assert wanted.text.startswith("edge: ")
+    assert (refused.tone, refused.text) == (Tone.REFUSED, "refused by twap: because")
+    assert narrator.lines(biting(quiet_entry, "twap", withheld=True)) == []
+    texts = [line.text for line in narrator.lines(biting(quiet_entry, "gas_cap", withheld=True))]
+    assert "refused by gas_cap: because" in texts
+    assert "guard twap has let go" in texts
