@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
 import click
 
 from dexmm.cli.redact import hide_config, redact
+from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,6 +87,19 @@ def load(config_path: Path) -> Config:
 
     config = load_config(config_path)
     hide_config(config)
+    return config
+
+
+def load_judged(config_path: Path) -> Config:
+    """As ``load``, for what will act: refuses settings that cannot make sense in any market.
+
+    What only looks or gets out must work with such settings too, and uses ``load``.
+    """
+    from dexmm.strategy.judge import judge
+
+    config = load(config_path)
+    if problems := judge(config).problems:
+        raise BadInput("\n".join(f"{config_path}: {problem}" for problem in problems))
     return config
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -49,11 +48,3 @@ def fail(name: str, detail: str, advice: str = "", exit_code: int = 2) -> Check:
 def failed_by(name: str, error: DexmmError) -> Check:
     """An error's own sentence says what is wrong and what to do."""
     return fail(name, error.message, exit_code=error.exit_code)
-
-
-def guarded(name: str, checks: Callable[[], Iterator[Check]]) -> Iterator[Check]:
-    """The checks as far as they get; an error among them is one more check, and ends them."""
-    try:
-        yield from checks()
-    except DexmmError as error:
-        yield failed_by(name, error)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dexmm.config import Config
 from dexmm.errors import DexmmError
-from dexmm.ops import check_machine, check_market
+from dexmm.ops import check_machine, check_market, check_worth
 from dexmm.ops.checks import Check, Diagnosis, failed_by, ok, warn
 from dexmm.ops.status import open_eyes, see
 
@@ -34,6 +34,7 @@ def _checks(load: Callable[[], Config], find_anvil: Callable[[], Path]) -> Itera
         f"strategy {config.strategy.name} on {config.network.name}, fingerprint "
         f"{config.fingerprint()}",
     )
+    yield from check_worth.settings(config)
     yield from check_machine.secrets(config)
     yield from check_machine.state(config)
     try:
@@ -50,10 +51,11 @@ def _world(config: Config) -> Iterator[Check]:
     yield check_market.block(sight, config)
     yield from check_market.pool(sight)
     yield check_market.depth(chain, view)
-    trade, _flow = check_market.flow(chain, view)
+    trade, flow = check_market.flow(chain, view)
     yield trade
     yield from check_market.reference(view)
     yield from check_market.wallet(chain, sight, config)
     yield from check_market.guards(sight)
+    yield from check_worth.worth(sight.snapshot, config, flow, sight.decision.nav)
     for warning in sight.warnings:
         yield warn("missing", warning)

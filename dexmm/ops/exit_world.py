@@ -80,7 +80,11 @@ class ExitWorld:
         self._dry_run = dry_run
 
     def set_halt(self, reason: str) -> None:
-        HaltFlag(self._config.state_dir).set(reason)
+        flag = HaltFlag(self._config.state_dir)
+        before = flag.reason()
+        if before and not before.startswith(reason):
+            reason = f"{reason} (it was halted before: {before})"
+        flag.set(reason)
 
     def lease(self, timeout_seconds: float) -> AbstractContextManager[None]:
         address = wallet_address(self._config)

@@ -25,13 +25,7 @@ from dexmm.model.steps import (
 )
 from dexmm.store import codec
 
-uint256 = st.integers(0, 2**256 - 1)
-int256 = st.integers(-(2**255), 2**255)
-text = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=20)
-decimals = st.decimals(allow_nan=False, allow_infinity=False, places=18)
-st.register_type_strategy(int, int256)
-st.register_type_strategy(str, text)
-st.register_type_strategy(Decimal, decimals)
+u
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,13 @@ def an_entry(**changes: object) -> Entry:
     """Some whole entry; what it says does not matter to a journal."""
     found: list[Entry] = []
 
-    @settings(max_examples=1, derandomize=True, database=None, phases=[Phase.generate])
+    @settings(
+        max_examples=1,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     @given(st.from_type(Entry))
     def one(entry: Entry) -> None:
         found.append(entry)
@@ -156,7 +162,7 @@ def test_a_locked_file_is_for_the_next_turn(
         raw.close()
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=list(HealthCheck), deadline=None)
 @given(entry=st.from_type(Entry))
 def test_any_entry_returns_as_it_was(tmp_path: Path, entry: Entry) -> None:
     safe = replace(

@@ -1,0 +1,72 @@
+"""Is it worth it? What the configuration is expected to cost, and whether the market pays that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from dexmm.config import Config
+from dexmm.model.snapshot import Snapshot
+from dexmm.ops.checks import Check, fail, ok, warn
+from dexmm.ops.flow import Flow
+from dexmm.ops.narrate import digits
+from dexmm.strategy.judge import Judgement, judge, market_facts
+
+
+def settings(config: Config) -> Iterator[Check]:
+    """The configuration judged by itself, without a market."""
+    judgement = judge(config)
+    yield from (fail("settings", problem) for problem in judgement.problems)
+    yield from (warn("settings", note) for note in judgement.notes)
+
+
+def worth(snapshot: Snapshot, config: Config, flow: Flow | None, nav: Decimal) -> Iterator[Check]:
+    """The configuration judged in its market, with the trade that was measured there.
+
+    Says nothing about a wallet with nothing in it.
+    """
+    if nav < config.strategy.min_position_quote:
+        return
+    volume = flow.per_day(flow.volume) if flow is not None and flow.seconds else None
+    judgement = judge(config, market_facts(snapshot, config, volume))
+    symbol = snapshot.chain.market.quote.symbol
+    yield ok("edges", _edges(judgement, symbol))
+    yield _pays(judgement, symbol)
+    yield from (fail("economics", problem) for problem in judgement.problems)
+
+
+def _edges(judgement: Judgement, symbol: str) -> str:
+    return (
+        f"{judgement.to_bid_bp:.0f} bp below and {judgement.to_ask_bp:.0f} bp above the price, "
+        f"expected to be reached {_per_day(judgement.hits_per_day)}; gas for that is "
+        f"{digits(judgement.gas_per_day or Decimal(0), 2)} {symbol} a day"
+    )
+
+
+def _pays(judgement: Judgement, symbol: str) -> Check:
+    """One honest sentence."""
+    gas = digits(judgement.gas_per_day or Decimal(0), 2)
+    arbitrage = digits(judgement.arbitrage_per_day or Decimal(0), 2)
+    needed = digits(judgement.break_even_per_day or Decimal(0), 2)
+    costs = f"{needed} {symbol} a day ({gas} gas, {arbitrage} lost to arbitrage)"
+    if judgement.income_per_day is None:
+        return warn("worth it", f"nobody knows: it costs {costs}, and the trade is unmeasured")
+    income = digits(judgement.income_per_day, 2)
+    deployed = digits(judgement.deployed or Decimal(0), 0)
+    line = (
+        f"at the trade measured above, {deployed} {symbol} in the pool would earn {income} "
+        f"{symbol} a day of fees and cost {costs}"
+    )
+    if judgement.pays:
+        return ok("worth it", f"yes: {line}")
+    if judgement.income_per_day >= (judgement.gas_per_day or Decimal(0)):
+        advice = "it pays its gas, not the arbitrage; wider edges lose less, or do not run it"
+    else:
+        advice = "it does not even pay its gas: wider edges, another pool, or do not run it"
+    return warn("worth it", f"no: {line}", advice)
+
+
+def _per_day(number: Decimal) -> str:
+    if number >= 1:
+        return f"{digits(number, 1)} times a day"
+    return f"once in {digits(1 / number, 1)} days" if number else "never"

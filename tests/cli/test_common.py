@@ -1,0 +1,90 @@
+"""Answers lose nothing on their way into JSON; logging has the asked-for loudness."""
+
+import json
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum, StrEnum
+from pathlib import Path
+
+import pytest
+
+from dexmm.cli import common
+from dexmm.cli.template import configuration
+from dexmm.errors import BadInput
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Number(Enum):
+    BIG = 2**60
+
+
+@dataclass(frozen=True)
+class Noun:
+    amount: int
+    price: Decimal
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        (None, None),
+        (True, True),
+        (2**53 - 1, 2**53 - 1),
+        (2**53, str(2**53)),
+        (-(2**256), str(-(2**256))),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("0.10"), "0.10"),
+        (Decimal("-1E-20"), "-0.00000000000000000001"),
+        (Colour.RED, "red"),
+        (Number.BIG, str(2**60)),
+        (Path("a/b"), "a/b"),
+        ((1, [Decimal(2)]), [1, ["2"]]),
+        ({"a": Noun(2**80, Decimal("1.5"))}, {"a": {"amount": str(2**80), "price": "1.5"}}),
+    ],
+)
+def test_json_without_loss(value: object, form: object) -> None:
+    assert common.jsonable(value) == form
+    assert json.loads(json.dumps(common.jsonable(value))) == form
+
+
+@pytest.mark.parametrize("value", [1.5, b"x", {1, 2}, object()])
+def test_what_has_no_exact_form_is_refused(value: object) -> None:
+    with pytest.raises(TypeError, match="no exact JSON form"):
+        common.jsonable(value)
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "own", "others"),
+    [
+        (-2, logging.ERROR, logging.ERROR),
+        (-1, logging.WARNING, logging.WARNING),
+        (0, logging.INFO, logging.WARNING),
+        (1, logging.DEBUG, logging.WARNING),
+        (2, logging.DEBUG, logging.DEBUG),
+    ],
+)
+def test_loudness(verbosity: int, own: int, others: int) -> None:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    try:
+        common.set_up_logging(verbosity)
+        assert logging.getLogger("dexmm.loop").getEffectiveLevel() == own
+        assert logging.getLogger("some.library").getEffectiveLevel() == others
+        assert len(root.handlers) == 1
+    finally:
+        root.handlers[:], root.level = before, level
+        logging.captureWarnings(False)
+
+
+def test_settings_that_cannot_make_sense_are_refused_to_what_acts(tmp_path: Path) -> None:
+    path = tmp_path / "dexmm.toml"
+    path.write_text(configuration("sandbox"))
+    assert common.load_judged(path) == common.load(path)
+    path.write_text(configuration("sandbox").replace("max_move_ticks = 2000", "max_move_ticks = 5"))
+    assert common.load(path).guards.max_move_ticks == 5
+    with pytest.raises(BadInput, match="every re-range would be refused"):
+        common.load_judged(path)

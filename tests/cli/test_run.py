@@ -1,0 +1,90 @@
+"""``dexmm run``: what it refuses to begin, what cron sees, and a loop that ends when asked."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.anvil
+
+
+def test_mainnet_is_never_by_accident(account: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    account.override(NETWORK__NAME="mainnet", WALLET__PRIVATE_KEY="")
+    assert account.dexmm("run", "--once") == 2
+    assert "--live" in capsys.readouterr().err
+
+
+def test_one_turn_answers_in_json(account: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert account.dexmm("run", "--once", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["exit_code"], facts["trigger"], facts["state"]) == (0, "start", "ACTIVE")
+    assert [outcome["status"] for outcome in facts["outcomes"]] == ["mined", "mined"]
+
+
+def test_a_wallet_with_nothing_in_it_is_told(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.override(WALLET__PRIVATE_KEY="0x" + "6b" * 32)
+    assert account.dexmm("run", "--once") == 2
+    assert "add capital" in capsys.readouterr().err
+
+
+def test_a_market_outside_its_corridor_is_not_begun(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.override(MARKET__PRICE_LOW=8000, MARKET__PRICE_HIGH=9000)
+    assert account.dexmm("run", "--once") == 2
+    assert "price_low" in capsys.readouterr().err
+
+
+def test_senseless_settings_are_refused_before_anything_is_asked(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.override(STRATEGY__HORIZON_HOURS="0.5", NETWORK__RPC_URLS="http://127.0.0.1:1")
+    assert account.dexmm("run", "--once") == 2
+    assert "horizon_hours" in capsys.readouterr().err
+
+
+def test_a_refused_action_is_told_to_cron(account: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    account.override(GAS__MAX_GWEI="0.000001", GAS__TIP_GWEI="0")
+    assert account.dexmm("run", "--once") == 3
+    assert "gas_cap" in capsys.readouterr().out
+
+
+def test_halted_is_one_line_and_its_own_code(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert account.dexmm("halt", "--reason", "a rehearsal") == 0
+    capsys.readouterr()
+    assert account.dexmm("run", "--once") == 4
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "halted" in said.err
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_a_loop_ends_when_it_is_asked(account: Any, asked: signal.Signals) -> None:
+    account.override(LOOP__INTERVAL_SECONDS=1)
+    loop = subprocess.Popen(
+        [sys.executable, "-m", "dexmm.cli.main", "run", "--config", str(account.config)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert loop.stderr is not None
+    lines = []
+    for line in loop.stderr:
+        lines.append(line)
+        if "position" in line and "moved" not in line and len(lines) > 3:
+            break
+    loop.send_signal(asked)
+    rest = loop.stderr.read()
+    loop.stderr.close()
+    assert loop.wait(30) == 0, rest
+    assert f"{asked.name} was received" in rest
+    assert any("liquidity moved into" in line for line in lines)
+    assert "Traceback" not in rest
