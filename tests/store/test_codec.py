@@ -25,7 +25,7 @@ from dexmm.model.steps import (
 )
 from dexmm.store import codec
 
-u
+uint256 = st.integers(0, 2**256 - 1)
 
 
 @pytest.mark.parametrize(
