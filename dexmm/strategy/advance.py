@@ -17,6 +17,7 @@ from dexmm.strategy.held import HeldRange, Side, edges_of
 from dexmm.strategy.inventory import Inventory
 from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.precise import BP, DAY, HOUR, remaining
+from dexmm.strategy.session import closed_window
 
 ZERO = Decimal(0)
 
@@ -123,7 +124,10 @@ def _positions(seen: Observation, memory: Memory) -> Memory:
     base, quote = seen.view.market.base_quote(earned0, earned1)
     elapsed = max(seen.now - memory.seen_at, 0) if memory.seen_at is not None else 0
     earning = any(p.liquidity and p.in_range(seen.view.pool.tick) for p in seen.view.positions)
-    appeared = any(p.token_id not in before for p in seen.view.positions)
+    # What the last turn saw mined is no news; anything else new was made by hand, or by a turn
+    # that died before it could remember.
+    told = memory.seen_at is not None and memory.last_rerange_at == memory.seen_at
+    appeared = not told and any(p.token_id not in before for p in seen.view.positions)
     ours = appeared and memory.seen_at is not None
     return replace(
         memory,
@@ -242,12 +246,18 @@ def _earlier(before: int | None, now: int) -> int:
 
 
 def _price(seen: Observation, memory: Memory) -> Memory:
-    """Volatility; no sample of a price that stands far from its own average."""
+    """Volatility; no sample of a price that stands far from its own average.
+
+    Its clock stands still while the base's own market is closed: a calm weekend is no sign of a
+    calm Monday, and the gap at the open belongs to the first hour of trading.
+    """
     pool = seen.view.pool
     strayed = pool.mean_tick is not None and (
         abs(pool.tick - pool.mean_tick) > seen.config.guards.twap_max_ticks
     )
-    if not strayed:
+    if memory.last_time is not None and closed_window(seen.now, seen.config.guards.closed_weekly):
+        memory = replace(memory, last_time=seen.now)
+    elif not strayed:
         price = seen.view.market.price(pool.sqrt_price_x96)
         variance = volatility.sample(memory, price, seen.now, seen.settings)
         memory = replace(

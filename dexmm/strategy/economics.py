@@ -1,8 +1,9 @@
 """Whether an action is worth its gas.
 
-    cost      gas of the action, in quote, plus what a swap in it is expected to give away
+    cost      gas of the action, in quote; a re-range swaps nothing, so there is no slippage in it
     income    fees measured per second with a range around the price, times the range's expected
-              life: a driftless Brownian motion leaves (-d_bid, d_ask) after d_bid d_ask / sigma^2
+              life: a driftless Brownian motion leaves (-d_bid, d_ask) after d_bid d_ask / sigma^2,
+              and after ``max_age_hours`` it is moved anyway
     risk      1/2 risk_aversion sigma^2 T (share - target)^2 NAV: the certainty equivalent of being
               off target for the T (``max_age_hours``) that passes before age would move the range
 
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from dexmm.config import Config
+from dexmm.config import Config, Strategy
 from dexmm.model.decision import Refusal, TargetPosition, Trigger
 from dexmm.model.snapshot import ChainView
 from dexmm.strategy.advance import outside_band
@@ -75,9 +76,10 @@ def fees_per_day(seen: Look) -> Decimal | None:
     return income * DAY / seen.known.earning_seconds
 
 
-def life_days(to_bid: Decimal, to_ask: Decimal, sigma: Decimal) -> Decimal:
-    """Expected days until a driftless price leaves edges at these log distances."""
-    return to_bid * to_ask / (sigma * sigma) / DAY if sigma else Decimal(0)
+def life_days(to_bid: Decimal, to_ask: Decimal, sigma: Decimal, settings: Strategy) -> Decimal:
+    """Expected days until a driftless price leaves edges at these log distances, or age calls."""
+    oldest = settings.max_age_hours * HOUR / DAY
+    return min(to_bid * to_ask / (sigma * sigma) / DAY, oldest) if sigma else oldest
 
 
 def near_rungs(seen: Look) -> int:
@@ -90,8 +92,8 @@ def near_rungs(seen: Look) -> int:
     furthest = NEAR_STEPS * seen.ladder.spacing
     away = distance(seen.sigma, seen.settings)
     income = fees_per_day(seen)
-    life = life_days(away, away, seen.sigma)
-    if not income or not life:
+    life = life_days(away, away, seen.sigma, seen.settings)
+    if not income:
         return furthest
     saved = in_quote(
         seen.view, (GAS_BURN + GAS_MINT - GAS_INCREASE) * gas_price(seen.view, seen.config)
@@ -144,7 +146,7 @@ def expected_life(seen: Look, targets: tuple[TargetPosition, ...]) -> Decimal:
     below, above = here - bid, ask - here
     width = ask - bid
     to_bid, to_ask = (below if below > 0 else width), (above if above > 0 else width)
-    return life_days(to_bid * LN_TICK, to_ask * LN_TICK, seen.sigma)
+    return life_days(to_bid * LN_TICK, to_ask * LN_TICK, seen.sigma, seen.settings)
 
 
 def risk_removed(seen: Look) -> Decimal:

@@ -18,12 +18,11 @@ from dexmm.model.steps import Removal, Rerange, Step
 from dexmm.strategy.corridor import removal_minimums
 from dexmm.strategy.fair import fair_price
 from dexmm.strategy.plan import swap_steps
-from dexmm.strategy.precise import BP, precise
+from dexmm.strategy.precise import BP, PIPS, precise
 from dexmm.units import Amount0, Amount1
 
 DEADLINE_SECONDS = 1800
 SALE_LADDER_BP = (Decimal(50), Decimal(150), Decimal(500))
-PIPS = Decimal(1_000_000)
 
 
 def exit_ladder(config: Config) -> tuple[Decimal | None, ...]:

@@ -26,14 +26,13 @@ from dexmm.strategy.economics import TYPICAL_GAS, gas_price, in_quote
 from dexmm.strategy.edges import distance, in_rungs
 from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.look import Look, look
-from dexmm.strategy.precise import BP, DAY, HOUR, LN_TICK, YEAR, precise
+from dexmm.strategy.precise import BP, DAY, HOUR, LN_TICK, PIPS, YEAR, precise
 from dexmm.strategy.situation import Range, Situation
 from dexmm.strategy.strategies import STRATEGIES
 from dexmm.uniswap.tick_math import MAX_SQRT_RATIO, MIN_SQRT_RATIO
 
 ZERO = Decimal(0)
 PIPS_IN_BP = 100
-PIPS = Decimal(1_000_000)
 LONGEST_HORIZON = 90 * DAY
 SHORTEST_HORIZON = HOUR
 
@@ -180,6 +179,7 @@ def at_target(config: Config, facts: MarketFacts) -> Situation:
         base=base,
         quote=quote,
         sigma=facts.sigma,
+        fee=facts.market.fee_pips / PIPS,
         wallet_base=base,
         wallet_quote=quote,
     )

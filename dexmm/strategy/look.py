@@ -15,6 +15,7 @@ from dexmm.strategy.fair import fair_price
 from dexmm.strategy.held import held_ranges
 from dexmm.strategy.inventory import inventory
 from dexmm.strategy.ladder import Ladder
+from dexmm.strategy.precise import PIPS
 from dexmm.strategy.situation import Situation, Stake
 
 
@@ -69,6 +70,7 @@ def situation(seen: Look, near: int) -> Situation:
         base=Decimal(wallet[0] + fees[0] + principal[0]),
         quote=Decimal(wallet[1] + fees[1] + principal[1]),
         sigma=seen.sigma,
+        fee=view.market.fee_pips / PIPS,
         wallet_base=Decimal(wallet[0]),
         wallet_quote=Decimal(wallet[1]),
         stakes=tuple(_stakes(seen)),

@@ -20,6 +20,7 @@ R = TypeVar("R")
 
 ONE = Decimal(1)
 BP = Decimal(10_000)
+PIPS = Decimal(1_000_000)  # what a pool's fee is counted in
 LN_2 = PRICE.ln(Decimal(2))
 LN_TICK = PRICE.ln(Decimal("1.0001"))  # of price, per tick
 YEAR = Decimal(365 * 86_400)

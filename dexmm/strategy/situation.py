@@ -45,6 +45,7 @@ class Situation:
     base: Decimal  # the whole inventory, wherever it is, smallest units
     quote: Decimal
     sigma: Decimal  # per square root of a second
+    fee: Decimal  # of a swap, gross: how far the pool strays from the fair price
     wallet_base: Decimal  # idle in the wallet
     wallet_quote: Decimal
     stakes: tuple[Stake, ...] = ()

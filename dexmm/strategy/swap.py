@@ -12,10 +12,8 @@ from decimal import ROUND_FLOOR, Decimal
 
 from dexmm.model.decision import TargetSwap
 from dexmm.strategy.look import Look
-from dexmm.strategy.precise import BP, HOUR, ONE
+from dexmm.strategy.precise import BP, HOUR, ONE, PIPS
 from dexmm.strategy.strategies import STRATEGIES
-
-PIPS = Decimal(1_000_000)
 
 
 def last_resort(seen: Look) -> TargetSwap | None:

@@ -1,15 +1,17 @@
 """Why the target might differ from what is held, most urgent first.
 
     START     nothing is held and there is something to deploy
-    BAND      the share left its band, and no re-range has answered that yet
+    BAND      the share left its band, and what is held does not bring it back
     STRATEGY  what is held is not what this strategy would ever hold
+    AGE       the last re-range is ``max_age_hours`` ago
     CAPITAL   a deposit or a withdrawal has not been answered yet
     FILLED    a limit position was wholly converted, for ``dwell_seconds``
     EDGE      the price stood at or beyond an edge, for ``dwell_seconds``
     REGIME    the edge distance that volatility asks for changed by ``regime_ratio``
-    AGE       the last re-range is ``max_age_hours`` ago
 
-A trigger only asks for a fresh target; when that is what is held, nothing is done.
+AGE stands before those that must be worth their gas, so that a range which cannot pay for moving
+is moved in the end. A trigger only asks for a fresh target; when that is what is held, nothing is
+done.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ def first_trigger(seen: Look) -> Wanted | None:
     """The most urgent trigger and its facts in one sentence; None when all is as it should be."""
     if not seen.held:
         return Trigger.START, "nothing is held in this market yet"
-    for trigger in (_band, _strategy, _capital, _edge, _regime, _age):
+    for trigger in (_band, _strategy, _age, _capital, _edge, _regime):
         if wanted := trigger(seen):
             return wanted
     return None
@@ -48,14 +50,30 @@ def _band(seen: Look) -> Wanted | None:
     since, settings = seen.known.band_since, seen.settings
     if since is None or not definition(seen).keeps_band:
         return None
-    answered = seen.known.last_rerange_at
-    if answered is not None and answered > since:
+    if _corrects(seen):
         return None
     return (
         Trigger.BAND,
         f"the share {seen.inventory.share:.4f} is outside its band "
         f"{settings.band_low} to {settings.band_high}",
     )
+
+
+def _corrects(seen: Look) -> bool:
+    """Whether what is held already does all that ranges can do for a share outside its band.
+
+    It trades in the right direction, and in the wrong one no further than the band allows.
+    """
+    settings, ladder = seen.settings, seen.ladder
+    if seen.inventory.share > settings.band_high:
+        bids = [held.bid for held in seen.held if held.side is not Side.ASK]
+        most = settings.band_high + settings.band_tolerance
+        bounded = not bids or share_at(seen, min(ladder.root_at(min(bids)), seen.s)) <= most
+        return bounded and any(seen.s < ladder.root_at(held.ask) for held in seen.held)
+    asks = [held.ask for held in seen.held if held.side is not Side.BID]
+    least = settings.band_low - settings.band_tolerance
+    bounded = not asks or share_at(seen, max(ladder.root_at(max(asks)), seen.s)) >= least
+    return bounded and any(seen.s > ladder.root_at(held.bid) for held in seen.held)
 
 
 def _strategy(seen: Look) -> Wanted | None:
@@ -79,26 +97,25 @@ def _share_an_edge(one: HeldRange, other: HeldRange) -> bool:
 def _broken_promise(seen: Look) -> str:
     """Whether converting what is held would carry the share out of its band.
 
-    A side on which nothing is held promises nothing, and converts nothing.
+    A range that was placed to sell promises nothing about a fall: below the price it was placed
+    at it does nothing. Likewise one that was placed to buy, about a rise.
     """
-    settings = seen.settings
-    bid, ask = edge_shares(seen)
-    share = seen.inventory.share
-    if bid > max(settings.band_high, share) + PROMISE_TOLERANCE:
-        return f"a fall through what is held would take the share to {bid:.4f}"
-    if ask < min(settings.band_low, share) - PROMISE_TOLERANCE:
-        return f"a rise through what is held would take the share to {ask:.4f}"
+    settings, share = seen.settings, seen.inventory.share
+    bids = [held.bid for held in seen.held if held.side is not Side.ASK]
+    asks = [held.ask for held in seen.held if held.side is not Side.BID]
+    if bids:
+        fallen = share_at(seen, min(seen.ladder.root_at(min(bids)), seen.s))
+        if fallen > max(settings.band_high, share) + PROMISE_TOLERANCE:
+            return f"a fall through what is held would take the share to {fallen:.4f}"
+    if asks:
+        risen = share_at(seen, max(seen.ladder.root_at(max(asks)), seen.s))
+        if risen < min(settings.band_low, share) - PROMISE_TOLERANCE:
+            return f"a rise through what is held would take the share to {risen:.4f}"
     return ""
 
 
-def edge_shares(seen: Look) -> tuple[Decimal, Decimal]:
-    """The share were the price at the lowest, or at the highest, edge of what is held."""
-    lowest = seen.ladder.root_at(min(r.bid for r in seen.held))
-    highest = seen.ladder.root_at(max(r.ask for r in seen.held))
-    return _share_at(seen, min(lowest, seen.s)), _share_at(seen, max(highest, seen.s))
-
-
-def _share_at(seen: Look, s: Decimal) -> Decimal:
+def share_at(seen: Look, s: Decimal) -> Decimal:
+    """The share of the base were ``s`` the square root of the price, by arbitrage alone."""
     view, ladder = seen.view, seen.ladder
     base, quote = (
         Decimal(idle + fees)

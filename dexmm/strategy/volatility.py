@@ -3,10 +3,11 @@
     r = ln(P / P_last),  x = r^2 / dt,  w = max(1 - 2^(-dt / halflife), dt / (T + dt))
     v <- (1 - w) v + w x,  T <- T + dt
 
-Dividing by the seconds that really passed makes a weekend, a gap or an uneven schedule no special
-case, and ``w`` makes the first half-life a plain average. The price is the pool's own, where our
-ranges live; it is sampled no more often than ``sigma_sample_seconds``, since within minutes it
-mostly bounces across the fee, and that bounce squared would be taken for volatility.
+Dividing by the seconds that really passed makes an uneven schedule no special case (those of a
+closed market do not count: ``advance.py``), and ``w`` makes the first half-life a plain average.
+The price is the pool's own, where our ranges live; it is sampled no more often than
+``sigma_sample_seconds``, since within minutes it mostly bounces across the fee, and that bounce
+squared would be taken for volatility.
 
 Until a half-life has been seen, the estimate is blended with the configured prior:
 

@@ -66,20 +66,30 @@ def fill(situation: Situation, bid: int, ask: int) -> tuple[Range, ...]:
 def rooms(situation: Situation, bid: int, ask: int) -> tuple[Decimal, Decimal]:
     """How far the share is from the band's edges, were the price at Tl or at Tu. Never negative."""
     low, high = situation.settings.band_low, situation.settings.band_high
-    price_bid = situation.ladder.root_at(bid) ** 2
-    price_ask = situation.ladder.root_at(ask) ** 2
-    bid_room = high * situation.quote - (1 - high) * situation.base * price_bid
-    ask_room = (1 - low) * situation.base * price_ask - low * situation.quote
+    bid_room = high * situation.quote - (1 - high) * situation.base * value_at_bid(situation, bid)
+    ask_room = (1 - low) * situation.base * value_at_ask(situation, ask) - low * situation.quote
     return max(bid_room, ZERO), max(ask_room, ZERO)
+
+
+def value_at_bid(situation: Situation, bid: int) -> Decimal:
+    """What the base is counted at where a bid ends: the highest fair price there."""
+    return situation.ladder.root_at(bid) ** 2 * (1 + 2 * situation.fee)
+
+
+def value_at_ask(situation: Situation, ask: int) -> Decimal:
+    """What the base is counted at where an ask ends: the lowest fair price there."""
+    return situation.ladder.root_at(ask) ** 2 / (1 + 2 * situation.fee)
 
 
 def bid_use_each(situation: Situation, bid: int, top: Decimal) -> Decimal:
     """The room that one unit of liquidity from ``top`` (a root) down to ``bid`` uses."""
     high, edge = situation.settings.band_high, situation.ladder.root_at(bid)
-    return high * (top - edge) + (1 - high) * edge * edge * (1 / edge - 1 / top)
+    worth = (1 - high) * value_at_bid(situation, bid)
+    return high * (top - edge) + worth * (1 / edge - 1 / top)
 
 
 def ask_use_each(situation: Situation, ask: int, bottom: Decimal) -> Decimal:
     """The room that one unit of liquidity from ``bottom`` (a root) up to ``ask`` uses."""
     low, edge = situation.settings.band_low, situation.ladder.root_at(ask)
-    return low * (edge - bottom) + (1 - low) * edge * edge * (1 / bottom - 1 / edge)
+    worth = (1 - low) * value_at_ask(situation, ask)
+    return low * (edge - bottom) + worth * (1 / bottom - 1 / edge)
