@@ -100,6 +100,9 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            calls: Any = json.loads(body)
+            calls = calls if isinstance(calls, list) else [calls]
+            proxy.requests.append([call["method"] for call in calls])
             time.sleep(proxy.delay_seconds)
             self.node.request("POST", "/", body, {"Content-Type": "application/json"})
             answer = self.node.getresponse().read()
@@ -108,9 +111,6 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 f"Content-Length: {len(answer)}\r\n\r\n"
             )
             self.wfile.write(head.encode() + answer)
-            calls: Any = json.loads(body)
-            calls = calls if isinstance(calls, list) else [calls]
-            proxy.requests.append([call["method"] for call in calls])
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - inherited
             pass

@@ -14,36 +14,32 @@ every leg: killed anywhere, it is simply run again. Nothing here trusts the jour
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, Protocol, TypeVar
 
 from dexmm.config import Config
 from dexmm.errors import BadInput, Busy, Transient
-from dexmm.model.decision import Refusal
 from dexmm.model.holdings import Position
 from dexmm.model.market import Token
 from dexmm.model.snapshot import ChainView
-from dexmm.model.steps import Allowance, Approve, Outcome, Settle, Simulation, Step, Transfer
+from dexmm.model.steps import Allowance, Approve, Settle, Step, Transfer
 from dexmm.strategy.fair import fair_price
-from dexmm.turn import Chain
+from dexmm.withdraw_legs import Fruitless, Legs, World
 from dexmm.withdraw_plan import (
+    NOTHING,
     SALE_BP,
     Ladder,
+    Rung,
     base_in_wallet,
     describe_exit,
     exit_step,
-    gwei_to_go_beyond,
     sale_step,
     shown,
-    shown_eth,
     slices,
     why_not_sold,
 )
 from dexmm.withdraw_report import (
-    Leg,
     Report,
     Trapped,
     trapped_in_position,
@@ -53,15 +49,9 @@ from dexmm.withdraw_report import (
 
 HALT_REASON = "withdraw was run"
 LEASE_TIMEOUTS = 3  # of network.timeout_seconds: how long a loop may take to yield
-PAUSES = (0.5, 1, 2, 4)  # seconds between tries that lead nowhere; then it is given up
 BLOCK_SECONDS = 13  # how long a confirmation may take
-GAS_CAP = "gas_cap"  # the chain's own refusal
-GAS_MONEY = "gas_money"
-GAS_LIMIT_PERCENT = 130  # of the estimate: what a transaction reserves
-REHEARSAL = Refusal(rule="dry_run", detail="simulated, not sent")
-
-T = TypeVar("T")
-Done = Literal["done", "refused", "again"]
+MOST_SETTLED = 20  # transactions cancelled before it is plain that somebody keeps sending
+MOST_TRANSFERS = 3  # of one token: one that says it moved and did not must not be paid for ever
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,35 +63,13 @@ class Request:
     to: str | None = None
 
 
-class World(Protocol):
-    """Everything around the chain that withdraw touches; ``cli`` hands in the real one."""
-
-    def set_halt(self, reason: str) -> None:
-        """Durably; ``BadInput`` when it cannot be written."""
-
-    def lease(self, timeout_seconds: float) -> AbstractContextManager[None]:
-        """The wallet's lease, or ``Busy`` after the timeout."""
-
-    def connect(self) -> Chain:
-        """The chain, or ``Transient`` when no node answers."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, so that the world may change."""
-
-    def tell(self, line: str) -> None:
-        """Progress, for the person who is waiting."""
-
-    def warn(self, line: str) -> None:
-        """Something that must not be overlooked."""
-
-
 def withdraw(world: World, request: Request, config: Config) -> Report:
     """Get everything out, and say what is where.
 
     Raises only what no exit can work without: ``BadInput`` (a key that does not open), ``Halt``
     (the node is another network than configured). Everything else is in the report.
     """
-    going = _Exit(world, request, config)
+    going = _Exit(world, request, config, Legs(world, config, request.dry_run))
     with ExitStack() as held:
         if not request.dry_run:
             going.pre_empt(held)
@@ -111,15 +79,16 @@ def withdraw(world: World, request: Request, config: Config) -> Report:
 
 @dataclass(slots=True)
 class _Exit:
+    """The phases, in order, and what they leave for the report."""
+
     world: World
     request: Request
     config: Config
-    chain: Chain | None = None
-    view: ChainView | None = None
+    legs: Legs
+    ladder: Ladder = field(default_factory=Ladder)
+    rehearsed: dict[int, Rung] = field(default_factory=dict)  # what a dry run found to work
+    settled: int = 0
     proved: bool = False
-    fruitless: int = 0  # tries in a row after which nothing had happened
-    rehearsed: set[int] = field(default_factory=set)  # positions that a dry run has simulated
-    legs: list[Leg] = field(default_factory=list)
     trapped: list[Trapped] = field(default_factory=list)
     withheld: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
@@ -139,7 +108,7 @@ class _Exit:
 
     def run(self) -> None:
         try:
-            self.chain = self.patiently(self.world.connect)
+            self.legs.connect()
             self.take_out()
             if self.request.convert:
                 self.convert()
@@ -148,50 +117,57 @@ class _Exit:
             self.prove()
         except Transient as error:
             self.unfinished.append(error.message)
+            self.legs.glance()
 
     def report(self) -> Report:
-        if self.view is not None:
+        view = self.legs.view
+        if view is not None:
             named = {(item.where, item.token) for item in self.trapped}
-            self.trapped += [
-                item
-                for item in trapped_in_wallet(self.view)
-                if (item.where, item.token) not in named
-            ]
+            stuck = trapped_in_wallet(view)
+            self.trapped += [item for item in stuck if (item.where, item.token) not in named]
         return Report(
             dry_run=self.request.dry_run,
-            legs=tuple(self.legs),
+            legs=tuple(self.legs.done),
             trapped=tuple(self.trapped),
             withheld=tuple(self.withheld),
-            unfinished=tuple(self.unfinished),
+            unfinished=tuple(dict.fromkeys(self.unfinished)),
             warnings=tuple(self.warnings),
-            view=self.view,
+            view=view,
             proved=self.proved,
         )
 
-    # the phases
-
     def take_out(self) -> None:
-        ladder = Ladder()
         while True:
-            view = self.look()
-            choice = ladder.next(p for p in view.positions if p.token_id not in self.rehearsed)
-            if choice is None:
-                if self.settle(view):
-                    continue
+            view = self.legs.look()
+            left = [p for p in view.positions if p.token_id not in self.rehearsed]
+            choice = self.ladder.next(left)
+            if choice is not None:
+                self.climb(view, *choice)
+            elif not self.settle(view):
                 break
-            rung, positions = choice
-            step = exit_step(rung, positions, view, self.config)
-            what = describe_exit(rung, positions, view.market)
-            done, outcome = self.send(what, step, may_shrink=len(positions) > 1)
-            if done == "done":
-                ladder.passed(rung, positions)
-                self.rehearsed |= self.simulated(positions)
-            elif done == "refused":
-                ladder.failed(rung, positions, outcome.detail)
-        if not self.request.dry_run:
-            for position in view.positions:
-                why = ladder.refused.get(position.token_id, "")
-                self.trapped += trapped_in_position(view, position, why)
+        for position in view.positions:
+            if position.token_id not in self.ladder.postponed:
+                rung = self.rehearsed.get(position.token_id, NOTHING)
+                why = self.ladder.refused.get(position.token_id, "")
+                self.trapped += trapped_in_position(view, position, rung, why)
+
+    def climb(self, view: ChainView, rung: Rung, positions: tuple[Position, ...]) -> None:
+        """Try one rung, and remember what came of it."""
+        step = exit_step(rung, positions, view, self.config)
+        what = describe_exit(rung, positions, view.market)
+        try:
+            done, outcome = self.legs.try_once(what, step, may_shrink=len(positions) > 1)
+        except Fruitless as error:
+            # The others may still get out; this one is for the next withdraw.
+            self.ladder.postpone(positions)
+            self.unfinished.append(f"{what}: {error.message}")
+            return
+        if done == "done":
+            self.ladder.passed(rung, positions)
+            if self.request.dry_run:
+                self.rehearsed |= {position.token_id: rung for position in positions}
+        elif done == "refused":
+            self.ladder.failed(rung, positions, outcome.detail)
 
     def settle(self, view: ChainView) -> bool:
         """Cancel what still waits to be mined. Returns whether another look is needed.
@@ -204,25 +180,30 @@ class _Exit:
         wallet = view.wallet
         if self.request.dry_run or (not waiting and wallet.pending_nonce <= wallet.nonce):
             return False
+        self.settled += 1
+        if self.settled > MOST_SETTLED:
+            raise Transient("somebody keeps sending with this wallet: stop that, and run it again")
         if waiting:
             flight = waiting[0]
             step: Step = Settle(intent_id=flight.intent_id, action="cancel")
-            self.send(f"cancel {flight.step} at nonce {flight.nonce}", step)
+            self.legs.try_once(f"cancel {flight.step} at nonce {flight.nonce}", step)
         else:
             step = Transfer(token=None, to=wallet.address, amount=0)
-            self.send(f"replace the unknown transaction at nonce {wallet.nonce}", step)
+            self.legs.try_once(f"replace the unknown transaction at nonce {wallet.nonce}", step)
         return True
 
     def convert(self) -> None:
         """Sell the base for quote: in smaller slices, and then at a lower price, as it must be."""
-        view = self.look()
+        view = self.legs.look()
         base, whole = base_in_wallet(view)
         if reason := why_not_sold(view):
             self.withheld.append(f"{base.symbol} is not sold: {reason}")
             return
         if self.request.dry_run:
             worst = f"never more than {SALE_BP[-1]} bp below {fair_price(view):.2f}"
-            self.plan("swap", f"sell all {base.symbol} for {view.market.quote.symbol}, {worst}")
+            self.legs.plan(
+                "swap", f"sell all {base.symbol} for {view.market.quote.symbol}, {worst}"
+            )
             return
         if whole and not self.allowed(view, base, whole):
             return
@@ -230,7 +211,7 @@ class _Exit:
             for most in slices(view, whole, self.config):
                 if self.sell(most, below_bp):
                     return
-        left = shown(base_in_wallet(self.look())[1], base)
+        left = shown(base_in_wallet(self.legs.look())[1], base)
         self.withheld.append(
             f"{left} is not sold: the pool pays less than {SALE_BP[-1]} bp below the fair price; "
             "try again later, or sell it elsewhere"
@@ -242,17 +223,17 @@ class _Exit:
         allowance = Allowance(token=base.address, spender=router, amount=amount, current=0)
         while True:
             what = f"let the router take {shown(amount, base)}"
-            done, outcome = self.send(what, Approve(allowances=(allowance,)))
+            done, outcome = self.legs.try_once(what, Approve(allowances=(allowance,)))
             if done == "refused":
                 self.withheld.append(f"{base.symbol} is not sold: {outcome.detail}")
             if done != "again":
                 return done == "done"
-            self.look()
+            self.legs.look()
 
     def sell(self, most: int, below_bp: Decimal) -> bool:
         """Sell slice after slice at one price. True when nothing is left that is worth a unit."""
         while True:
-            view = self.look()
+            view = self.legs.look()
             base, left = base_in_wallet(view)
             fair = fair_price(view)
             if left == 0:
@@ -261,30 +242,34 @@ class _Exit:
             if step.amount_out_minimum == 0:
                 return True
             sold = shown(step.amount_in, base)
-            done, _ = self.send(f"sell {sold}, at most {below_bp} bp below {fair:.2f}", step)
+            done, _ = self.legs.try_once(
+                f"sell {sold}, at most {below_bp} bp below {fair:.2f}", step
+            )
             if done == "refused":
                 return False
 
     def transfer(self, to: str) -> None:
         """Everything that the wallet holds of both tokens."""
-        market = self.look().market
+        market = self.legs.look().market
         if self.request.dry_run:
-            self.plan(
+            self.legs.plan(
                 "transfer", f"send all {market.base.symbol} and {market.quote.symbol} to {to}"
             )
             return
         for token in (market.base, market.quote):
-            done: Done = "again"
-            while done != "refused" and (amount := self.held(token.address)) > 0:
+            for _ in range(MOST_TRANSFERS):
+                if (amount := self.held(token.address)) == 0:
+                    break
                 step = Transfer(token=token.address, to=to, amount=amount)
-                done, outcome = self.send(f"send {shown(amount, token)} to {to}", step)
+                done, outcome = self.legs.try_once(f"send {shown(amount, token)} to {to}", step)
                 if done == "refused":
                     self.withheld.append(
                         f"{shown(amount, token)} stays in the wallet: {outcome.detail}"
                     )
+                    break
 
     def held(self, token: str) -> int:
-        view = self.look()
+        view = self.legs.look()
         wallet = view.wallet
         return wallet.amount0 if token == view.market.token0.address else wallet.amount1
 
@@ -298,107 +283,13 @@ class _Exit:
 
     def await_depth(self) -> ChainView:
         """A look when all of ours is deep enough to be final, or as deep as patience allows."""
-        view = self.look()
+        view = self.legs.look()
         seconds = 0 if self.request.dry_run else BLOCK_SECONDS * self.config.network.confirmations
         while view.in_flight and seconds > 0:
             self.world.sleep(1)
             seconds -= 1
-            view = self.look()
+            view = self.legs.look()
         return view
-
-    # the means
-
-    def look(self) -> ChainView:
-        assert self.chain is not None  # noqa: S101 - `run` connects before anything looks
-        self.view = self.patiently(self.chain.observe)
-        return self.view
-
-    def patiently(self, ask: Callable[[], T]) -> T:
-        """The answer of a read, asked again while it fails for a reason that may pass."""
-        for pause in PAUSES:
-            try:
-                return ask()
-            except Transient as error:
-                self.world.tell(f"{error.message}; asking again in {pause} s")
-                self.world.sleep(pause)
-        return ask()
-
-    def send(self, what: str, step: Step, *, may_shrink: bool = False) -> tuple[Done, Outcome]:
-        """One leg, once. Raises ``Transient`` when trying on has become pointless.
-
-        ``may_shrink``: a smaller step can do part of this one, and needs less ether for gas.
-        """
-        assert self.chain is not None  # noqa: S101 - `run` connects before anything is sent
-        simulations: list[Simulation] = []
-
-        def verdict(simulation: Simulation) -> Refusal | None:
-            simulations.append(simulation)
-            return REHEARSAL if self.request.dry_run else self.short_of_gas(simulation)
-
-        self.world.tell(what)
-        try:
-            outcome = self.chain.send(step, verdict)
-        except Transient as error:
-            outcome = Outcome(step=step.kind, status="pending", detail=error.message)
-        self.legs.append(self.leg(what, outcome, simulations))
-        if may_shrink and outcome.refusal is not None and outcome.refusal.rule == GAS_MONEY:
-            return "refused", outcome
-        # The chain asks for a verdict on every simulation that succeeds.
-        reverted = outcome.status == "failed" and not simulations and step.kind != "settle"
-        return ("refused" if reverted else self.judge(outcome)), outcome
-
-    def leg(self, what: str, outcome: Outcome, simulations: list[Simulation]) -> Leg:
-        amounts = (outcome.collected0, outcome.collected1)
-        if outcome.refusal is REHEARSAL:
-            amounts = (simulations[-1].collected0, simulations[-1].collected1)
-        base, quote = self.seen().market.base_quote(*amounts)
-        return Leg(what=what, outcome=outcome, collected_base=base, collected_quote=quote)
-
-    def plan(self, step: str, what: str) -> None:
-        """What a dry run cannot simulate: it begins with what is not in the wallet yet."""
-        outcome = Outcome(step=step, status="skipped", detail="planned, not simulated")
-        self.legs.append(self.leg(what, outcome, []))
-
-    def judge(self, outcome: Outcome) -> Done:
-        """What an outcome means for what is tried next."""
-        if outcome.status in {"mined", "cancelled", "skipped"} or outcome.refusal is REHEARSAL:
-            self.fruitless = 0
-            return "done"
-        if outcome.status == "reverted":
-            return "refused"
-        if outcome.refusal is not None:
-            raise Transient(self.advice(outcome.refusal))
-        if self.fruitless == len(PAUSES):
-            raise Transient(outcome.detail)
-        self.world.tell(f"{outcome.detail}; looking again")
-        self.world.sleep(PAUSES[self.fruitless])
-        self.fruitless += 1
-        return "again"
-
-    def short_of_gas(self, simulation: Simulation) -> Refusal | None:
-        """A node takes nothing that the wallet could not pay for at its highest price."""
-        wallet = self.seen().wallet
-        most = simulation.gas * GAS_LIMIT_PERCENT // 100 * simulation.max_fee_per_gas
-        if wallet.eth >= most:
-            return None
-        return Refusal(
-            rule=GAS_MONEY,
-            detail=f"the wallet has {shown_eth(wallet.eth)} and this may cost up to "
-            f"{shown_eth(most)}: send ether for gas to {wallet.address}",
-        )
-
-    def advice(self, refusal: Refusal) -> str:
-        if refusal.rule != GAS_CAP:
-            return refusal.detail
-        enough = gwei_to_go_beyond(self.seen(), self.config)
-        return f"{refusal.detail}; wait, or go beyond with --max-gwei {enough}"
-
-    def seen(self) -> ChainView:
-        assert self.view is not None  # noqa: S101 - every leg follows a look
-        return self.view
-
-    def simulated(self, positions: tuple[Position, ...]) -> set[int]:
-        return {p.token_id for p in positions} if self.request.dry_run else set()
 
     def warn(self, line: str) -> None:
         self.warnings.append(line)

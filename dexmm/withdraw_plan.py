@@ -51,12 +51,13 @@ class Rung(NamedTuple):
 
 
 WHOLE = Rung(minimums=True, collect0=True, collect1=True)
+NOTHING = Rung(minimums=False, collect0=False, collect1=False)
 RUNGS = (
     WHOLE,
     Rung(minimums=False, collect0=True, collect1=True),
     Rung(minimums=False, collect0=False, collect1=True),
     Rung(minimums=False, collect0=True, collect1=False),
-    Rung(minimums=False, collect0=False, collect1=False),
+    NOTHING,
 )
 
 
@@ -66,7 +67,8 @@ class Ladder:
 
     together: bool = True
     tried: dict[int, set[Rung]] = field(default_factory=dict)
-    refused: dict[int, str] = field(default_factory=dict)  # token id: the last failure's words
+    refused: dict[int, str] = field(default_factory=dict)  # the first failure's words
+    postponed: set[int] = field(default_factory=set)  # may succeed, but not now
 
     def next(self, positions: Iterable[Position]) -> tuple[Rung, tuple[Position, ...]] | None:
         """The next thing to try, and on whom; None when nothing is left to try."""
@@ -75,6 +77,8 @@ class Ladder:
         if self.together and len(untried) > 1:
             return WHOLE, untried[:MOST_TOGETHER]
         for position in waiting:
+            if position.token_id in self.postponed:
+                continue
             tried = self.tried.get(position.token_id, set())
             for rung in _useful(position):
                 if rung not in tried:
@@ -87,6 +91,9 @@ class Ladder:
         if len(positions) == 1:
             self.tried.setdefault(positions[0].token_id, set()).add(rung)
             self.refused.setdefault(positions[0].token_id, why)
+
+    def postpone(self, positions: tuple[Position, ...]) -> None:
+        self.postponed |= {position.token_id for position in positions}
 
     def passed(self, rung: Rung, positions: tuple[Position, ...]) -> None:
         """It happened. A position that is there all the same must not be tried so for ever."""

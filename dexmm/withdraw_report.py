@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 from dexmm.errors import Transient
 from dexmm.model.holdings import Position
@@ -100,8 +101,20 @@ def cannot_move(guards: TokenGuards, symbol: str, *, by: str) -> str:
     return ""
 
 
-def trapped_in_position(view: ChainView, position: Position, why: str) -> tuple[Trapped, ...]:
-    """What a position still holds when everything has been tried, and the reason.
+class Taken(Protocol):
+    """What comes out of a position."""
+
+    @property
+    def collect0(self) -> bool: ...
+
+    @property
+    def collect1(self) -> bool: ...
+
+
+def trapped_in_position(
+    view: ChainView, position: Position, taken: Taken, why: str
+) -> tuple[Trapped, ...]:
+    """What a position holds beyond what is ``taken`` when everything has been tried, and why.
 
     The token's own switches explain most; ``why`` is what the chain said, for the rest.
     """
@@ -115,11 +128,11 @@ def trapped_in_position(view: ChainView, position: Position, why: str) -> tuple[
             or cannot_move(guards, token.symbol, by="wallet")
             or f"the chain refuses it: {why or 'no reason given'}",
         )
-        for token, guards, units in (
-            (market.token0, view.guards0, position.amount0 + position.fees0),
-            (market.token1, view.guards1, position.amount1 + position.fees1),
+        for token, guards, units, out in (
+            (market.token0, view.guards0, position.amount0 + position.fees0, taken.collect0),
+            (market.token1, view.guards1, position.amount1 + position.fees1, taken.collect1),
         )
-        if units
+        if units and not out
     )
 
 

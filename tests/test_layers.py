@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "dexmm"
 
 NOUNS = {"units", "errors", "model", "config", "uniswap"}
 TURN = {"turn", "strategy"} | NOUNS
-WITHDRAW = {"withdraw", "withdraw_plan", "withdraw_report"}
+WITHDRAW = {"withdraw", "withdraw_legs", "withdraw_plan", "withdraw_report"}
 
 # layer -> the other layers it may import; a layer may always import itself
 MAY_IMPORT: dict[str, set[str]] = {

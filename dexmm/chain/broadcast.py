@@ -4,7 +4,7 @@ the relay does not take."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dexmm.chain.receipts import receipt_request
 from dexmm.chain.rpc import Request, Rpc, RpcError
@@ -30,12 +30,15 @@ class Broadcaster:
         self._rpc = rpc
         self._relay = relay
 
-    def send(self, attempts: Sequence[Attempt], *, is_exit: bool) -> list[Rejection | None]:
+    def send(
+        self, attempts: Sequence[Attempt], *, is_exit: bool, public: bool = False
+    ) -> list[Rejection | None]:
         """Broadcast in one request, in order. None: taken, or nobody knows, which is to be waited
-        for."""
-        channels = [self._relay] if self._relay is not None else [self._rpc]
-        if self._relay is not None and is_exit:
-            channels.append(self._rpc)
+        for. ``public`` passes the relay by: it had its chance."""
+        if self._relay is None or public:
+            channels = [self._rpc]
+        else:
+            channels = [self._relay, self._rpc] if is_exit else [self._relay]
         rejections: list[Rejection | None] = []
         for channel in channels:
             rejections = self._through(channel, attempts)
@@ -48,8 +51,12 @@ class Broadcaster:
         return self._known([attempt])[0]
 
     def _through(self, channel: Rpc, attempts: Sequence[Attempt]) -> list[Rejection | None]:
+        raw = [attempt.raw_transaction for attempt in attempts]
         try:
-            delivery = channel.send([attempt.raw_transaction for attempt in attempts])
+            try:
+                delivery = channel.send(raw)
+            except NodeError:  # an idle connection may have died; the same bytes are harmless twice
+                delivery = replace(channel.send(raw), certain=False)
         except NodeError as error:
             return [Rejection(message=error.message, certain=False) for _ in attempts]
         if not any(delivery.refusals):

@@ -125,7 +125,9 @@ class ChainClient:
         check_chain_id(look.seen.chain_id, self._config)
         self._newest_timestamp = look.header.timestamp
         current = [self._brought_up_to_date(intent, look, receipts) for intent in stored]
-        flying = tuple(in_flight(i, look.header.number) for i in current if not i.status.final)
+        flying = tuple(
+            in_flight(i, look.header.number, look.nonce) for i in current if not i.status.final
+        )
         return chain_view(look, self.market, self._config, self.address, flying)
 
     def _brought_up_to_date(self, intent: Intent, look: Look, receipts: Receipts) -> Intent:

@@ -50,7 +50,9 @@ def was_cancelled(intent: Intent) -> bool:
     return any(a.cancels and a.tx_hash == intent.tx_hash for a in intent.attempts)
 
 
-def in_flight(intent: Intent, head: int) -> InFlight:
+def in_flight(intent: Intent, head: int, nonce: int) -> InFlight:
+    """``mined`` too when the wallet's ``nonce`` has passed it: by our own transaction, whose
+    receipt a node can be slow to tell, or by another's. Either way only depth is missing."""
     newest = intent.attempts[-1]
     return InFlight(
         intent_id=intent.id,
@@ -59,5 +61,5 @@ def in_flight(intent: Intent, head: int) -> InFlight:
         is_exit=intent.is_exit,
         blocks_waiting=max(0, head - newest.block),
         cancelling=newest.cancels,
-        mined=intent.status is IntentStatus.MINED,
+        mined=intent.status is IntentStatus.MINED or intent.nonce < nonce,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from dexmm.model.intent import Intent, IntentLog, IntentStatus
 
 FIRST_PAUSE = 0.01  # between looks at receipts, seconds; each pause is twice the one before
 LONGEST_PAUSE = 2.0
+PASSED_BY = 5  # looks in a row at which our nonce is mined and no receipt is ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +77,14 @@ class Pilot:
         self._intents.save(intent)
         return intent
 
-    def broadcast(self, intents: Sequence[Intent]) -> list[Rejection | None]:
+    def broadcast(
+        self, intents: Sequence[Intent], *, public: bool = False
+    ) -> list[Rejection | None]:
         """Send the newest attempt of each, in one request."""
         return self._broadcaster.send(
             [intent.attempts[-1] for intent in intents],
             is_exit=all(intent.is_exit for intent in intents),
+            public=public,
         )
 
     def close(self, intent: Intent) -> Intent:
@@ -110,7 +115,7 @@ class Pilot:
         if isinstance(fees, Refusal):
             return fees
         intent = self.add_attempt(intent, draft, fees, header.number)
-        self.broadcast([intent])
+        self.broadcast([intent], public=intent.is_exit)
         return intent
 
     def would_succeed(self, intent: Intent) -> bool:
@@ -165,20 +170,26 @@ class Pilot:
         (block time) has passed. The intents stay open when waiting ends early.
         """
         until = time.monotonic() + seconds
-        pause = FIRST_PAUSE
+        pause, passed_by = FIRST_PAUSE, 0
         current = tuple(intents)
         receipts: Receipts = {}
         while True:
-            polled = self._try_poll(current)
-            if polled is not None:
+            # No node may answer for a while: what was sent may land meanwhile, so waiting goes on.
+            with contextlib.suppress(NodeError):
+                polled = self.poll(current)
                 receipts = polled.receipts
                 current = tuple(self.update(intent, polled) for intent in current)
-                if not Landing(intents=current, receipts=receipts).open:
+                still = [i for i in current if i.status is IntentStatus.OPEN]
+                if not still:
                     return Landing(intents=current, receipts=receipts)
+                passed_by = passed_by + 1 if all(i.nonce < polled.nonce for i in still) else 0
+                if passed_by == PASSED_BY:
+                    ended = f"another transaction was mined at nonce {still[0].nonce}"
+                    return Landing(intents=current, receipts=receipts, ended=ended)
+                if steering and not self._stop():
+                    current = tuple(self._steer(i, polled, deadline) for i in current)
             if ended := self._ended(until, seconds):
                 return Landing(intents=current, receipts=receipts, ended=ended)
-            if polled is not None and steering:
-                current = tuple(self._steer(i, polled.header, deadline) for i in current)
             time.sleep(min(pause, max(until - time.monotonic(), 0)))
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -187,17 +198,10 @@ class Pilot:
             return f"stopped while it waited for its receipt: {reason}"
         return f"no receipt within {seconds:g} seconds" if time.monotonic() >= until else ""
 
-    def _try_poll(self, intents: Sequence[Intent]) -> Polled | None:
-        """None when no node answers now: what was sent may land meanwhile, so waiting goes on."""
-        try:
-            return self.poll(intents)
-        except NodeError:
-            return None
-
-    def _steer(self, intent: Intent, header: Header, deadline: int | None) -> Intent:
-        if intent.status is not IntentStatus.OPEN:
+    def _steer(self, intent: Intent, polled: Polled, deadline: int | None) -> Intent:
+        if intent.status is not IntentStatus.OPEN or intent.nonce < polled.nonce:
             return intent
-        gas, newest = self._config.gas, intent.attempts[-1]
+        gas, newest, header = self._config.gas, intent.attempts[-1], polled.header
         late = deadline is not None and header.timestamp > deadline
         if late and intent.is_exit:
             return intent  # the caller plans the exit anew at the same nonce
@@ -206,6 +210,8 @@ class Pilot:
         waited = header.number - newest.block >= gas.replace_after_blocks
         if not waited and not (late and not newest.cancels):
             return intent
+        if not cancel and not intent.is_exit:
+            cancel = not self.would_succeed(intent)
         bumped = self.bump(intent, header, cancel=cancel)
         return intent if isinstance(bumped, Refusal) else bumped
 

@@ -45,6 +45,7 @@ class LensSource:
         self._probes = questions(market, config.market, wallet)
         self._wrap = by_override if with_override else deployless
         self._too_many = 0  # how many NFTs there were when they were last listed; 0: not listed
+        self._here: frozenset[int] = frozenset()  # those of them in our pool
         self._listed = True
         self._request = self._build(())
 
@@ -52,13 +53,18 @@ class LensSource:
         if not self._listed:
             known = enumerate_nfts(rpc, self._market, self._wallet)
             self._too_many, self._listed = len(known.token_ids), True
+            self._here = frozenset(known.ranges)
             self._request = self._build(tuple(known.ranges))
         return self._request
 
     def read(self, raw: bytes) -> Seen | None:
-        """None when the wallet holds more NFTs than the lens lists and these were not known."""
+        """None when the wallet holds more NFTs than the lens lists and these were not known.
+
+        A re-range burns one and mints another: their number stays, so those known must be there.
+        """
         seen = decode_snapshot(raw)
-        if seen.scanned >= seen.held or seen.held == self._too_many:
+        same = seen.held == self._too_many and self._here <= {nft.token_id for nft in seen.nfts}
+        if seen.scanned >= seen.held or same:
             return seen
         self._listed = False
         return None

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 import urllib3
@@ -35,7 +35,8 @@ Request = tuple[str, Sequence[Any]]
 T = TypeVar("T")
 
 READ_ROUNDS = 3  # times every URL is tried before a read is given up
-REVERTED = 3  # the code geth, erigon, nethermind and Anvil give a revert
+REVERTED = (3, -32015)  # a revert: geth, Erigon, Anvil; Nethermind
+NO_BATCHES = (-32600, -32601, -32602, -32700)  # the batch itself was not understood
 MOST_BYTES = 64 << 20  # of an answer: a node must not be able to fill the memory
 
 # Both write whole URLs, keys included, when debugging is on.
@@ -79,10 +80,8 @@ class Endpoint(HTTPProvider):
     """One URL with its kept-alive connection."""
 
     def __init__(self, url: str, timeout_seconds: float) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise BadInput("network.rpc_urls: a URL must begin with http:// or https:// and a host")
-        self.name = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+        parts = _url_parts(url)
+        self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         self.batches = True  # until it refuses one
         self._seconds = timeout_seconds
         session = requests.Session()
@@ -151,6 +150,17 @@ class Endpoint(HTTPProvider):
         if isinstance(cause, never) and not _was_reset(cause):
             return Unreached(f"{self.name} cannot be reached")
         return NodeError(f"{self.name} broke off the connection")
+
+
+def _url_parts(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    try:
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none
+        usable = False
+    if not usable:
+        raise BadInput("network.rpc_urls: a URL must be http:// or https://, a host and its path")
+    return parts
 
 
 def _was_reset(error: BaseException) -> bool:
@@ -238,6 +248,9 @@ class Rpc:
         requests_ = [self._request(call) for call in calls]
         answers = endpoint.post(requests_)
         if isinstance(answers, dict) and "error" in answers:
+            refusal = _error(answers["error"], endpoint.name)
+            if refusal.code not in NO_BATCHES:  # such as a rate limit: the next node may do it
+                raise NodeError(refusal.message)
             endpoint.batches = False
             return [self._single(endpoint, call) for call in calls]
         by_id = _by_id(answers, endpoint.name)
@@ -291,18 +304,19 @@ def _error(error: Any, name: str) -> RpcError:
         raise NodeError(f"{name} answered with an error that is not one")
     code, message, data = error["code"], str(error.get("message", "")), _revert_data(error)
     shown = message.splitlines()[0][:200] if message else "no reason given"
-    if code == REVERTED or data:
+    if code in REVERTED or data:
         reason = revert_reason(data)
         return Reverted(f"the call reverted: {reason}", code, data, reason)
     return RpcError(f"{name} refused: {shown} (code {code})", code, data)
 
 
 def _revert_data(error: dict[str, Any]) -> bytes:
-    """Nodes put the revert's bytes in ``data``, or one level deeper."""
+    """Nodes put the revert's bytes in ``data``, or one level deeper, or behind a word."""
     found = error.get("data")
     if isinstance(found, dict):
         found = found.get("data")
-    if not isinstance(found, str) or not found.startswith("0x"):
+    found = found.removeprefix("Reverted ") if isinstance(found, str) else ""
+    if not found.startswith("0x"):
         return b""
     try:
         return bytes.fromhex(found[2:])

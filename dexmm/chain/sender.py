@@ -9,6 +9,7 @@ from typing import Any
 
 from dexmm.chain import outcomes
 from dexmm.chain.abi import ALLOWANCE, APPROVE, Answer
+from dexmm.chain.broadcast import Rejection
 from dexmm.chain.calls import Call, OneCall, approvals, call_of
 from dexmm.chain.fees import Fees, cap_wei, quote_fees, replacement_fees
 from dexmm.chain.hexes import data, quantity
@@ -16,13 +17,13 @@ from dexmm.chain.pilot import Landing, Pilot
 from dexmm.chain.reader import LATEST_BLOCK, parse_header
 from dexmm.chain.results import simulated
 from dexmm.chain.rpc import Request, Reverted, Rpc, expect
-from dexmm.chain.transactions import Draft, highest_fees
+from dexmm.chain.transactions import Draft, draft_of, highest_fees
 from dexmm.chain.view import Header
 from dexmm.config import Config
 from dexmm.model.decision import Refusal
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
 from dexmm.model.market import Market
-from dexmm.model.steps import Approve, Outcome, Rerange, Settle, Simulation, Step, Transfer
+from dexmm.model.steps import Approve, Outcome, Rerange, Settle, Simulation, Step, Swap, Transfer
 
 Verdict = Callable[[Simulation], Refusal | None]
 
@@ -170,8 +171,9 @@ class Sender:
             for draft in drafts
         ]
         rejections = pilot.broadcast(intents)
-        if is_exit and rejections[0] is not None and len(drafts) == 1:
-            intents[0], rejections[0] = self._escalate(pilot, intents[0], drafts[0], ground)
+        first = rejections[0]
+        if is_exit and first is not None and ground.pending_nonce > ground.nonce:
+            intents[0], rejections[0] = self._escalate(pilot, intents[0], first, ground)
         taken = list(intents)
         for i, rejection in enumerate(rejections):
             if rejection is not None and rejection.certain:
@@ -181,12 +183,12 @@ class Sender:
                 taken = intents[:i]
                 break
         if not taken:
-            first = next(r for r in rejections if r is not None)
-            return outcomes.failed(step, f"the transaction was not taken: {first.message}")
+            reason = next(r.message for r in rejections if r is not None)
+            return outcomes.failed(step, f"the transaction was not taken: {reason}")
         landing = pilot.wait(
             taken,
             seconds=self._config.loop.receipt_timeout_seconds,
-            deadline=step.deadline if isinstance(step, Rerange) else None,
+            deadline=step.deadline if isinstance(step, Rerange | Swap) else None,
         )
         outcome = outcomes.landed(step, landing, self._market, self._wallet)
         if len(taken) < len(intents) and outcome.status == "mined":
@@ -194,23 +196,26 @@ class Sender:
         return outcome
 
     def _escalate(
-        self, pilot: Pilot, intent: Intent, draft: Draft, ground: Ground
-    ) -> tuple[Intent, Any]:
-        """Outbid a transaction that waits at our nonce for a price nobody told us."""
+        self, pilot: Pilot, intent: Intent, refused: Rejection, ground: Ground
+    ) -> tuple[Intent, Rejection | None]:
+        """Outbid a transaction that waits at our nonce for a price nobody told us.
+
+        Returns the intent with its further attempts, and the last refusal if all were refused.
+        """
         cap = cap_wei(self._config.gas, is_exit=True)
-        rejection: Any = None
-        while True:
+        draft = draft_of(intent.attempts[0])
+        rejection: Rejection | None = refused
+        while rejection is not None and rejection.certain:
             offered = highest_fees(intent.attempts)
             fees = Fees(
                 min(2 * offered.max_fee_per_gas, cap),
                 min(2 * max(offered.max_priority_fee_per_gas, 1), cap),
             )
-            if fees == offered or (rejection is not None and not rejection.certain):
-                return intent, rejection
+            if fees == offered:
+                break
             intent = pilot.add_attempt(intent, draft, fees, ground.header.number)
             rejection = pilot.broadcast([intent])[0]
-            if rejection is None:
-                return intent, None
+        return intent, rejection
 
     def _settle(self, step: Settle) -> Outcome:
         pilot = self._pilot
@@ -226,7 +231,8 @@ class Sender:
             landing = Landing(intents=(intent,), receipts=polled.receipts)
             return outcomes.landed(step, landing, self._market, self._wallet)
         seconds = min(SETTLE_SECONDS, self._config.loop.receipt_timeout_seconds)
-        if step.action == "wait":
+        waits = step.action == "wait" or intent.nonce < polled.nonce
+        if waits:
             pilot.resend(intent, intent.attempts[-1].tx_hash)
         else:
             cancel = step.action == "cancel" or not pilot.would_succeed(intent)
@@ -235,7 +241,7 @@ class Sender:
                 return outcomes.refused(step, bumped)
             intent = bumped
             seconds = self._config.loop.receipt_timeout_seconds
-        landing = pilot.wait([intent], seconds=seconds, steering=step.action != "wait")
+        landing = pilot.wait([intent], seconds=seconds, steering=not waits)
         return outcomes.landed(step, landing, self._market, self._wallet)
 
     def _fees(self, ground: Ground, *, is_exit: bool) -> Fees | Refusal:

@@ -14,8 +14,9 @@ from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
     from dexmm.config import Config
+    from dexmm.model.market import Market
     from dexmm.withdraw import Request
-    from dexmm.withdraw_report import Report
+    from dexmm.withdraw_report import Leg, Report
 
 SAFE = "safe"
 
@@ -184,10 +185,10 @@ def _show(report: Report, config_path: Path) -> None:
     from rich.table import Table
 
     out = console()
-    for leg in report.legs:
-        out.print(_leg_line(leg.what, leg.outcome.status, leg.outcome.detail, leg.outcome.tx_hash))
     if report.view is not None:
         market = report.view.market
+        for leg in report.legs:
+            out.print(_leg_line(leg, market))
         out.print(f"wallet {report.view.wallet.address}, block {report.view.block.number}")
         table = Table("where", market.base.symbol, market.quote.symbol, "")
         for place in report.places():
@@ -199,7 +200,15 @@ def _show(report: Report, config_path: Path) -> None:
         out.print(f"HALT stays set. To act again: dexmm resume --config {config_path}")
 
 
-def _leg_line(what: str, status: str, detail: str, tx_hash: str) -> str:
-    return (
-        f"{what}: {status}" + (f", {detail}" if detail else "") + (f" {tx_hash}" if tx_hash else "")
-    )
+def _leg_line(leg: Leg, market: Market) -> str:
+    outcome = leg.outcome
+    rehearsed = outcome.refusal is not None and outcome.refusal.rule == "dry_run"
+    words = [outcome.detail if rehearsed else outcome.status]
+    if leg.collected_base or leg.collected_quote:
+        words.append(
+            f"{leg.collected_base:f} {market.base.symbol} "
+            f"and {leg.collected_quote:f} {market.quote.symbol}"
+        )
+    if outcome.detail and not rehearsed:
+        words.append(outcome.detail)
+    return f"{leg.what}: {', '.join(words)} {outcome.tx_hash}".rstrip()

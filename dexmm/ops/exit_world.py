@@ -82,9 +82,10 @@ class ExitWorld:
     def set_halt(self, reason: str) -> None:
         flag = HaltFlag(self._config.state_dir)
         before = flag.reason()
-        if before and not before.startswith(reason):
-            reason = f"{reason} (it was halted before: {before})"
-        flag.set(reason)
+        if not before:
+            flag.set(reason)
+        elif not before.startswith(reason):
+            flag.set(f"{reason} (it was halted before: {before})")
 
     def lease(self, timeout_seconds: float) -> AbstractContextManager[None]:
         address = wallet_address(self._config)

@@ -250,7 +250,10 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             try:
                 reply = proxy.handle(self.rfile.read(int(self.headers["Content-Length"])))
-            except OSError:  # the node behind is gone, and so is whoever asked
+            except (
+                OSError,
+                http.client.HTTPException,
+            ):  # the node behind is gone, and so is whoever asked
                 reply = None
             if reply is None:
                 self.close_connection = True

@@ -107,6 +107,12 @@ def test_multicall_notices_what_changed(world: Any, proxy: Any) -> None:
     assert client.observe() == plain.observe()
 
 
+def test_multicall_without_enough_history(world: Any, proxy: Any) -> None:
+    proxy.answer = refusing(is_lens, silently=False)
+    view = world.connect(url=proxy.url, guards={"twap_seconds": 86_400}).observe()
+    assert view.pool.mean_tick is None
+
+
 def test_a_node_that_runs_nothing_at_all(world: Any, proxy: Any) -> None:
     client = world.connect(url=proxy.url)
     proxy.answer = refusing(is_any, silently=True)

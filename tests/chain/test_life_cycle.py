@@ -263,6 +263,7 @@ def test_a_reorganised_transaction_is_broadcast_again(world: Any) -> None:
     anvil.revert(before)
     anvil.mine()
     client.observe()
+    anvil.wait_for_receipt(outcome.tx_hash)
     assert intent.attempts == world.intents.newest.attempts
     view = client.observe()
     (position,) = view.positions
@@ -318,7 +319,12 @@ def test_another_transaction_at_our_nonce_supersedes(world: Any) -> None:
     intent = world.intents.newest
     anvil.send_as(world.owner, FRIEND, value=1)
     client = world.connect()
-    assert client.observe().in_flight[-1].intent_id == intent.id, "not deep enough to be sure"
+    flight = client.observe().in_flight[-1]
+    assert flight.intent_id == intent.id, "not deep enough to be sure"
+    assert flight.mined, "but nothing waits any more"
+    cancel = Settle(intent_id=intent.id, action="cancel")
+    assert client.send(cancel, world.verdict).status == "pending"
+    assert len(world.intents.newest.attempts) == 1
     anvil.mine(2)
     assert client.observe().in_flight == ()
     assert world.intents.newest.status is IntentStatus.SUPERSEDED
@@ -370,6 +376,7 @@ def test_an_exit_takes_the_nonce_of_a_stuck_transaction(
     assert (newest.nonce, newest.is_exit) == (stuck.nonce, True)
     assert newest.attempts[-1].max_fee_per_gas > stuck.attempts[-1].max_fee_per_gas
     assert nfts(exit_) == 0, "the loop's re-range can no longer happen"
+    assert all(flight.mined for flight in exit_.observe().in_flight)
     anvil.mine(3)
     exit_.observe()
     if journal == "kept":
@@ -427,3 +434,139 @@ def test_a_node_that_goes_silent_while_we_wait(world: Any, proxy: Any) -> None:
     failures = iter([True] * 5)
     proxy.drop = lambda methods: "eth_getTransactionReceipt" in methods and next(failures, False)
     assert client.send(step, world.verdict).status == "mined"
+
+
+def test_an_exit_that_the_relay_sits_on_goes_public(world: Any, proxy: Any) -> None:
+    """The relay says yes and mines nothing; the replacement does not ask it again."""
+    loop = world.connect()
+    world.deposit(loop)
+    view = loop.observe()
+
+    def answer(payload: Any, forward: Any) -> Any:
+        return {"jsonrpc": "2.0", "id": payload["id"], "result": "0x" + "0" * 64}
+
+    proxy.answer = answer
+
+    def stop() -> str:  # asked between polls
+        world.mainnet.anvil.mine()
+        return ""
+
+    client = world.connect(
+        network={"relay_url": proxy.url}, gas={"replace_after_blocks": 1}, stop=stop
+    )
+    outcome = client.send(world.rerange(world.remove_all(view)), world.verdict)
+    assert outcome.status == "mined"
+    assert proxy.requests == [["eth_sendRawTransaction"]]
+    assert len(world.intents.newest.attempts) == 2
+
+
+def test_another_transaction_is_mined_while_we_wait(world: Any, proxy: Any) -> None:
+    """Waiting ends soon; what became of ours is decided once the other one is deep enough."""
+    client = world.connect(url=proxy.url)
+    world.approve_all(client)
+    step = mint_step(world, client)
+    anvil = world.mainnet.anvil
+    anvil.rpc("evm_setAutomine", [False])
+
+    def verdict(simulation: Any) -> None:
+        world.intents.on_save = lambda intent: steal()
+
+    def steal() -> None:
+        world.intents.on_save = lambda intent: None
+        anvil.rpc("evm_setAutomine", [True])
+        anvil.send_as(world.owner, FRIEND, value=1)
+
+    outcome = client.send(step, verdict)
+    assert outcome.status == "failed"
+    assert "not taken" in outcome.detail, "the node says that the nonce is used"
+    assert nfts(client) == 0
+    assert client.send(step, world.verdict).status == "mined"
+    assert nfts(client) == 1
+
+
+def test_a_lost_race_ends_the_wait(world: Any, proxy: Any) -> None:
+    client = world.connect(url=proxy.url)
+    world.approve_all(client)
+    step = mint_step(world, client)
+    anvil = world.mainnet.anvil
+    anvil.rpc("evm_setAutomine", [False])
+
+    def answer(payload: Any, forward: Any) -> Any:
+        if proxy.requests[-1] == ["eth_sendRawTransaction"]:
+            forward(payload)
+            anvil.rpc("anvil_dropAllTransactions")
+            anvil.rpc("evm_setAutomine", [True])
+            anvil.send_as(world.owner, FRIEND, value=1)
+            return {"jsonrpc": "2.0", "id": payload["id"], "result": "0x" + "0" * 64}
+        return forward(payload)
+
+    proxy.answer = answer
+    outcome = client.send(step, world.verdict)
+    assert outcome.status == "pending"
+    assert "another transaction was mined at nonce 2" in outcome.detail
+    assert client.observe().in_flight[-1].mined
+    anvil.mine(3)
+    assert client.observe().in_flight == ()
+    assert world.intents.newest.status is IntentStatus.SUPERSEDED
+
+
+def test_a_replacement_beyond_the_cap_is_a_refusal(world: Any) -> None:
+    client = world.connect(loop={"receipt_timeout_seconds": 1})
+    world.approve_all(client)
+    step = mint_step(world, client)
+    anvil = world.mainnet.anvil
+    anvil.rpc("evm_setAutomine", [False])
+    assert client.send(step, world.verdict).status == "pending"
+    intent = world.intents.newest
+    anvil.rpc("anvil_dropTransaction", [intent.attempts[0].tx_hash])
+    anvil.set_base_fee(40 * GWEI)
+    anvil.mine()
+    outcome = client.send(Settle(intent_id=intent.id, action="replace"), world.verdict)
+    assert (outcome.status, outcome.refusal.rule) == ("refused", "gas_cap")
+    assert world.approve_all(client).status == "failed", "approvals queue behind nothing either"
+    assert len(world.intents.newest.attempts) == 1
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"transactionHash": "0x" + "7" * 64},
+        {"transactionHash": None},
+        {"status": None},
+        {"blockNumber": "latest"},
+        {"gasUsed": -1},
+        {"logs": None},
+        {"logs": [{"address": "0x1", "topics": [], "data": "0x"}]},
+    ],
+)
+def test_a_receipt_that_cannot_be_is_not_believed(
+    world: Any, proxy: Any, lie: dict[str, Any]
+) -> None:
+    client = world.connect(url=proxy.url, loop={"receipt_timeout_seconds": 1})
+
+    def change(answer: dict[str, Any]) -> dict[str, Any]:
+        told = answer["result"] and {**answer["result"], **lie}
+        return {**answer, "result": told}
+
+    proxy.rewrite("eth_getTransactionReceipt", change)
+    assert world.approve_all(client).status == "pending"
+    assert world.intents.newest.status is IntentStatus.OPEN
+    with pytest.raises(NodeError):
+        client.observe()
+    proxy.answer = lambda payload, forward: forward(payload)
+    assert all(flight.mined for flight in client.observe().in_flight)
+
+
+@pytest.mark.parametrize("lie", [{"baseFeePerGas": None}, {"hash": "0x1"}, {"number": "0x01"}])
+def test_a_header_that_cannot_be_is_not_believed(
+    world: Any, proxy: Any, lie: dict[str, Any]
+) -> None:
+    client = world.connect(url=proxy.url)
+    proxy.rewrite(
+        "eth_getBlockByNumber", lambda answer: {**answer, "result": {**answer["result"], **lie}}
+    )
+    with pytest.raises(NodeError):
+        client.observe()
+    with pytest.raises(NodeError):
+        world.approve_all(client)
+    assert world.intents.log == []

@@ -344,3 +344,44 @@ def test_more_nfts_than_the_lens_lists(world: Any, monkeypatch: pytest.MonkeyPat
     assert view.other_positions == 3
     late = mainnet.mint_position(owner, -193_600, -193_100, 10**17, 10**9)
     assert late in {p.token_id for p in client.observe().positions}
+
+
+def test_a_re_range_among_gifts_is_seen(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One NFT goes and another comes: their number alone would tell nothing."""
+    monkeypatch.setattr("dexmm.chain.lens.MOST_NFTS", 2)
+    mainnet, owner = world.mainnet, world.owner
+    sqrt_price = sqrt_from_price(Decimal(4000), 18, 6, base_is_token0=True)
+    other = mainnet.create_pool(mainnet.token0, mainnet.token1, 3000, sqrt_price)
+    for _ in range(3):
+        mainnet.mint_position(owner, -193_440, -193_320, 10**17, 10**9, pool=other)
+    old = mainnet.mint_position(owner, -193_500, -193_200, 10**17, 10**9)
+    client = world.connect()
+    assert [p.token_id for p in client.observe().positions] == [old]
+    away = encode_call("transferFrom(address,address,uint256)", owner, "0x" + "8" * 40, old)
+    mainnet.anvil.send_as(owner, POSITION_MANAGER, away)
+    new = mainnet.mint_position(owner, -193_600, -193_100, 10**17, 10**9)
+    assert [p.token_id for p in client.observe().positions] == [new]
+
+
+def test_fees_are_what_the_pool_pays_not_what_the_manager_believes(world: Any) -> None:
+    """Two NFTs share a range; while one collects often, the pool rounds down for both together,
+    and in the end owes the other a few units less than its own record says."""
+    mainnet, owner = world.mainnet, world.owner
+    stranger = "0x" + "8" * 40
+    busy = mainnet.mint_position(stranger, -193_500, -193_200, 3 * 10**16, 10**8)
+    ours = mainnet.mint_position(owner, -193_500, -193_200, 7 * 10**16, 3 * 10**8)
+    for i in range(12):
+        mainnet.swap(zero_for_one=True, amount_in=10**15 + i * 7919)
+        mainnet.swap(zero_for_one=False, amount_in=10**6 + i * 104_729)
+        collect = encode_call(COLLECT, (busy, stranger, ALL, ALL))
+        mainnet.anvil.send_as(stranger, POSITION_MANAGER, collect)
+    (position,) = world.connect().observe().positions
+    before = mainnet.balances(owner)
+    collect = encode_call(COLLECT, (ours, owner, ALL, ALL))
+    receipt = mainnet.anvil.send_as(owner, POSITION_MANAGER, collect)
+    after = mainnet.balances(owner)
+    paid = [after[t] - before[t] for t in (mainnet.token0, mainnet.token1)]
+    assert paid == [position.fees0, position.fees1]
+    told = [log for log in receipt["logs"] if log["address"] == POSITION_MANAGER.lower()]
+    believed = decode_answer("address,uint256,uint256", bytes.fromhex(told[0]["data"][2:]))[1:]
+    assert sum(believed) > sum(paid), "the trap that this test is about was not set"

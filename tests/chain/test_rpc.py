@@ -212,6 +212,26 @@ def test_a_node_without_batches_is_asked_one_by_one(proxy: Any) -> None:
 
 
 @anvil
+def test_a_rate_limited_batch_goes_to_the_next_node(proxy: Any, mainnet: Any) -> None:
+    error = {"code": -32005, "message": "limit exceeded"}
+    proxy.answer = lambda payload, forward: {"jsonrpc": "2.0", "id": None, "error": error}
+    rpc = Rpc([proxy.url, mainnet.anvil.url])
+    assert rpc.batch([CHAIN, CHAIN]) == ["0x1", "0x1"]
+    assert len(proxy.requests) == 1
+
+
+@anvil
+@pytest.mark.parametrize("nested", [False, True])
+def test_reverts_as_other_nodes_word_them(proxy: Any, nested: bool) -> None:
+    text = "08c379a0" + f"{32:064x}{2:064x}" + b"AS".hex().ljust(64, "0")
+    data: Any = {"data": "0x" + text} if nested else "Reverted 0x" + text
+    error = {"code": -32015, "message": "VM execution error.", "data": data}
+    proxy.answer = lambda payload, forward: {"jsonrpc": "2.0", "id": payload["id"], "error": error}
+    with pytest.raises(Reverted, match="reverted: AS"):
+        Rpc([proxy.url]).call("eth_call", [{}, "latest"])
+
+
+@anvil
 def test_debug_logs_hold_no_url(proxy: Any, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         Rpc([proxy.url + SECRET]).batch([BLOCK, CHAIN])
@@ -225,7 +245,9 @@ def test_nothing_secret_in_reprs() -> None:
     assert not any(secret in shown for secret in ("pa55", "kEy", "hush", "me:"))
 
 
-@pytest.mark.parametrize("url", ["ws://x", "node.example", "", "http://"])
+@pytest.mark.parametrize(
+    "url", ["ws://x", "node.example", "", "http://", "http://x:99999", "http://x:y"]
+)
 def test_urls_that_are_none(url: str) -> None:
     with pytest.raises(BadInput, match="rpc_urls"):
         Rpc([url])

@@ -1,0 +1,182 @@
+"""One leg of a withdraw at a time: look, try it once, say what it means, keep account.
+
+What may pass is waited for, a bounded number of times; what the chain refuses is told to the
+caller, who has something smaller to try; what nothing here can mend (gas above the cap, no ether)
+ends the withdraw as ``Transient``, with what a person can do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeVar
+
+from dexmm.config import Config
+from dexmm.errors import Transient
+from dexmm.model.decision import Refusal
+from dexmm.model.snapshot import ChainView
+from dexmm.model.steps import Outcome, Simulation, Step
+from dexmm.turn import Chain
+from dexmm.withdraw_plan import gwei_to_go_beyond, shown_eth
+from dexmm.withdraw_report import Leg
+
+PAUSES = (0.5, 1, 2, 4)  # seconds between tries that lead nowhere; then it is given up
+GAS_CAP = "gas_cap"  # the chain's own refusal
+GAS_MONEY = "gas_money"
+GAS_LIMIT_PERCENT = 130  # of the estimate: what a transaction reserves
+REHEARSAL = Refusal(rule="dry_run", detail="simulated, not sent")
+
+T = TypeVar("T")
+Done = Literal["done", "refused", "again"]
+
+
+class World(Protocol):
+    """Everything around the chain that withdraw touches; ``cli`` hands in the real one."""
+
+    def set_halt(self, reason: str) -> None:
+        """Durably; ``BadInput`` when it cannot be written."""
+
+    def lease(self, timeout_seconds: float) -> AbstractContextManager[None]:
+        """The wallet's lease, or ``Busy`` after the timeout."""
+
+    def connect(self) -> Chain:
+        """The chain, or ``Transient`` when no node answers."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, so that the world may change."""
+
+    def tell(self, line: str) -> None:
+        """Progress, for the person who is waiting."""
+
+    def warn(self, line: str) -> None:
+        """Something that must not be overlooked."""
+
+
+class Fruitless(Transient):
+    """The same leg led nowhere too often; another leg may still."""
+
+
+@dataclass(slots=True)
+class Legs:
+    """The means of a withdraw. ``view`` is the last look; every leg follows one."""
+
+    world: World
+    config: Config
+    dry_run: bool
+    chain: Chain | None = None
+    view: ChainView | None = None
+    fruitless: int = 0  # tries in a row after which nothing had happened
+    done: list[Leg] = field(default_factory=list)
+
+    def connect(self) -> None:
+        self.chain = self._patiently(self.world.connect)
+
+    def look(self) -> ChainView:
+        """A fresh look. Raises ``Transient`` when no node answers for long."""
+        self.view = self._patiently(self._chain().observe)
+        return self.view
+
+    def glance(self) -> None:
+        """One more look if it can be had at once; otherwise the last one stands."""
+        if self.chain is not None:
+            with suppress(Transient):
+                self.view = self.chain.observe()
+
+    def try_once(self, what: str, step: Step, *, may_shrink: bool = False) -> tuple[Done, Outcome]:
+        """Raises ``Transient`` when trying on has become pointless.
+
+        ``may_shrink``: something smaller can do part of this, and may pass where this does not.
+        """
+        simulations: list[Simulation] = []
+
+        def verdict(simulation: Simulation) -> Refusal | None:
+            simulations.append(simulation)
+            return REHEARSAL if self.dry_run else self._short_of_gas(simulation)
+
+        self.world.tell(what)
+        try:
+            outcome = self._chain().send(step, verdict)
+        except Transient as error:
+            outcome = Outcome(step=step.kind, status="pending", detail=error.message)
+        self._keep(what, outcome, simulations)
+        # The chain asks for a verdict on every simulation that succeeds.
+        reverted = outcome.status == "failed" and not simulations and step.kind != "settle"
+        if reverted or (may_shrink and _is(outcome, GAS_MONEY)):
+            return "refused", outcome
+        try:
+            return self._meaning(outcome), outcome
+        except Fruitless:
+            if not may_shrink:
+                raise
+            return "refused", outcome
+
+    def plan(self, step: str, what: str) -> None:
+        """What a dry run cannot simulate: it begins with what is not in the wallet yet."""
+        outcome = Outcome(step=step, status="skipped", detail="planned, not simulated")
+        self._keep(what, outcome, [])
+
+    def _meaning(self, outcome: Outcome) -> Done:
+        if outcome.status in {"mined", "cancelled", "skipped"} or outcome.refusal is REHEARSAL:
+            self.fruitless = 0
+            return "done"
+        if outcome.status == "reverted":
+            return "refused"
+        if outcome.refusal is not None:
+            raise Transient(self._advice(outcome.refusal))
+        if self.fruitless == len(PAUSES):
+            self.fruitless = 0
+            raise Fruitless(outcome.detail)
+        self.world.tell(f"{outcome.detail}; looking again")
+        self.world.sleep(PAUSES[self.fruitless])
+        self.fruitless += 1
+        return "again"
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """The answer of a read, asked again while it fails for a reason that may pass."""
+        for pause in PAUSES:
+            try:
+                return ask()
+            except Transient as error:
+                self.world.tell(f"{error.message}; asking again in {pause} s")
+                self.world.sleep(pause)
+        return ask()
+
+    def _keep(self, what: str, outcome: Outcome, simulations: list[Simulation]) -> None:
+        amounts = (outcome.collected0, outcome.collected1)
+        if outcome.refusal is REHEARSAL:
+            amounts = (simulations[-1].collected0, simulations[-1].collected1)
+        base, quote = self._seen().market.base_quote(*amounts)
+        self.done.append(
+            Leg(what=what, outcome=outcome, collected_base=base, collected_quote=quote)
+        )
+
+    def _short_of_gas(self, simulation: Simulation) -> Refusal | None:
+        """A node takes nothing that the wallet could not pay for at its highest price."""
+        wallet = self._seen().wallet
+        most = simulation.gas * GAS_LIMIT_PERCENT // 100 * simulation.max_fee_per_gas
+        if wallet.eth >= most:
+            return None
+        return Refusal(
+            rule=GAS_MONEY,
+            detail=f"the wallet has {shown_eth(wallet.eth)} and this may cost up to "
+            f"{shown_eth(most)}: send ether for gas to {wallet.address}",
+        )
+
+    def _advice(self, refusal: Refusal) -> str:
+        if refusal.rule != GAS_CAP:
+            return refusal.detail
+        enough = gwei_to_go_beyond(self._seen(), self.config)
+        return f"{refusal.detail}; wait, or go beyond with --max-gwei {enough}"
+
+    def _seen(self) -> ChainView:
+        assert self.view is not None  # noqa: S101 - every leg follows a look
+        return self.view
+
+    def _chain(self) -> Chain:
+        assert self.chain is not None  # noqa: S101 - `connect` comes first
+        return self.chain
+
+
+def _is(outcome: Outcome, rule: str) -> bool:
+    return outcome.refusal is not None and outcome.refusal.rule == rule
