@@ -238,7 +238,7 @@ class _Exit:
             fair = fair_price(view)
             if left == 0:
                 return True
-            step = sale_step(view, self.config, min(left, most), below_bp)
+            step = sale_step(view, min(left, most), below_bp)
             if step.amount_out_minimum == 0:
                 return True
             sold = shown(step.amount_in, base)

@@ -116,7 +116,7 @@ def exit_step(
 ) -> Rerange:
     """Everything that ``rung`` allows out of ``positions``, in one transaction."""
     slippage = config.guards.slippage_bp if rung.minimums else None
-    (step,) = plan_exit(replace(view, positions=positions), config, slippage_bp=slippage)
+    (step,) = plan_exit(replace(view, positions=positions), slippage_bp=slippage)
     assert isinstance(step, Rerange)  # noqa: S101 - the type of whatever takes positions out
     if rung.whole:
         return step
@@ -141,14 +141,14 @@ def describe_exit(rung: Rung, positions: tuple[Position, ...], market: Market) -
     return f"take only {tokens[0]} out of {names}" if tokens else f"end the liquidity of {names}"
 
 
-def sale_step(view: ChainView, config: Config, amount_in: int, below_bp: Decimal) -> Swap:
+def sale_step(view: ChainView, amount_in: int, below_bp: Decimal) -> Swap:
     """Sell ``amount_in`` of the base: all of it, ``below_bp`` below fair or better, or nothing."""
     wallet = view.wallet
     if view.market.base_is_token0:
         slice_ = replace(wallet, amount0=Amount0(amount_in))
     else:
         slice_ = replace(wallet, amount1=Amount1(amount_in))
-    ((*_, swap),) = plan_sale(replace(view, wallet=slice_), config, (below_bp,))
+    ((*_, swap),) = plan_sale(replace(view, wallet=slice_), (below_bp,))
     assert isinstance(swap, Swap)  # noqa: S101 - a sale ends with its swap
     return swap
 

@@ -1,17 +1,13 @@
-"""plan_exit: everything out, and what it may cost on the way.
+"""Everything out: the removals that leave nothing behind, and the sale of the base.
 
-Exits always pass, so their minimums come as a ladder. The first rung protects as every removal
-does; the next ones give way, and the last demands nothing: being out matters more than the last
-per cent. A rung is only left when the chain refused it.
-
-    slippage_bp (default 50)  ->  4 times that  ->  no minimum
+Exits always pass: what they demand is the caller's choice, down to nothing, since being out matters
+more than the last per cent.
 """
 
 from __future__ import annotations
 
 from decimal import ROUND_FLOOR, Decimal
 
-from dexmm.config import Config
 from dexmm.model.holdings import Position
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import Removal, Rerange, Step
@@ -22,18 +18,11 @@ from dexmm.strategy.precise import BP, PIPS, precise
 from dexmm.units import Amount0, Amount1
 
 DEADLINE_SECONDS = 1800
-SALE_LADDER_BP = (Decimal(50), Decimal(150), Decimal(500))
-
-
-def exit_ladder(config: Config) -> tuple[Decimal | None, ...]:
-    """Slippages in bp to try in turn; None demands nothing."""
-    return config.guards.slippage_bp, min(4 * config.guards.slippage_bp, BP), None
 
 
 @precise
 def plan_exit(
     view: ChainView,
-    config: Config,
     *,
     batch: bool = True,
     slippage_bp: Decimal | None = None,
@@ -73,9 +62,7 @@ def _removal(view: ChainView, position: Position, slippage_bp: Decimal | None) -
 
 
 @precise
-def plan_sale(
-    view: ChainView, config: Config, slippages_bp: tuple[Decimal, ...] = SALE_LADDER_BP
-) -> tuple[tuple[Step, ...], ...]:
+def plan_sale(view: ChainView, slippages_bp: tuple[Decimal, ...]) -> tuple[tuple[Step, ...], ...]:
     """The whole idle base for quote: for each slippage the steps to try, in turn.
 
     The price demanded is the fair one less the pool's fee and the slippage. Empty when the

@@ -6,7 +6,7 @@ import pytest
 from strategy.builders import World, a_config, a_market
 
 from dexmm.model.steps import Approve, Rerange, Swap
-from dexmm.strategy.exits import exit_ladder, plan_exit, plan_sale
+from dexmm.strategy.exits import plan_exit, plan_sale
 
 
 def a_world(base_is_token0: bool = True) -> World:
@@ -23,7 +23,7 @@ def a_world(base_is_token0: bool = True) -> World:
 
 def test_one_transaction_takes_everything_out_and_skips_what_is_empty() -> None:
     world = a_world()
-    (step,) = plan_exit(world.view(), world.config)
+    (step,) = plan_exit(world.view())
     assert isinstance(step, Rerange)
     assert step.mints == ()
     assert [(r.token_id, r.liquidity, r.burn) for r in step.removals] == [
@@ -35,22 +35,21 @@ def test_one_transaction_takes_everything_out_and_skips_what_is_empty() -> None:
 
 def test_or_one_each() -> None:
     world = a_world()
-    steps = plan_exit(world.view(), world.config, batch=False)
+    steps = plan_exit(world.view(), batch=False)
     assert [len(step.removals) for step in steps if isinstance(step, Rerange)] == [1, 1, 1]
 
 
 def test_nothing_to_take_out_is_no_step() -> None:
     world = World(a_config())
-    assert plan_exit(world.view(), world.config) == ()
-    assert plan_exit(world.view(), world.config, batch=False) == ()
+    assert plan_exit(world.view()) == ()
+    assert plan_exit(world.view(), batch=False) == ()
 
 
 def test_the_ladder_gives_way_until_nothing_is_demanded() -> None:
     world = a_world()
-    assert exit_ladder(world.config) == (50, 200, None)
     demands = []
-    for slippage in exit_ladder(world.config):
-        (step,) = plan_exit(world.view(), world.config, slippage_bp=slippage)
+    for slippage in (Decimal(50), Decimal(200), None):
+        (step,) = plan_exit(world.view(), slippage_bp=slippage)
         assert isinstance(step, Rerange)
         demands.append(sum(r.amount0_min for r in step.removals))
     assert demands[0] > demands[1] > demands[2] == 0
@@ -59,16 +58,16 @@ def test_the_ladder_gives_way_until_nothing_is_demanded() -> None:
 def test_an_exit_passes_on_a_halted_paused_and_stale_world() -> None:
     """It asks no guard: the same steps whatever bites."""
     world = a_world()
-    calm = plan_exit(world.view(), world.config)
+    calm = plan_exit(world.view())
     world.halted, world.behind, world.base_fee_wei = "stop", 10**6, 10**12
     world.mean_price = Decimal(9000)
-    assert plan_exit(world.view(), world.config) == calm
+    assert plan_exit(world.view()) == calm
 
 
 @pytest.mark.parametrize("base_is_token0", [True, False])
 def test_a_sale_demands_the_fair_price_less_fee_and_slippage(base_is_token0: bool) -> None:
     world = a_world(base_is_token0)
-    rungs = plan_sale(world.view(), world.config, (Decimal(50), Decimal(500)))
+    rungs = plan_sale(world.view(), (Decimal(50), Decimal(500)))
     minimums = []
     for approve, swap in rungs:
         assert isinstance(approve, Approve)
@@ -84,4 +83,4 @@ def test_a_sale_demands_the_fair_price_less_fee_and_slippage(base_is_token0: boo
 
 
 def test_there_is_no_sale_without_base() -> None:
-    assert plan_sale(World(a_config(), base=Decimal(0)).view(), a_config()) == ()
+    assert plan_sale(World(a_config(), base=Decimal(0)).view(), (Decimal(50),)) == ()
