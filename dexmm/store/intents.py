@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, bindparam, delete, insert, select
 
 from dexmm.model.intent import Intent, IntentStatus
 from dexmm.store import codec
 from dexmm.store.database import intents, transaction
 
 OPEN = tuple(status.value for status in IntentStatus if not status.final)
+
+# Asked every turn, so built once.
+OPEN_OF_WALLET = (
+    select(intents.c.body)
+    .where(intents.c.wallet == bindparam("whose_wallet"))
+    .where(intents.c.chain_id == bindparam("on_chain"))
+    .where(intents.c.status.in_(OPEN))
+    .order_by(intents.c.nonce)
+)
 
 
 class SqlIntentLog:
@@ -18,15 +27,10 @@ class SqlIntentLog:
         self._engine = engine
 
     def open_intents(self, wallet: str, chain_id: int) -> tuple[Intent, ...]:
-        query = (
-            select(intents.c.body)
-            .where(intents.c.wallet == wallet)
-            .where(intents.c.chain_id == chain_id)
-            .where(intents.c.status.in_(OPEN))
-            .order_by(intents.c.nonce)
-        )
+        whose = {"whose_wallet": wallet, "on_chain": chain_id}
         with transaction(self._engine) as connection:
-            return tuple(codec.load(Intent, body) for (body,) in connection.execute(query))
+            found = connection.execute(OPEN_OF_WALLET, whose)
+            return tuple(codec.load(Intent, body) for (body,) in found)
 
     def get(self, intent_id: str) -> Intent | None:
         query = select(intents.c.body).where(intents.c.id == intent_id)

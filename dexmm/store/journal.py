@@ -35,6 +35,14 @@ class SqlJournal:
         self._market = market
         self._flag = flag
         self._known_configs: set[str] = set()
+        # Asked every turn, so built once.
+        self._newest_memory = self._newest(turns.c.id, turns.c.memory)
+        self._newest_resume = (
+            select(resumes.c.after_turn, resumes.c.memory)
+            .where(resumes.c.market == market)
+            .order_by(resumes.c.id.desc())
+            .limit(1)
+        )
 
     def halted(self) -> str:
         return self._flag.reason()
@@ -42,13 +50,8 @@ class SqlJournal:
     def memory(self) -> Memory:
         """What the last turn left, or a person's ``resume`` after it."""
         with transaction(self._engine) as connection:
-            turn = connection.execute(self._newest(turns.c.id, turns.c.memory)).first()
-            resume = connection.execute(
-                select(resumes.c.after_turn, resumes.c.memory)
-                .where(resumes.c.market == self._market)
-                .order_by(resumes.c.id.desc())
-                .limit(1)
-            ).first()
+            turn = connection.execute(self._newest_memory).first()
+            resume = connection.execute(self._newest_resume).first()
         if resume is not None and resume.after_turn >= (turn.id if turn is not None else 0):
             return codec.load(Memory, resume.memory)
         return codec.load(Memory, turn.memory) if turn is not None else Memory()
