@@ -54,7 +54,7 @@ OUTSIDE: dict[str, set[str]] = {
         "urllib3",
     },
     "store": {"sqlalchemy", "pydantic"},
-    "sandbox": {"eth_abi", "eth_account", "eth_utils", "requests", "rich", "web3"},
+    "sandbox": {"aiohttp", "eth_abi", "eth_account", "eth_utils", "requests", "rich", "web3"},
     "ops": {"rich"},
     "cli": {"click", "rich", "pydantic"},
 }
@@ -82,7 +82,17 @@ PURE_LIBRARY = {
 }
 IMPURE_CALLS = {"open", "print", "input", "__import__", "exec", "eval"}
 
-HEAVY = ("web3", "eth_account", "ccxt", "sqlalchemy", "pydantic", "rich", "eth_utils", "dotenv")
+HEAVY = (
+    "web3",
+    "eth_account",
+    "ccxt",
+    "sqlalchemy",
+    "pydantic",
+    "rich",
+    "eth_utils",
+    "dotenv",
+    "aiohttp",
+)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ COMMANDS = {
     "halt": ("dexmm.cli.halt:halt", "Stop acting until `dexmm resume`."),
     "resume": ("dexmm.cli.resume:resume", "Show why it was halted, and act again."),
     "sandbox": ("dexmm.cli.sandbox:sandbox", "Watch it work on a local mainnet."),
+    "paper": ("dexmm.cli.paper:paper", "Run a paper exchange on this machine."),
     "replay": ("dexmm.cli.replay:replay", "Decide recorded history again and show differences."),
 }
 

@@ -1,0 +1,145 @@
+"""``dexmm paper``: a paper exchange that speaks Binance's protocol, on this machine alone."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dexmm.cli.common import answer, json_option, set_up_logging
+from dexmm.errors import BadInput
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from dexmm.sandbox.exchange.feed import Feed
+    from dexmm.sandbox.exchange.paper import PaperExchange
+
+PORT = 8710
+STATE = Path(".dexmm") / "paper.sqlite"
+A_MONTH_OF_MINUTES = 30 * 24 * 60
+
+
+class Amount(click.ParamType[Decimal]):
+    name = "number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        try:
+            amount = Decimal(str(value))
+        except InvalidOperation:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not (amount.is_finite() and amount > 0):
+            self.fail(f"{value!r} must be above zero", param, ctx)
+        return amount
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=STATE,
+    show_default=True,
+    metavar="FILE",
+    help="Balances, orders and trades; they are there again after a restart.",
+)
+@click.option("--price", type=Amount(), help="PAXG/USDT stands at this price.")
+@click.option(
+    "--prices",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="PAXG/USDT follows these candles, .csv or .csv.gz.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the price and the flow.")
+@click.option(
+    "--speed",
+    type=Amount(),
+    default="1",
+    show_default=True,
+    help="Seconds of candles that pass in a second.",
+)
+@json_option
+@click.option("-v", "--verbose", count=True, help="More on stderr; twice for libraries too.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def paper(
+    port: int,
+    state: Path,
+    price: Decimal | None,
+    prices: Path | None,
+    seed: int,
+    speed: Decimal,
+    as_json: bool,
+    verbose: int,
+    debug: bool,
+) -> None:
+    """Run a paper exchange: Binance's spot and USD-M protocol, no real money, loopback only.
+
+    Without --price or --prices, a generator moves PAXG/USDT as gold moves. Ctrl-C ends it.
+    """
+    from dataclasses import replace
+
+    from dexmm.sandbox.exchange.paper import PaperExchange
+    from dexmm.sandbox.exchange.settings import PaperSettings
+
+    set_up_logging(verbose + int(debug))
+    if price is not None and prices is not None:
+        raise BadInput("--price and --prices exclude each other: give one of them")
+    feed = _feed(price, prices, seed, speed)
+    settings = replace(PaperSettings(), seed=seed)
+    ends = _ends_on_signals()
+    with PaperExchange(settings, port=port, state=state) as exchange:
+        started = time.monotonic_ns()
+        exchange.set_fair_price("PAXGUSDT", feed(0))
+        _introduce(exchange, state, as_json)
+        while not ends.wait(1):
+            elapsed_ms = (time.monotonic_ns() - started) // 1_000_000
+            exchange.set_fair_price("PAXGUSDT", feed(elapsed_ms))
+
+
+def _feed(price: Decimal | None, prices: Path | None, seed: int, speed: Decimal) -> Feed:
+    from dexmm.sandbox.exchange.feed import along, fixed
+    from dexmm.sandbox.prices import generate, read_candles
+
+    if price is not None:
+        return fixed(price)
+    if prices is not None:
+        return along(read_candles(prices), speed)
+    return along(generate(seed, A_MONTH_OF_MINUTES, interval_seconds=60), speed)
+
+
+def _ends_on_signals() -> threading.Event:
+    """Set by Ctrl-C and by SIGTERM: both end the exchange in good order."""
+    ends = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ends.set()
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    return ends
+
+
+def _introduce(exchange: PaperExchange, state: Path, as_json: bool) -> None:
+    opening = exchange.settings.accounts[0]
+    if as_json:
+        answer(
+            {
+                "url": exchange.url,
+                "api_key": opening.api_key,
+                "secret": opening.secret,
+                "state": state,
+                "urls": exchange.ccxt_config()["urls"],
+            }
+        )
+        return
+    click.echo(f"paper exchange on {exchange.url}, state in {state}; Ctrl-C ends it")
+    click.echo(f"  key    {opening.api_key}  (public: it opens nothing)")
+    click.echo(f"  secret {opening.secret}")
+    click.echo(f"  faults POST {exchange.url}/paper/faults, prices POST {exchange.url}/paper/price")
