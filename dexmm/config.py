@@ -18,7 +18,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -31,6 +31,7 @@ from pydantic import (
 
 from dexmm.errors import BadInput
 from dexmm.fields import (
+    ZERO_ADDRESS,
     Address,
     Bp,
     Count,
@@ -40,6 +41,7 @@ from dexmm.fields import (
     Integer,
     JournalUrl,
     Listed,
+    MarketName,
     NonNegativeCount,
     NotNegative,
     Number,
@@ -55,6 +57,7 @@ from dexmm.settings import read_settings
 
 UNISWAP_POSITION_MANAGER = "0xC36442b4a4522E871399CD717aBDD847Ab11FE88"
 UNISWAP_SWAP_ROUTER = "0xE592427A0AEce92De3Edee1F18E0157C05861564"
+NO_POOL = ZERO_ADDRESS
 CHAINLINK_PAXG_USD = "0x9944D86CEB9160aF5C5feB251FD671923323f8C3"
 CHAINLINK_ETH_USD = "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
@@ -67,7 +70,7 @@ class Section(BaseModel):
 class Network(Section):
     name: Literal["sandbox", "fork", "mainnet"]
     # URLs carry API keys: kept secret in every repr, tried in order when the one before is down.
-    rpc_urls: Annotated[Listed[Url], Field(min_length=1)]
+    rpc_urls: Annotated[Listed[Url], Field(min_length=1)] = ()  # needed wherever there is a pool
     chain_id: Annotated[Integer, Field(gt=0)] = 1
     relay_url: Url | None = None  # a private relay; exits fall back to the public one
     timeout_seconds: Annotated[Integer, Field(gt=0, le=120)] = 10
@@ -80,11 +83,13 @@ class Wallet(Section):
     password: SecretStr | None = None
     private_key: PrivateKey | None = None  # sandbox and fork only
     safe_address: Address | None = None  # where `withdraw --to safe` may send everything
+    capital_limit: Positive | None = None  # quote: all markets together never count more than this
 
 
 class MarketSection(Section):
-    pool: Address
-    base: Address  # which of the pool's tokens is the inventory; the other is the quote
+    name: MarketName = "market"  # among several, to people and in --market
+    pool: Address = NO_POOL  # absent: no pool at all, quotes on the exchange alone
+    base: Address = NO_POOL  # which of the pool's tokens is the inventory; the other is the quote
     price_low: Positive  # absolute corridor, quote per base: outside it nothing is minted
     price_high: Positive
     position_manager: Address = UNISWAP_POSITION_MANAGER
@@ -93,12 +98,25 @@ class MarketSection(Section):
     reference_heartbeat_seconds: Seconds = 86_400
     eth_feed: Address | None = None  # a Chainlink ETH/quote feed, to put gas beside fees
     eth_price: Positive = Decimal(4000)  # quote per ETH where there is no feed
+    weight: Positive = Decimal(1)  # of this market where several divide one token
+    budget: Positive | None = None  # quote: this market never counts more than this as its own
 
     @model_validator(mode="after")
     def _corridor(self) -> Self:
         if self.price_low >= self.price_high:
             raise ValueError("price_low must be below price_high")
         return self
+
+    @model_validator(mode="after")
+    def _pool_and_base(self) -> Self:
+        if (self.pool == NO_POOL) != (self.base == NO_POOL):
+            missing = "pool" if self.pool == NO_POOL else "base"
+            raise ValueError(f"needs its {missing}: pool and base go together")
+        return self
+
+    @property
+    def has_pool(self) -> bool:
+        return self.pool != NO_POOL
 
 
 class Strategy(Section):
@@ -164,6 +182,7 @@ class Guards(Section):
     token_implementations: Listed[Address] = ()  # those trusted; empty: the first one seen
     # UTC. While the base's own market is closed no range follows the price; in an event nothing new
     closed_weekly: Listed[Week] = ("Fri 21:00-Sun 23:00",)  # gold's weekend
+    closed_sessions: Listed[Event] = ()  # the same on given days: `dexmm calendar` writes them
     closed_events: Listed[Event] = ()  # "2026-12-16T18:30/2026-12-16T20:00"
 
     @model_validator(mode="after")
@@ -194,6 +213,82 @@ class Loop(Section):
     halt_after_errors: Count = 10  # turns in a row that failed
 
 
+class Exchange(Section):
+    """Absent as a whole when there is no exchange: the product then runs on the pool alone."""
+
+    id: str = "binance"  # any of ccxt's
+    symbol: str = "PAXG/USDT"
+    perpetual_id: str | None = None  # ccxt's id of the derivatives exchange; None: no perpetual
+    perpetual_symbol: str | None = None  # such as PAXG/USDT:USDT
+    triangle: Listed[str] = ()  # ("PAXG/BTC", "BTC/USDT"): a second way to price the base
+    api_key: SecretStr | None = None
+    secret: SecretStr | None = None
+    password: SecretStr | None = None  # the passphrase that OKX and KuCoin ask for
+    sandbox: Flag = False  # the exchange's own test network
+    base_url: Url | None = None  # another host for every endpoint: the paper exchange
+    timeout_seconds: Annotated[Integer, Field(gt=0, le=60)] = 10
+    max_ticker_age_seconds: Seconds = 30
+    max_clock_skew_ms: Count = 1000
+    max_pool_bp: Bp = Decimal(100)  # the pool against the exchange: beyond, nothing new
+    max_spread_bp: Bp = Decimal(150)  # between the fair price's sources
+    cancel_ratio: Share = Decimal("0.30")  # cancelled of sent orders, at most
+    cancel_window_seconds: Seconds = 86_400
+
+    @model_validator(mode="after")
+    def _triangle(self) -> Self:
+        if not self.triangle:
+            return self
+        base, _, quote = self.symbol.partition("/")
+        coins = [part for symbol in self.triangle for part in symbol.split("/")]
+        if len(coins) != 4 or (coins[0], coins[3]) != (base, quote) or coins[1] != coins[2]:
+            raise ValueError(f"triangle must be a way from {base} to {quote}: {base}/X, X/{quote}")
+        return self
+
+
+class Hedge(Section):
+    enabled: Flag = True  # counts only where an exchange is configured
+    to: Literal["target", "bound"] = "target"
+    max_order_base: Positive = Decimal("0.5")
+    slippage_bp: Bp = Decimal(20)
+    style: Literal["ioc", "post_only", "cheapest"] = "cheapest"
+    maker_timeout_seconds: Seconds = 60
+    leverage: Annotated[Number, Field(ge=1, le=2)] = Decimal(1)
+
+
+class Quotes(Section):
+    enabled: Flag = False
+    skew: Literal["bands", "avellaneda"] = "bands"
+    half_spread: Positive = Decimal("0.5")  # quote
+    size_base: Positive = Decimal("0.1")
+    refresh_seconds: Count = 5
+    back_off_seconds: Count = 10
+    tolerance_bp: Bp = Decimal(2)  # an order this near its wanted price stays: it keeps its queue
+    bid_factor_high: Positive = Decimal("0.6")  # of the full spread, share above the band
+    bid_factor_mid: Positive = Decimal("0.5")
+    bid_factor_low: Positive = Decimal("0.4")
+    gamma: Positive = Decimal("0.1")  # avellaneda: risk aversion
+    kappa: Positive = Decimal("1.5")  # avellaneda: how fast fills thin out with distance
+    horizon_seconds: Count = 3600  # avellaneda: T - t, rolling
+    inventory_margin: Share = Decimal("0.05")  # a share beyond its band is quoted on this far
+    closed: Literal["keep", "widen", "shrink", "stop"] = "widen"  # in guards.closed_weekly
+    event: Literal["keep", "widen", "shrink", "stop"] = "stop"  # in guards.closed_events
+    widen_factor: Annotated[Number, Field(ge=1)] = Decimal(2)  # of the half spread
+    shrink_factor: Annotated[Share, Field(gt=0)] = Decimal("0.5")  # of the size
+
+    @model_validator(mode="after")
+    def _skewed(self) -> Self:
+        low, mid, high = self.bid_factor_low, self.bid_factor_mid, self.bid_factor_high
+        if not low <= mid <= high < 1:
+            raise ValueError("needs bid_factor_low <= bid_factor_mid <= bid_factor_high < 1")
+        return self
+
+
+class Triangle(Section):
+    enabled: Flag = False
+    min_profit_bp: Bp = Decimal(5)  # net of all fees and depth
+    max_base: Positive = Decimal("0.1")
+
+
 class Config(Section):
     """The whole configuration. ``root`` is the folder its relative paths are relative to."""
 
@@ -204,6 +299,10 @@ class Config(Section):
     guards: Guards = Guards()
     gas: Gas = Gas()
     loop: Loop = Loop()
+    exchange: Exchange | None = None
+    hedge: Hedge = Hedge()
+    quotes: Quotes = Quotes()
+    triangle: Triangle = Triangle()
     root: Path = Field(default=Path(), exclude=True)
 
     @model_validator(mode="after")
@@ -212,6 +311,18 @@ class Config(Section):
             raise ValueError(
                 "wallet.private_key is for sandbox and fork only; on mainnet use an encrypted "
                 "wallet.keystore"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _somewhere_to_trade(self) -> Self:
+        if self.market.has_pool:
+            if not self.network.rpc_urls:
+                raise ValueError("network.rpc_urls is missing")
+        elif self.exchange is None or not self.quotes.enabled:
+            raise ValueError(
+                "market.pool is missing: name the pool and its base, or quote without a pool "
+                "with an [exchange] section and quotes.enabled"
             )
         return self
 
@@ -238,6 +349,8 @@ class Config(Section):
                     "network": {"rpc_urls", "relay_url"},
                     "wallet": {"password", "private_key"},
                     "loop": {"journal_url"},
+                    "exchange": {"api_key", "secret", "password", "base_url"},
+                    **({"market": {"pool", "base"}} if not self.market.has_pool else {}),
                 },
             ),
             sort_keys=True,
@@ -249,9 +362,10 @@ class Config(Section):
 
 
 SECTIONS: dict[str, type[Section]] = {
-    name: field.annotation
+    name: section
     for name, field in Config.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    for section in (field.annotation, *get_args(field.annotation))  # Exchange | None has two
+    if isinstance(section, type) and issubclass(section, Section)
 }
 
 

@@ -115,6 +115,12 @@ def _a_week_window(value: str) -> str:
     return value
 
 
+def _a_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", value):
+        raise ValueError("must be a short name of letters, digits, dots and dashes")
+    return value
+
+
 def _an_event(value: str) -> str:
     start, _, end = value.partition("/")
     written = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d/\d{4}-\d\d-\d\dT\d\d:\d\d", value)
@@ -148,6 +154,7 @@ JournalUrl = Annotated[SecretStr, AfterValidator(_sqlite_url)]
 PrivateKey = Annotated[SecretStr, AfterValidator(_private_key)]
 FilePath = Annotated[Path, AfterValidator(Path.expanduser)]
 Week = Annotated[str, AfterValidator(_a_week_window)]
+MarketName = Annotated[str, AfterValidator(_a_name)]
 Event = Annotated[str, AfterValidator(_an_event)]
 
 T = TypeVar("T")

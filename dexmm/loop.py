@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -20,7 +21,8 @@ from dexmm.config import Config
 from dexmm.errors import BadInput, Busy, Halt, Transient
 from dexmm.model.decision import State
 from dexmm.model.entry import Entry
-from dexmm.turn import Chain, Clock, Journal, turn
+from dexmm.quoting import Quoting, cancel_all
+from dexmm.turn import Cex, Chain, Clock, Journal, turn
 
 log = logging.getLogger("dexmm.loop")
 
@@ -49,6 +51,7 @@ class World:
     flag: Flag
     config: Config
     clock: Clock
+    cex: Cex | None = None
 
 
 class Shutdown:
@@ -86,40 +89,101 @@ class Shutdown:
 def run_once(world: World, shutdown: Shutdown) -> Entry:
     """One turn with the wallet held throughout. Raises as ``turn`` does, and ``Busy``."""
     with world.lease.held():
-        return turn(world.chain, world.journal, world.config, world.clock, stop=shutdown.reason)
+        return turn(
+            world.chain,
+            world.journal,
+            world.config,
+            world.clock,
+            stop=shutdown.reason,
+            cex=world.cex,
+        )
 
 
-def run_forever(world: World, shutdown: Shutdown, seen: Callable[[Entry], None]) -> int:
+def run_forever(
+    worlds: World | Sequence[World], shutdown: Shutdown, seen: Callable[[Entry], None]
+) -> int:
     """Turns until someone asks to stop. Returns the process's exit code.
 
-    ``seen`` is called with every entry: to print it, to count it.
+    Of several worlds, which share one wallet, each has its turn in order. ``seen`` is called with
+    every entry: to print it, to count it. Quotes are refreshed between turns, and whatever ends
+    the loop cancels them.
     """
+    markets = (worlds,) if isinstance(worlds, World) else tuple(worlds)
+    quoting = [
+        Quoting(w.chain, w.cex, w.journal, w.config, w.clock)
+        for w in markets
+        if w.cex is not None and w.config.quotes.enabled
+    ]
+    try:
+        return _turns(markets, quoting, shutdown, seen)
+    finally:
+        cancel_all(quoting)
+
+
+def _turns(
+    worlds: Sequence[World],
+    quoting: Sequence[Quoting],
+    shutdown: Shutdown,
+    seen: Callable[[Entry], None],
+) -> int:
     silent = unexpected = 0
+    settings = worlds[0].config.loop
     while True:
-        try:
-            entry = run_once(world, shutdown)
-            silent = unexpected = 0
-            seen(entry)
-        except Halt as error:
-            world.flag.set(error.message)
-            log.critical("halted: %s", error.message)
-            return HALTED
-        except Busy as error:
-            log.warning("turn skipped: %s", error.message)
-        except Transient as error:
-            silent += 1
-            log.warning("turn skipped: %s", error.message)
-        except BadInput:
-            raise
-        except Exception:
-            unexpected += 1
-            log.exception("a turn failed in a way nobody foresaw")
-            if unexpected >= world.config.loop.halt_after_errors:
-                world.flag.set(f"{unexpected} turns in a row failed unexpectedly; see the log")
+        answered = True
+        for world in worlds:
+            try:
+                entry = run_once(world, shutdown)
+                unexpected = 0
+                for each in quoting:
+                    each.turned(world.chain)
+                seen(entry)
+            except Halt as error:
+                world.flag.set(error.message)
+                log.critical("halted: %s", error.message)
                 return HALTED
-        if shutdown.wait(_pause(world.config.loop.interval_seconds, silent)):
+            except Busy as error:
+                log.warning("turn skipped: %s", error.message)
+            except Transient as error:
+                answered = False
+                log.warning("turn skipped: %s", error.message)
+            except BadInput:
+                raise
+            except Exception:
+                unexpected += 1
+                log.exception("a turn failed in a way nobody foresaw")
+                if unexpected >= settings.halt_after_errors:
+                    world.flag.set(f"{unexpected} turns in a row failed unexpectedly; see the log")
+                    return HALTED
+        silent = 0 if answered else silent + 1
+        if _wait(worlds[0], quoting, shutdown, _pause(settings.interval_seconds, silent)):
             log.info("stopped: %s", shutdown.reason())
             return DONE
+
+
+def _wait(world: World, quoting: Sequence[Quoting], shutdown: Shutdown, seconds: float) -> bool:
+    """Until the next turn is due, by time or by what a refresh found; quotes are refreshed.
+
+    Returns whether someone asked to stop.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        left = until - time.monotonic()
+        due = min((each.due_in(time.monotonic()) for each in quoting), default=left)
+        if shutdown.wait(max(min(left, due), 0)):
+            return True
+        if time.monotonic() >= until:
+            return False
+        try:
+            with world.lease.held():
+                for each in quoting:
+                    if each.due_in(time.monotonic()) <= 0:
+                        each.refresh(shutdown.reason, time.monotonic())
+            if any(each.turn_due for each in quoting):
+                return bool(shutdown.reason())
+        except Busy as error:
+            log.warning("quotes are not refreshed: %s", error.message)
+            if shutdown.wait(1):
+                return True
 
 
 def exit_code(entry: Entry) -> int:
@@ -132,6 +196,11 @@ def exit_code(entry: Entry) -> int:
     if statuses & {"failed", "reverted"}:
         return FAILED
     return DONE
+
+
+def worst(codes: Sequence[int]) -> int:
+    """What cron is told of several markets: a halt before a failure before a refusal."""
+    return next((code for code in (HALTED, FAILED, REFUSED) if code in codes), DONE)
 
 
 def _pause(interval_seconds: int, silent: int) -> float:

@@ -19,7 +19,15 @@ from typing import Any
 from dexmm.errors import BadInput
 
 PREFIX = "DEXMM_"
-SECRETS = frozenset({("wallet", "password"), ("wallet", "private_key")})
+SECRETS = frozenset(
+    {
+        ("wallet", "password"),
+        ("wallet", "private_key"),
+        ("exchange", "api_key"),
+        ("exchange", "secret"),
+        ("exchange", "password"),
+    }
+)
 
 _KEY_BITS = 160  # an integer this long is no setting; TOML reads an unquoted 0x... as an integer
 _PRIVATE_KEY = re.compile(r"(?<![0-9a-fA-F])(0x)?[0-9a-fA-F]{64}(?![0-9a-fA-F])")
@@ -53,6 +61,11 @@ def read_settings(
             continue
         section, key = place
         table = values.setdefault(section, {})
+        if isinstance(table, list):
+            raise BadInput(
+                f"{variable} cannot say which of several [[{section}]] it means: "
+                f"set {key} in {path}"
+            )
         if isinstance(table, dict):
             table[key] = value
             overrides[place] = variable
@@ -125,8 +138,9 @@ def _place(variable: str, sections: Collection[str]) -> tuple[str, str] | None:
 
 def _refuse_secrets(values: Mapping[str, Any], path: Path) -> None:
     for place, value in _leaves(values, ()):
-        if place[:2] in SECRETS or _looks_secret(value):
-            section, key = place if place in SECRETS else ("wallet", "private_key")
+        named = place[-2:]  # [[market]] tables hold sections of their own
+        if named in SECRETS or _looks_secret(value):
+            section, key = named if named in SECRETS else ("wallet", "private_key")
             raise BadInput(
                 f"{path} holds a secret at {'.'.join(place)}: move it to .env or the environment "
                 f"as {PREFIX}{section.upper()}__{key.upper()}, and treat it as exposed"

@@ -8,6 +8,7 @@ a turn needs from the world are here; ``chain``, ``cex`` and ``sim`` implement t
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from dexmm.config import Config
@@ -16,11 +17,25 @@ from dexmm.model.decision import Refusal
 from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory
 from dexmm.model.snapshot import ChainView, Snapshot
-from dexmm.model.steps import Outcome, Simulation, Step
+from dexmm.model.steps import (
+    CancelAll,
+    CancelOrder,
+    CexStep,
+    ChainStep,
+    Outcome,
+    PlaceOrder,
+    SetLeverage,
+    Simulation,
+    Step,
+)
+from dexmm.model.venue import VenueView
 from dexmm.strategy.decide import decide
 from dexmm.strategy.guards import refuse_simulation
 from dexmm.strategy.memory import remember
 from dexmm.strategy.plan import plan
+from dexmm.strategy.triangle import resized
+
+CEX_STEPS = (PlaceOrder, CancelOrder, CancelAll, SetLeverage)
 
 Clock = Callable[[], int]
 Verdict = Callable[[Simulation], Refusal | None]
@@ -32,8 +47,18 @@ class Chain(Protocol):
     def observe(self) -> ChainView:
         """Everything at one block, or ``Transient``."""
 
-    def send(self, step: Step, verdict: Verdict) -> Outcome:
+    def send(self, step: ChainStep, verdict: Verdict) -> Outcome:
         """Simulate ``step``, ask ``verdict``, and make it happen at most once."""
+
+
+class Cex(Protocol):
+    """An exchange, real or simulated, seen from one account."""
+
+    def observe(self) -> VenueView:
+        """Everything about the account and its instruments, or ``Transient``: never a part."""
+
+    def send(self, step: CexStep) -> Outcome:
+        """Make ``step`` happen at most once; status "done", "refused", "failed" or "pending"."""
 
 
 class Journal(Protocol):
@@ -60,15 +85,16 @@ def turn(
     config: Config,
     clock: Clock,
     stop: Callable[[], str] = never,
+    cex: Cex | None = None,
 ) -> Entry:
     """One whole turn. Raises ``Transient`` when the world cannot be seen whole: nothing is done.
 
     ``stop`` is asked before every leg, and answers why no further one may begin.
     """
-    snapshot = observe(chain, journal, clock)
+    snapshot = observe(chain, journal, clock, cex)
     decision = decide(snapshot, config)
     steps = plan(snapshot, decision, config)
-    outcomes = execute(chain, journal, snapshot, steps, config, stop)
+    outcomes = execute(chain, journal, snapshot, steps, config, stop, cex)
     return journal.record(
         Entry(
             id=0,
@@ -84,9 +110,15 @@ def turn(
     )
 
 
-def observe(chain: Chain, journal: Journal, clock: Clock) -> Snapshot:
+def observe(chain: Chain, journal: Journal, clock: Clock, cex: Cex | None = None) -> Snapshot:
+    """Chain and exchange side by side; either one that cannot be read makes the whole absent."""
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        venue = beside.submit(cex.observe) if cex is not None else None
+        view = chain.observe()
+        seen = venue.result() if venue is not None else None
     return Snapshot(
-        chain=chain.observe(),
+        chain=view,
+        venue=seen,
         observed_at=clock(),
         memory=journal.memory(),
         halted=journal.halted(),
@@ -100,29 +132,52 @@ def execute(
     steps: tuple[Step, ...],
     config: Config,
     stop: Callable[[], str] = never,
+    cex: Cex | None = None,
 ) -> tuple[Outcome, ...]:
-    """Carry out the steps in order, and stop at the first that did not happen.
+    """Carry out the steps in order; at the first that did not happen, its venue's steps end.
 
-    What remains undone is still in the difference that the next turn sees. The HALT flag is read
-    before every leg: it may have been set by a withdraw since the turn began.
+    The chain does not wait for the exchange, nor the other way round. What remains undone is still
+    in the difference that the next turn sees. The HALT flag is read before every leg: it may have
+    been set by a withdraw since the turn began.
     """
 
     def verdict(simulation: Simulation) -> Refusal | None:
         return refuse_simulation(snapshot, simulation, config)
 
     outcomes: list[Outcome] = []
-    for step in steps:
+    stopped: set[bool] = set()
+    for planned in steps:
+        there = isinstance(planned, CEX_STEPS)
+        step = _resized(planned, snapshot, tuple(outcomes))
+        if there in stopped or step is None:
+            stopped.add(there)
+            continue
         if reason := _why_not(journal, snapshot, stop):
             outcomes.append(Outcome(step=step.kind, status="skipped", detail=reason))
             break
         try:
-            outcome = chain.send(step, verdict)
+            outcome = _send(chain, cex, step, verdict)
         except Transient as error:
             outcome = Outcome(step=step.kind, status="failed", detail=error.message)
         outcomes.append(outcome)
-        if outcome.status != "mined":
-            break
+        if outcome.status not in {"mined", "done"}:
+            stopped.add(there)
     return tuple(outcomes)
+
+
+def _resized(step: Step, snapshot: Snapshot, before: tuple[Outcome, ...]) -> Step | None:
+    """A later leg of a triangle is no larger than what the leg before it has brought."""
+    if isinstance(step, PlaceOrder) and snapshot.venue is not None:
+        return resized(step, before, snapshot.venue)
+    return step
+
+
+def _send(chain: Chain, cex: Cex | None, step: Step, verdict: Verdict) -> Outcome:
+    if isinstance(step, CEX_STEPS):
+        if cex is None:
+            return Outcome(step=step.kind, status="failed", detail="no exchange is configured")
+        return cex.send(step)
+    return chain.send(step, verdict)
 
 
 def _why_not(journal: Journal, snapshot: Snapshot, stop: Callable[[], str]) -> str:

@@ -6,6 +6,7 @@
     settle       what of ours still waits to be mined is cancelled: a mint would undo the rest
     convert      only if asked: the base is sold for quote, on a ladder of prices
     transfer     only if asked: both tokens go to one address; the ether stays, for gas
+    exchange     meanwhile: orders cancelled, the perpetual closed (``withdraw_exchange``)
     prove        one more look: no liquidity, nothing owed, nothing of ours still to be mined
 
 Like a turn, it is the difference between what is held and what is wanted, found anew before
@@ -14,8 +15,9 @@ every leg: killed anywhere, it is simply run again. Nothing here trusts the jour
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from dexmm.config import Config
@@ -23,8 +25,9 @@ from dexmm.errors import BadInput, Busy, Transient
 from dexmm.model.holdings import Position
 from dexmm.model.market import Token
 from dexmm.model.snapshot import ChainView
-from dexmm.model.steps import Allowance, Approve, Settle, Step, Transfer
+from dexmm.model.steps import Allowance, Approve, ChainStep, Settle, Transfer
 from dexmm.strategy.fair import fair_price
+from dexmm.withdraw_exchange import ExchangeExit
 from dexmm.withdraw_legs import Fruitless, Legs, World
 from dexmm.withdraw_plan import (
     NOTHING,
@@ -70,11 +73,30 @@ def withdraw(world: World, request: Request, config: Config) -> Report:
     (the node is another network than configured). Everything else is in the report.
     """
     going = _Exit(world, request, config, Legs(world, config, request.dry_run))
-    with ExitStack() as held:
+    there = ExchangeExit(world, config, request.dry_run, sell=request.convert)
+    with ExitStack() as held, ThreadPoolExecutor(max_workers=1) as beside:
         if not request.dry_run:
             going.pre_empt(held)
-        going.run()
-    return going.report()
+        exchange = beside.submit(there.run)
+        if config.market.has_pool:
+            going.run()
+        try:
+            exchange.result()
+        except Exception as error:  # noqa: BLE001 - the chain's part is told whatever happens here
+            there.unfinished.append(f"the exchange: unexpected {type(error).__name__}")
+    return with_exchange(going.report(), there)
+
+
+def with_exchange(report: Report, there: ExchangeExit) -> Report:
+    """One report of both parts."""
+    return replace(
+        report,
+        legs=(*report.legs, *there.legs),
+        withheld=(*report.withheld, *there.withheld),
+        unfinished=(*report.unfinished, *there.unfinished),
+        elsewhere=there.places(),
+        flat=there.proved if there.config.exchange is not None else None,
+    )
 
 
 @dataclass(slots=True)
@@ -134,6 +156,7 @@ class _Exit:
             warnings=tuple(self.warnings),
             view=view,
             proved=self.proved,
+            pool=self.config.market.has_pool,
         )
 
     def take_out(self) -> None:
@@ -185,7 +208,7 @@ class _Exit:
             raise Transient("somebody keeps sending with this wallet: stop that, and run it again")
         if waiting:
             flight = waiting[0]
-            step: Step = Settle(intent_id=flight.intent_id, action="cancel")
+            step: ChainStep = Settle(intent_id=flight.intent_id, action="cancel")
             self.legs.try_once(f"cancel {flight.step} at nonce {flight.nonce}", step)
         else:
             step = Transfer(token=None, to=wallet.address, amount=0)

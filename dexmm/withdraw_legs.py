@@ -16,8 +16,8 @@ from dexmm.config import Config
 from dexmm.errors import Transient
 from dexmm.model.decision import Refusal
 from dexmm.model.snapshot import ChainView
-from dexmm.model.steps import Outcome, Simulation, Step
-from dexmm.turn import Chain
+from dexmm.model.steps import ChainStep, Outcome, Simulation
+from dexmm.turn import Cex, Chain
 from dexmm.withdraw_plan import gwei_to_go_beyond, shown_eth
 from dexmm.withdraw_report import Leg
 
@@ -42,6 +42,9 @@ class World(Protocol):
 
     def connect(self) -> Chain:
         """The chain, or ``Transient`` when no node answers."""
+
+    def exchange(self) -> Cex | None:
+        """The exchange, None where none is configured, ``Transient`` when it does not answer."""
 
     def sleep(self, seconds: float) -> None:
         """Wait, so that the world may change."""
@@ -83,7 +86,9 @@ class Legs:
             with suppress(Transient):
                 self.view = self.chain.observe()
 
-    def try_once(self, what: str, step: Step, *, may_shrink: bool = False) -> tuple[Done, Outcome]:
+    def try_once(
+        self, what: str, step: ChainStep, *, may_shrink: bool = False
+    ) -> tuple[Done, Outcome]:
         """Raises ``Transient`` when trying on has become pointless.
 
         ``may_shrink``: something smaller can do part of this, and may pass where this does not.

@@ -60,6 +60,9 @@ class Report:
     warnings: tuple[str, ...]
     view: ChainView | None  # the last look at the chain; None: it could not be seen at all
     proved: bool  # on `view`: no liquidity, nothing owed, nothing of ours still to be mined
+    pool: bool = True  # whether there is one at all
+    elsewhere: tuple[Place, ...] = ()  # on the exchange
+    flat: bool | None = None  # there: no order, no position, nothing unknown; None: no exchange
 
     @property
     def exit_code(self) -> int:
@@ -77,19 +80,27 @@ class Report:
         lines += [f"left: {line}" for line in self.withheld]
         lines += [f"not finished, run it again: {line}" for line in self.unfinished]
         if self.view is None:
-            lines.append("the chain could not be seen: nothing is known about the positions")
+            if self.pool:
+                lines.append("the chain could not be seen: nothing is known about the positions")
         elif self.dry_run:
             lines.append("a dry run: nothing was sent, HALT was not set")
         elif self.proved:
             number = self.view.block.number
             lines.append(f"proved at block {number}: no liquidity, nothing owed, nothing in flight")
+        if self.flat:
+            lines.append("proved on the exchange: no order rests, no position is open")
         return tuple(lines)
 
     def places(self) -> tuple[Place, ...]:
         """The wallet, every position that is left, and everything still in flight."""
         if self.view is None:
-            return ()
-        return (_wallet(self.view), *_positions(self.view, self.trapped), *_in_flight(self.view))
+            return self.elsewhere
+        return (
+            _wallet(self.view),
+            *_positions(self.view, self.trapped),
+            *_in_flight(self.view),
+            *self.elsewhere,
+        )
 
 
 def cannot_move(guards: TokenGuards, symbol: str, *, by: str) -> str:

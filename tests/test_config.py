@@ -139,7 +139,7 @@ def test_one_mistake_is_one_line_that_names_its_key(
     ("text", "says"),
     [
         ("", "network is missing: add a [network] section"),
-        ("[network]\nname = 'fork'\n", "network.rpc_urls is missing"),
+        ("[network]\nname = 'fork'\n", "market is missing: add a [market] section"),
         ("network = 'mainnet'\n", "network must be a section: write [network]"),
         ("[[market]]\npool = 1\n", "market must be a section: write [market]"),
         ("[network]\n[network]\n", "twice"),
@@ -341,10 +341,12 @@ def test_secrets_are_in_no_repr_and_no_public_form(tmp_path: Path) -> None:
         "DEXMM_WALLET__PASSWORD": "hunter22",
         "DEXMM_NETWORK__RPC_URLS": "https://user:sesame@node.example/v2/aBcDeFgH",
         "DEXMM_LOOP__JOURNAL_URL": "sqlite:///opensesame",
+        "DEXMM_EXCHANGE__API_KEY": "thekeytoexchange",
+        "DEXMM_EXCHANGE__SECRET": "hushhushhush",
     }
     config = load_config(write(tmp_path, toml(GOOD)), environment)
     for text in (repr(config), str(config), config.public_json(), config.model_dump_json()):
-        for secret in (KEY, "hunter22", "sesame", "aBcDeFgH"):
+        for secret in (KEY, "hunter22", "sesame", "aBcDeFgH", "thekeyto", "hushhush"):
             assert secret not in text
 
 

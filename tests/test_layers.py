@@ -14,7 +14,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "dexmm"
 
 NOUNS = {"units", "errors", "model", "config", "uniswap"}
 TURN = {"turn", "strategy"} | NOUNS
-WITHDRAW = {"withdraw", "withdraw_legs", "withdraw_plan", "withdraw_report"}
+WITHDRAW = {"withdraw", "withdraw_exchange", "withdraw_legs", "withdraw_plan", "withdraw_report"}
+RUN = {"loop", "quoting", "markets"}
+OUTER = {"chain", "cex", "store", "settings"}
 
 # layer -> the other layers it may import; a layer may always import itself
 MAY_IMPORT: dict[str, set[str]] = {
@@ -28,13 +30,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"units", "errors"},
     "strategy": NOUNS,
     "chain": NOUNS,
+    "cex": NOUNS,
     "store": NOUNS,
     "turn": TURN - {"turn"},
     **dict.fromkeys(WITHDRAW, TURN | WITHDRAW),
-    "loop": TURN | WITHDRAW,
-    "ops": TURN | WITHDRAW | {"loop", "chain", "store", "settings"},
-    "sandbox": TURN | WITHDRAW | {"loop", "chain", "store", "settings", "ops"},
-    "cli": TURN | WITHDRAW | {"", "loop", "chain", "store", "settings", "fields", "ops", "sandbox"},
+    "markets": {"config", "settings", "errors"},
+    "quoting": TURN,
+    "loop": TURN | WITHDRAW | {"quoting"},
+    "ops": TURN | WITHDRAW | RUN | OUTER,
+    "sandbox": TURN | WITHDRAW | RUN | OUTER | {"ops"},
+    "cli": TURN | WITHDRAW | RUN | OUTER | {"", "fields", "ops", "sandbox"},
 }
 
 # layer -> the packages from outside it may import; None is the standard library alone
@@ -53,9 +58,10 @@ OUTSIDE: dict[str, set[str]] = {
         "tenacity",
         "urllib3",
     },
+    "cex": {"ccxt"},
     "store": {"sqlalchemy", "pydantic"},
     "sandbox": {"aiohttp", "eth_abi", "eth_account", "eth_utils", "requests", "rich", "web3"},
-    "ops": {"rich"},
+    "ops": {"rich", "pandas_market_calendars"},
     "cli": {"click", "rich", "pydantic"},
 }
 

@@ -21,7 +21,7 @@ from dexmm.errors import NodeError
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
 from dexmm.model.market import Market
 from dexmm.model.snapshot import ChainView
-from dexmm.model.steps import Outcome, Step
+from dexmm.model.steps import ChainStep, Outcome
 
 Clock = Callable[[], int]
 
@@ -112,7 +112,7 @@ class ChainClient:
         assert self._newest_timestamp is not None  # noqa: S101 - observing has set it
         return self._newest_timestamp
 
-    def send(self, step: Step, verdict: Verdict) -> Outcome:
+    def send(self, step: ChainStep, verdict: Verdict) -> Outcome:
         """Simulate ``step``, ask ``verdict``, and make it happen at most once.
 
         A connection that only reads simulates and asks, and then refuses with ``read_only``.

@@ -23,7 +23,16 @@ from dexmm.config import Config
 from dexmm.model.decision import Refusal
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
 from dexmm.model.market import Market
-from dexmm.model.steps import Approve, Outcome, Rerange, Settle, Simulation, Step, Swap, Transfer
+from dexmm.model.steps import (
+    Approve,
+    ChainStep,
+    Outcome,
+    Rerange,
+    Settle,
+    Simulation,
+    Swap,
+    Transfer,
+)
 
 Verdict = Callable[[Simulation], Refusal | None]
 
@@ -71,7 +80,7 @@ class Sender:
         self._clock = clock
         self._rescue = rescue
 
-    def send(self, step: Step, verdict: Verdict) -> Outcome:
+    def send(self, step: ChainStep, verdict: Verdict) -> Outcome:
         """Simulate ``step``, ask ``verdict``, make it happen and say what became of it.
 
         Raises ``Transient`` when no node answers before anything was sent.

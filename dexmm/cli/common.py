@@ -81,26 +81,40 @@ def set_up_logging(verbosity: int) -> None:
     logging.captureWarnings(True)
 
 
-def load(config_path: Path) -> Config:
-    """The configuration, with its secrets hidden from everything printed from now on."""
-    from dexmm.config import load_config
-
-    config = load_config(config_path)
-    hide_config(config)
-    return config
+def market_option(command: Callable[P, None]) -> Callable[P, None]:
+    """``--market``, for those that look at one of several."""
+    return click.option("--market", metavar="NAME", help="Which of several [[market]].")(command)
 
 
-def load_judged(config_path: Path) -> Config:
-    """As ``load``, for what will act: refuses settings that cannot make sense in any market.
+def load(config_path: Path, market: str | None = None) -> Config:
+    """One market's configuration, its secrets hidden from everything printed from now on."""
+    from dexmm.markets import choose
+
+    return choose(load_all(config_path), market, config_path)
+
+
+def load_all(config_path: Path) -> tuple[Config, ...]:
+    """Every market of the configuration, its secrets hidden as by ``load``."""
+    from dexmm.markets import load_markets
+
+    configs = load_markets(config_path)
+    for config in configs:
+        hide_config(config)
+    return configs
+
+
+def load_judged(config_path: Path) -> tuple[Config, ...]:
+    """As ``load_all``, for what will act: refuses settings that cannot make sense in any market.
 
     What only looks or gets out must work with such settings too, and uses ``load``.
     """
     from dexmm.strategy.judge import judge
 
-    config = load(config_path)
-    if problems := judge(config).problems:
+    configs = load_all(config_path)
+    problems = [problem for c in configs if c.market.has_pool for problem in judge(c).problems]
+    if problems:
         raise BadInput("\n".join(f"{config_path}: {problem}" for problem in problems))
-    return config
+    return configs
 
 
 def answer(facts: Mapping[str, object]) -> None:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dexmm.cli.common import answer, common_options, console, finish, json_option, load
+from dexmm.cli.common import (
+    answer,
+    common_options,
+    console,
+    finish,
+    json_option,
+    load,
+    market_option,
+)
 
 if TYPE_CHECKING:
     from dexmm.ops.checks import Check, Diagnosis
@@ -18,7 +26,8 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @click.command()
 @common_options
 @json_option
-def doctor(config_path: Path, as_json: bool) -> None:
+@market_option
+def doctor(config_path: Path, as_json: bool, market: str | None) -> None:
     """Check every prerequisite, and say what to do. Changes nothing; needs no key to look.
 
     Exit codes: 0 nothing failed; otherwise the first failure's: 2 configuration, 3 a guard or the
@@ -27,7 +36,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
     from dexmm.ops.doctor import diagnose
     from dexmm.sandbox.anvil import find_anvil
 
-    diagnosis = diagnose(lambda: load(config_path), find_anvil)
+    diagnosis = diagnose(lambda: load(config_path, market), find_anvil)
     if as_json:
         answer({"checks": diagnosis.checks, "exit_code": diagnosis.exit_code})
     else:

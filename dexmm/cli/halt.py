@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dexmm.cli.common import answer, common_options, json_option, load
+from dexmm.cli.common import answer, common_options, json_option, load_all
 
 DEFAULT_REASON = "halted by hand"
 
@@ -23,7 +23,7 @@ def halt(config_path: Path, as_json: bool, reason: str) -> None:
     """
     from dexmm.store.flags import HaltFlag
 
-    flag = HaltFlag(load(config_path).state_dir)
+    flag = HaltFlag(load_all(config_path)[0].state_dir)
     before = flag.reason()
     if reason or not before:
         flag.set(reason or DEFAULT_REASON)

@@ -27,6 +27,10 @@ COMMANDS = {
     "resume": ("dexmm.cli.resume:resume", "Show why it was halted, and act again."),
     "sandbox": ("dexmm.cli.sandbox:sandbox", "Watch it work on a local mainnet."),
     "paper": ("dexmm.cli.paper:paper", "Run a paper exchange on this machine."),
+    "calendar": (
+        "dexmm.cli.calendar:calendar",
+        "Write gold's holidays and early closes as a setting.",
+    ),
     "replay": ("dexmm.cli.replay:replay", "Decide recorded history again and show differences."),
 }
 

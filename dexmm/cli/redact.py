@@ -43,7 +43,10 @@ def hide_config(config: Config) -> None:
         if url is not None:
             for part in _secret_parts(url.get_secret_value()):
                 hide(part)
-    for secret in (config.wallet.password, config.wallet.private_key):
+    secrets = [config.wallet.password, config.wallet.private_key]
+    if config.exchange is not None:
+        secrets += [config.exchange.api_key, config.exchange.secret, config.exchange.password]
+    for secret in secrets:
         if secret is not None:
             hide(secret.get_secret_value())
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dexmm.cli.common import answer, common_options, finish, json_option, jsonable, load
+from dexmm.cli.common import (
+    answer,
+    common_options,
+    finish,
+    json_option,
+    jsonable,
+    load,
+    market_option,
+)
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
@@ -32,7 +40,10 @@ DIFFERENT = 3
     show_default=True,
     help="Decide with the settings on record, or with today's file.",
 )
-def replay(config_path: Path, as_json: bool, since: str, config_from: str) -> None:
+@market_option
+def replay(
+    config_path: Path, as_json: bool, since: str, config_from: str, market: str | None
+) -> None:
     """Decide recorded history again, and show every difference.
 
     Exit codes: 0 everything came out as recorded, 3 something did not.
@@ -41,7 +52,7 @@ def replay(config_path: Path, as_json: bool, since: str, config_from: str) -> No
     from dexmm.ops.replay import replay as decide_again
 
     start = timestamp(since)
-    config = load(config_path)
+    config = load(config_path, market)
     journal = open_journal(config)
     if journal is None:
         raise BadInput(f"there is no journal in {config.state_dir}: nothing has been recorded yet")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dexmm.cli.common import answer, common_options, finish, json_option, load
+from dexmm.cli.common import answer, common_options, finish, json_option, load_all
 from dexmm.errors import BadInput, DexmmError
 
 if TYPE_CHECKING:
@@ -33,11 +33,12 @@ def resume(config_path: Path, as_json: bool, yes: bool) -> None:
     """
     from dexmm.store.flags import HaltFlag
 
-    config = load(config_path)
+    configs = load_all(config_path)
+    config = configs[0]
     flag = HaltFlag(config.state_dir)
-    journal = _journal(config)
-    latched = journal.memory().halted if journal is not None else ""
-    reasons = [reason for reason in (flag.reason(), latched) if reason]
+    journals = [journal for each in configs if (journal := _journal(each)) is not None]
+    latched = [journal.memory().halted for journal in journals]
+    reasons = [reason for reason in (flag.reason(), *latched) if reason]
     if not reasons:
         _tell(as_json, [], "nothing is halted")
         return
@@ -45,7 +46,7 @@ def resume(config_path: Path, as_json: bool, yes: bool) -> None:
         click.echo("\n".join(f"halted: {reason}" for reason in reasons))
     if not yes and not _agreed(as_json):
         finish(STILL_HALTED)
-    _lift(config, flag.clear, journal, "; ".join(reasons))
+    _lift(config, flag.clear, journals, "; ".join(reasons))
     _tell(as_json, reasons, "resumed: the next turn acts")
 
 
@@ -67,16 +68,18 @@ def _agreed(as_json: bool) -> bool:
 
 
 def _lift(
-    config: Config, clear_flag: Callable[[], None], journal: SqlJournal | None, reason: str
+    config: Config, clear_flag: Callable[[], None], journals: list[SqlJournal], reason: str
 ) -> None:
     """Under the wallet's lease, so that a withdraw in progress is never resumed into."""
     from dexmm.chain.keys import wallet_address
     from dexmm.ops.resume import resumed
+    from dexmm.ops.world import account_of
     from dexmm.store.lease import WalletLease, lock_folder
 
-    lease = WalletLease(lock_folder(config), config.network.chain_id, wallet_address(config))
+    holder = wallet_address(config) if config.market.has_pool else account_of(config)
+    lease = WalletLease(lock_folder(config), config.network.chain_id, holder)
     with lease.held(LEASE_SECONDS):
-        if journal is not None:
+        for journal in journals:
             journal.resume(int(time.time()), reason, resumed(journal.memory()))
         clear_flag()
 

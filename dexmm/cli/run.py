@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from dexmm.cli.common import answer, common_options, finish, json_option, load_judged
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, Transient
 
 if TYPE_CHECKING:
     from dexmm.config import Config
@@ -30,41 +31,75 @@ def run(config_path: Path, as_json: bool, once: bool, live: bool) -> None:
     The leg in hand is always finished. Exit codes: 0 done, 2 bad configuration, 3 a guard refused
     a wanted action, 4 halted, 5 try again later, 6 another process holds the wallet.
     """
-    config = load_judged(config_path)
-    if config.network.name == "mainnet" and not live:
+    configs = load_judged(config_path)
+    if configs[0].network.name == "mainnet" and not live:
         raise BadInput("this is mainnet and real money: repeat with --live, or rehearse on a fork")
-    finish(_once(config, as_json) if once else _forever(config))
+    finish(_once(configs, as_json) if once else _forever(configs))
 
 
-def _once(config: Config, as_json: bool) -> int:
-    from dexmm.loop import HALTED, Shutdown, exit_code, run_once
-    from dexmm.ops.narrate import events, headline
-    from dexmm.ops.world import open_world
+def _once(configs: Sequence[Config], as_json: bool) -> int:
+    """Every market once. A market that cannot be seen now does not keep the others waiting.
 
+    Nobody would look after quotes once this process has ended, so none are placed.
+    """
+    from dexmm.loop import FAILED, Shutdown, exit_code, run_once, worst
+    from dexmm.ops.world import open_worlds
+
+    codes: list[int] = []
+    told: list[dict[str, object]] = []
+    failure: Transient | None = None
     shutdown = Shutdown()
     with shutdown.on_signals():
-        world = open_world(config)
-        if world.journal.memory().seen_at is None:
-            judge_market(world)
-        entry = run_once(world, shutdown)
-    code = exit_code(entry)
+        for world in open_worlds([_unquoted(config) for config in configs]):
+            try:
+                if world.journal.memory().seen_at is None:
+                    judge_market(world)
+                entry = run_once(world, shutdown)
+            except Transient as error:
+                failure = error
+                if len(configs) > 1:
+                    log.warning("%s skipped: %s", world.config.market.name, error.message)
+                continue
+            codes.append(exit_code(entry))
+            told.append({"market": world.config.market.name, **_facts(entry, codes[-1])})
+            if not as_json:
+                _tell(entry, codes[-1])
+    if failure is not None and not codes:
+        raise failure
+    code = worst([*codes, *([FAILED] if failure is not None else [])])
     if as_json:
-        answer(_facts(entry, code))
-    elif lines := events(entry):
-        click.echo("\n".join([headline(entry), *(f"  {line}" for line in lines)]))
-    elif code == HALTED:
-        click.echo(f"dexmm: {entry.decision.reason}; see `dexmm status`", err=True)
+        answer(told[0] if len(configs) == 1 else {"markets": told, "exit_code": code})
     return code
 
 
-def _forever(config: Config) -> int:
+def _unquoted(config: Config) -> Config:
+    if not config.quotes.enabled:
+        return config
+    if not config.market.has_pool:
+        raise BadInput("there is nothing but quotes to run, and they need the loop: leave --once")
+    quotes = config.quotes.model_copy(update={"enabled": False})
+    return config.model_copy(update={"quotes": quotes})
+
+
+def _tell(entry: Entry, code: int) -> None:
+    from dexmm.loop import HALTED
+    from dexmm.ops.narrate import events, headline
+
+    if lines := events(entry):
+        click.echo("\n".join([headline(entry), *(f"  {line}" for line in lines)]))
+    elif code == HALTED:
+        click.echo(f"dexmm: {entry.decision.reason}; see `dexmm status`", err=True)
+
+
+def _forever(configs: Sequence[Config]) -> int:
     from dexmm.loop import Shutdown, run_forever
     from dexmm.ops.narrate import events, headline
-    from dexmm.ops.world import open_world
+    from dexmm.ops.world import open_worlds
 
-    shown: set[str] = set()
+    shown_of: dict[str, set[str]] = {}
 
     def seen(entry: Entry) -> None:
+        shown = shown_of.setdefault(entry.snapshot.chain.market.pool, set())
         log.info("%s", headline(entry))
         for line in events(entry):
             log.info("  %s", line)
@@ -80,9 +115,10 @@ def _forever(config: Config) -> int:
 
     shutdown = Shutdown()
     with shutdown.on_signals():
-        world = open_world(config)
-        judge_market(world)
-        return run_forever(world, shutdown, seen)
+        worlds = open_worlds(configs)
+        for world in worlds:
+            judge_market(world)
+        return run_forever(worlds, shutdown, seen)
 
 
 def judge_market(world: World) -> None:
@@ -94,7 +130,9 @@ def judge_market(world: World) -> None:
     from dexmm.strategy.judge import judge, market_facts
     from dexmm.turn import observe
 
-    snapshot = observe(world.chain, world.journal, world.clock)
+    if not world.config.market.has_pool:
+        return
+    snapshot = observe(world.chain, world.journal, world.clock, world.cex)
     if snapshot.halted:
         return
     judgement = judge(world.config, market_facts(snapshot, world.config))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dexmm.cli.common import answer, console, finish, json_option, jsonable, set_up_logging
+from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
     from dexmm.sandbox.run import Result, Screen
@@ -67,10 +68,16 @@ class Capital(click.ParamType[Decimal]):
     default="50000",
     show_default=True,
     metavar="USDT",
-    help="What the wallet is worth, at the target share.",
+    help="What it has to work with, at the target share.",
 )
 @click.option("--fork", "fork_url", metavar="URL", help="Fork this mainnet node instead.")
 @click.option("--fork-block", type=click.IntRange(min=1), metavar="N", help="Fork at this block.")
+@click.option(
+    "--exchange/--no-exchange",
+    default=None,
+    help="A paper exchange beside the pool, to hedge on; it is there unless --keep.",
+)
+@click.option("--quotes", is_flag=True, help="Quote both sides on the paper exchange.")
 @click.option("--keep", is_flag=True, help="Leave the chain running, and say how to use it.")
 @click.option(
     "--state-dir",
@@ -91,6 +98,8 @@ def sandbox(
     capital: Decimal,
     fork_url: str | None,
     fork_block: int | None,
+    exchange: bool | None,
+    quotes: bool,
     keep: bool,
     state_dir: Path | None,
     as_json: bool,
@@ -108,6 +117,14 @@ def sandbox(
     set_up_logging(verbose + int(debug) - 1)
     if fork_url is not None:
         hide(fork_url)
+    if keep and (exchange or quotes):
+        raise BadInput(
+            "--keep leaves the chain running, and a paper exchange would end with this process: "
+            "keep the pool alone"
+        )
+    exchange = not keep if exchange is None else exchange
+    if quotes and not exchange:
+        raise BadInput("--quotes needs the exchange: leave --no-exchange away")
     options = Options(
         turns=turns,
         interval_seconds=interval,
@@ -118,6 +135,8 @@ def sandbox(
         capital=capital,
         fork_url=fork_url,
         fork_block=fork_block,
+        exchange=exchange,
+        quotes=quotes,
         keep=keep,
         state_dir=state_dir,
     )

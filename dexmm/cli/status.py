@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dexmm.cli.common import answer, common_options, console, json_option, load
+from dexmm.cli.common import answer, common_options, console, json_option, load_all
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,11 +31,15 @@ def status(config_path: Path, as_json: bool) -> None:
     """
     from dexmm.ops.status import facts, look
 
-    config = load(config_path)
-    sight = look(config)
+    configs = load_all(config_path)
+    sights = [look(config) for config in configs]
     if as_json:
-        answer(facts(sight, config))
-    else:
+        told = [facts(sight, config) for sight, config in zip(sights, configs, strict=True)]
+        answer(told[0] if len(told) == 1 else {"markets": told})
+        return
+    for sight, config in zip(sights, configs, strict=True):
+        if len(configs) > 1:
+            console().print(f"[bold]{config.market.name}[/]")
         show(sight, config)
 
 
@@ -44,7 +48,9 @@ def show(sight: Sight, config: Config) -> None:
 
     out = console()
     _headline(out, sight, config)
-    _holdings(out, sight.snapshot.chain)
+    if config.market.has_pool:
+        _holdings(out, sight.snapshot.chain)
+    _exchange(out, sight)
     for refusal in sight.decision.refusals:
         out.print(f"[yellow]refuses[/]  {refusal.rule}: {escape(refusal.detail)}")
     for flight in sight.snapshot.chain.in_flight:
@@ -64,13 +70,13 @@ def _headline(out: Console, sight: Sight, config: Config) -> None:
     view, decision = sight.snapshot.chain, sight.decision
     market, strategy = view.market, config.strategy
     pair = f"{market.base.symbol}/{market.quote.symbol}"
-    fee = Decimal(market.fee_pips).scaleb(-4).normalize()
+    fee = f"{Decimal(market.fee_pips).scaleb(-4).normalize():f} %"
+    where = f"{config.network.name}, block {view.block.number}"
+    if not config.market.has_pool:
+        fee, where = "without a pool", str(getattr(sight.snapshot.venue, "exchange", "no exchange"))
     colour = {"ACTIVE": "green", "REDUCING": "yellow"}.get(decision.state, "red")
     price = market.price(view.pool.sqrt_price_x96)
-    out.print(
-        f"[bold]{pair} {fee:f} %[/] on {config.network.name}, block {view.block.number} "
-        f"({_moment(view.block.timestamp)})"
-    )
+    out.print(f"[bold]{pair} {fee}[/] on {where} ({_moment(view.block.timestamp)})")
     out.print(f"state      [{colour}]{decision.state}[/]  {escape(decision.reason)}")
     if reason := sight.snapshot.halted or sight.snapshot.memory.halted:
         out.print(f"halted     [red]{escape(reason)}[/]; `dexmm resume` lifts it")
@@ -126,6 +132,40 @@ def _holdings(out: Console, view: ChainView) -> None:
     out.print(table)
     if view.other_positions:
         out.print(f"({view.other_positions} NFTs of other pools or empty ones are left alone)")
+
+
+def _exchange(out: Console, sight: Sight) -> None:
+    from dexmm.ops.narrate import digits
+
+    venue = sight.snapshot.venue
+    if venue is None:
+        return
+    base, quote = venue.balance(venue.spot.base), venue.balance(venue.spot.quote)
+    perpetual = ""
+    if venue.position is not None:
+        perpetual = (
+            f", perpetual {digits(venue.position.base, BASE_PLACES)} on "
+            f"{digits(venue.position.margin, QUOTE_PLACES)} of margin"
+        )
+    out.print(
+        f"{venue.exchange:<11}{digits(base.total, BASE_PLACES)} {base.coin}, "
+        f"{digits(quote.total, QUOTE_PLACES)} {quote.coin}{perpetual}"
+    )
+    for order in venue.resting:
+        out.print(
+            f"resting    {order.side} {order.amount - order.filled:f} at {order.price:f} "
+            f"{order.symbol}{'' if order.ours else ' (not ours, left alone)'}"
+        )
+    for pending in venue.pending:
+        out.print(
+            f"[yellow]unknown[/]    {pending.side} {pending.amount:f} {pending.symbol} since "
+            f"{pending.age_seconds} s"
+        )
+    for trade in sight.decision.trades:
+        out.print(
+            f"wants      to {trade.side} {trade.amount:f} {trade.symbol} at {trade.limit:f} "
+            f"({trade.purpose})"
+        )
 
 
 def _last(sight: Sight) -> list[str]:

@@ -26,7 +26,17 @@ SECTION_TITLES = {
     "guards": "What is never done, whatever the strategy wants",
     "gas": "What transactions may cost",
     "loop": "When, and where its memory is kept",
+    "exchange": "A centralised exchange, through ccxt. Without this section there is none.\n"
+    "# Keys go to .env; a key that may withdraw is not needed, and better not given",
+    "hedge": "What ranges cannot bring back is traded on the exchange",
+    "quotes": "Two-sided quotes on the exchange, refreshed between turns",
+    "triangle": "base/quote against base/X x X/quote on the exchange",
 }
+OPTIONAL = {"exchange"}  # absent as a whole unless somebody fills it in
+SEVERAL = """\
+# Several pools over one wallet: write [[market]] for each instead of [market], each with a name,
+# and below it whatever it has of its own, such as [market.exchange] symbol or [market.strategy].
+# A token that several trade is divided by their weights."""
 
 MEANINGS = {
     "network": {
@@ -43,6 +53,7 @@ MEANINGS = {
         "password": "of the keystore",
         "private_key": "64 hexadecimal digits; sandbox and fork only",
         "safe_address": "where `dexmm withdraw --to safe` may send everything",
+        "capital_limit": "in quote: all markets together never count more than this as theirs",
     },
     "market": {
         "pool": "the pool's address",
@@ -55,6 +66,9 @@ MEANINGS = {
         "reference_heartbeat_seconds": "older than this, the feed is stale and nothing is minted",
         "eth_feed": "Chainlink ETH/USD feed, to put gas beside fees",
         "eth_price": "quote per ETH where there is no eth_feed",
+        "name": "of this market, among several",
+        "weight": "of this market where several divide one token",
+        "budget": "in quote: this market never counts more than this as its own",
     },
     "strategy": {
         "name": "budget, avellaneda, single, passive, recentre or hold",
@@ -103,6 +117,8 @@ MEANINGS = {
         "token_implementations": "trusted code behind upgradable tokens; empty: the first seen",
         "closed_weekly": "when the base's own market is closed (gold's weekend), UTC: ranges do "
         "not follow the price then; [] for a base that trades all week",
+        "closed_sessions": "the same on given days, start/end in UTC: `dexmm calendar` writes the "
+        "holidays and early closes of gold's own market",
         "closed_events": "start/end in UTC, like 2026-12-16T18:30/2026-12-16T20:00: no new "
         "liquidity then",
     },
@@ -123,6 +139,60 @@ MEANINGS = {
         "receipt_timeout_seconds": "how long a turn waits for a transaction it sent",
         "halt_after_errors": "turns in a row that failed before it halts",
     },
+    "exchange": {
+        "id": "any of ccxt's: binance, okx, kucoin, ...",
+        "symbol": "where the base is bought and sold",
+        "perpetual_id": "ccxt's id of the derivatives exchange, for shorts when spot base runs out",
+        "perpetual_symbol": "the perpetual there",
+        "triangle": "two symbols from the base to the quote: a second way to price it",
+        "api_key": "may read and trade, not withdraw",
+        "secret": "of that key",
+        "password": "the passphrase that OKX and KuCoin ask for",
+        "sandbox": "the exchange's own test network",
+        "base_url": "another host for every endpoint, such as `dexmm paper`'s",
+        "timeout_seconds": "how long the exchange may take to answer",
+        "max_ticker_age_seconds": "older than this, its prices are stale and nothing is traded",
+        "max_clock_skew_ms": "between this machine's clock and the exchange's",
+        "max_pool_bp": "how far the pool may be from the exchange, basis points",
+        "max_spread_bp": "how far the price's sources may be apart, basis points",
+        "cancel_ratio": "cancelled of sent orders at most, 0 to 1",
+        "cancel_window_seconds": "over which that is counted",
+    },
+    "hedge": {
+        "enabled": "may trade on the exchange; counts only where there is one",
+        "to": "target (of the band) or bound (the edge that was left)",
+        "max_order_base": "one slice at most, in base",
+        "slippage_bp": "worst price of a slice, beyond the best one, basis points",
+        "style": "ioc (take), post_only (rest), or cheapest of both and the pool",
+        "maker_timeout_seconds": "how long a resting hedge may wait",
+        "leverage": "of a short, 1 to 2",
+    },
+    "quotes": {
+        "enabled": "quote both sides; works without a pool too: leave market.pool and base away",
+        "skew": "bands (three steps) or avellaneda (continuous)",
+        "half_spread": "in quote",
+        "size_base": "of one order",
+        "refresh_seconds": "between two looks at the quotes",
+        "back_off_seconds": "of silence after an error",
+        "tolerance_bp": "an order this near its wanted price keeps its place, basis points",
+        "bid_factor_high": "bands: of the full spread, below the price, share above the band",
+        "bid_factor_mid": "the same, share inside the band",
+        "bid_factor_low": "the same, share below the band",
+        "inventory_margin": "a share that the price took out of its band is quoted on this far, "
+        "0 to 1",
+        "closed": "in guards.closed_weekly: keep, widen, shrink or stop",
+        "event": "in guards.closed_events: keep, widen, shrink or stop",
+        "widen_factor": "of the half spread",
+        "shrink_factor": "of the size, 0 to 1",
+        "gamma": "avellaneda: risk aversion",
+        "kappa": "avellaneda: how fast fills thin out with distance",
+        "horizon_seconds": "avellaneda: how far ahead",
+    },
+    "triangle": {
+        "enabled": "trade round it when that pays",
+        "min_profit_bp": "net of all fees and depth, basis points",
+        "max_base": "of one round",
+    },
 }
 
 EXAMPLES = {
@@ -130,6 +200,11 @@ EXAMPLES = {
     "wallet.address": '"0x..."',
     "wallet.keystore": '"keystore.json"',
     "wallet.safe_address": '"0x..."',
+    "wallet.capital_limit": "100000",
+    "market.budget": "50000",
+    "exchange.perpetual_id": '"binanceusdm"',
+    "exchange.perpetual_symbol": '"PAXG/USDT:USDT"',
+    "exchange.base_url": '"http://127.0.0.1:8710"',
     "loop.journal_url": '"sqlite:////absolute/path/journal.sqlite"',
 }
 
@@ -191,9 +266,11 @@ def configuration(network: str) -> str:
         f"# Any setting can be overridden as {PREFIX}<SECTION>__<KEY> in .env or the environment."
     ]
     for name, section in SECTIONS.items():
-        lines = [f"# {SECTION_TITLES[name]}.", f"[{name}]"]
-        lines += _settings(name, section, required.get(name, {}))
-        blocks.append("\n".join(lines))
+        lines = [f"# {SECTION_TITLES[name]}."]
+        settings = [f"[{name}]", *_settings(name, section, required.get(name, {}))]
+        if name in OPTIONAL:
+            settings = [line if line.startswith("#") else f"# {line}" for line in settings]
+        blocks.append("\n".join([*([SEVERAL] if name == "market" else []), *lines, *settings]))
     return "\n\n".join(blocks) + "\n"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dexmm.cli.common import answer, common_options, console, finish, json_option, load
+from dexmm.cli.common import answer, common_options, console, finish, json_option, load_all
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
@@ -69,19 +69,32 @@ def withdraw(
     table of what is where. Killed or failed half-way, run it again. Exit codes: 0 all out,
     2 bad usage or configuration, 3 something is trapped or was not sold, 5 try again.
     """
-    config = load(config_path)
+    configs = load_all(config_path)
+    config = configs[0]
     request = _request(config, dry_run, convert, to, confirm_to)
     if config.network.name == "mainnet" and not dry_run:
         _confirm_mainnet(yes)
-    if max_gwei is not None:
-        gas = config.gas.model_copy(update={"max_exit_gwei": max_gwei})
-        config = config.model_copy(update={"gas": gas})
-    report = _run(config, request)
+    reports = [_run(_capped(each, max_gwei), request) for each in configs]
+    code = max((report.exit_code for report in reports), default=0)
     if as_json:
-        answer(_facts(report))
+        told = [
+            {"market": each.market.name, **_facts(report)}
+            for each, report in zip(configs, reports, strict=True)
+        ]
+        answer(told[0] if len(told) == 1 else {"markets": told, "exit_code": code})
     else:
-        _show(report, config_path)
-    finish(report.exit_code)
+        for each, report in zip(configs, reports, strict=True):
+            if len(configs) > 1:
+                console().print(f"[bold]{each.market.name}[/]")
+            _show(report, config_path)
+    finish(code)
+
+
+def _capped(config: Config, max_gwei: Decimal | None) -> Config:
+    if max_gwei is None:
+        return config
+    gas = config.gas.model_copy(update={"max_exit_gwei": max_gwei})
+    return config.model_copy(update={"gas": gas})
 
 
 def _run(config: Config, request: Request) -> Report:
@@ -177,6 +190,7 @@ def _facts(report: Report) -> dict[str, object]:
         "withheld": report.withheld,
         "unfinished": report.unfinished,
         "warnings": report.warnings,
+        "exchange": {"flat": report.flat, "places": report.elsewhere},
         "legs": report.legs,
     }
 
@@ -185,13 +199,15 @@ def _show(report: Report, config_path: Path) -> None:
     from rich.table import Table
 
     out = console()
+    market = None if report.view is None else report.view.market
+    for leg in report.legs:
+        out.print(_leg_line(leg, market))
     if report.view is not None:
-        market = report.view.market
-        for leg in report.legs:
-            out.print(_leg_line(leg, market))
         out.print(f"wallet {report.view.wallet.address}, block {report.view.block.number}")
-        table = Table("where", market.base.symbol, market.quote.symbol, "")
-        for place in report.places():
+    if places := report.places():
+        symbols = (market.base.symbol, market.quote.symbol) if market else ("base", "quote")
+        table = Table("where", *symbols, "")
+        for place in places:
             table.add_row(place.where, f"{place.base:f}", f"{place.quote:f}", place.note)
         out.print(table)
     for line in report.summary():
@@ -200,11 +216,11 @@ def _show(report: Report, config_path: Path) -> None:
         out.print(f"HALT stays set. To act again: dexmm resume --config {config_path}")
 
 
-def _leg_line(leg: Leg, market: Market) -> str:
+def _leg_line(leg: Leg, market: Market | None) -> str:
     outcome = leg.outcome
     rehearsed = outcome.refusal is not None and outcome.refusal.rule == "dry_run"
     words = [outcome.detail if rehearsed else outcome.status]
-    if leg.collected_base or leg.collected_quote:
+    if market is not None and (leg.collected_base or leg.collected_quote):
         words.append(
             f"{leg.collected_base:f} {market.base.symbol} "
             f"and {leg.collected_quote:f} {market.quote.symbol}"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
+from dexmm.model.order import OrderKind, Purpose
+from dexmm.model.venue import Side
 from dexmm.units import Liquidity, Tick
 
 
@@ -59,6 +62,45 @@ class TargetSwap:
     zero_for_one: bool
     amount_in: int
     amount_out_minimum: int
+    compared: tuple[tuple[str, Decimal], ...] = ()  # each way considered, and its cost in quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetTrade:
+    """Base to buy or sell on the exchange now, one slice of what is missing."""
+
+    symbol: str
+    side: Side
+    amount: Decimal  # base, on the exchange's step
+    limit: Decimal  # quote per base
+    order: OrderKind
+    purpose: Purpose
+    reduce_only: bool
+    compared: tuple[tuple[str, Decimal], ...]  # each way considered, and its cost in quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetQuote:
+    """An order that should rest in the book."""
+
+    symbol: str
+    side: Side
+    price: Decimal
+    amount: Decimal  # base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opportunity:
+    """A way round the triangle that pays before fees, and why it was taken or not."""
+
+    direction: Literal["sell_direct", "buy_direct"]  # what it does in the base/quote market
+    base: Decimal  # as much as pays, by depth; 0 when nothing does after fees
+    gross_bp: Decimal  # at the best prices, before fees
+    net_bp: Decimal  # of what is spent: after fees, depth and rounding
+    profit: Decimal  # quote
+    leg_risk: Decimal  # quote: what undoing the worst partial fill would cost
+    taken: bool
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +119,10 @@ class Decision:
     share: Decimal  # base value / NAV, 0 to 1
     nav: Decimal  # in quote
     sigma: Decimal  # of log price, per square root of a second
+
+    # the exchange side; empty without one
+    trades: tuple[TargetTrade, ...] = ()
+    quotes: tuple[TargetQuote, ...] = ()
+    carried_base: Decimal = Decimal(0)  # a gap below the exchange's minimum, for a later turn
+    spread_bp: Decimal = Decimal(0)  # between the fair price's sources
+    opportunities: tuple[Opportunity, ...] = ()

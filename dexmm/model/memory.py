@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from dexmm.model.venue import Side
+
 ZERO = Decimal(0)
 
 
@@ -73,6 +75,22 @@ class Memory:
     gas_day: int = 0  # day number (UTC) of `gas_spent_today`
     gas_spent_today: int = 0  # wei
     gas_spent: int = 0  # wei, ever
+
+    # the exchange
+    venue_base: Decimal | None = None  # there at the last look, perpetual position included
+    venue_quote: Decimal | None = None  # there at the last look; a perpetual at its entry price
+    unsettled_base: Decimal = ZERO  # net base that the last turn's orders filled there
+    unsettled_at: int | None = None
+    hedging: Side | None = None  # a hedge that began and has not reached its goal
+    hedge_order: str = ""  # client id of the hedge that rests in the book
+    maker_failed: bool = False  # the last one rested in vain: the next slice takes
+    last_hedge_at: int | None = None
+    carried_base: Decimal = ZERO  # to sell (positive) or buy, too little for the exchange yet
+    slice_left: Decimal = ZERO  # base of the stop-loss's slice that is still to be sold there
+    orders_refused: int = 0  # in a row
+    order_refused_at: int | None = None
+    triangle_base: Decimal = ZERO  # what a triangle that filled in part has left behind
+    triangle_coin: Decimal = ZERO
 
     # guards that trip once and stay
     halted: str = ""  # why; empty is not halted

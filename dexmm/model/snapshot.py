@@ -9,6 +9,7 @@ from dexmm.model.holdings import Position, Wallet
 from dexmm.model.intent import InFlight
 from dexmm.model.market import Block, Market, PoolState, Reference, TokenGuards
 from dexmm.model.memory import Memory
+from dexmm.model.venue import VenueView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,4 +36,5 @@ class Snapshot:
     observed_at: int  # the runner's clock, seconds
     chain: ChainView
     memory: Memory = field(default_factory=Memory)
+    venue: VenueView | None = None  # None: no [exchange] is configured
     halted: str = ""  # the HALT flag's reason; empty is not halted

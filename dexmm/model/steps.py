@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from dexmm.model.decision import Refusal, Role
+from dexmm.model.order import OrderIntent, OrderKind, Purpose
+from dexmm.model.venue import Side
 from dexmm.units import Amount0, Amount1, Liquidity, Tick
 
 
@@ -111,7 +114,46 @@ class Settle:
     kind: Literal["settle"] = "settle"
 
 
-Step = Approve | Rerange | Swap | RaiseCardinality | Transfer | Settle
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceOrder:
+    """An order on the exchange; ``price`` is its limit, amounts are in base, on its steps."""
+
+    symbol: str
+    side: Side
+    order: OrderKind
+    purpose: Purpose
+    amount: Decimal
+    price: Decimal
+    reduce_only: bool = False
+    kind: Literal["place_order"] = "place_order"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder:
+    """Take one of our orders out of the book; a fill that came first is counted."""
+
+    symbol: str
+    client_id: str
+    kind: Literal["cancel_order"] = "cancel_order"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAll:
+    """Take every order of ours out of every book of this market."""
+
+    kind: Literal["cancel_all"] = "cancel_all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetLeverage:
+    symbol: str
+    leverage: Decimal
+    kind: Literal["set_leverage"] = "set_leverage"
+
+
+ChainStep = Approve | Rerange | Swap | RaiseCardinality | Transfer | Settle
+CexStep = PlaceOrder | CancelOrder | CancelAll | SetLeverage
+Step = ChainStep | CexStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +185,9 @@ class Outcome:
     """What became of one step."""
 
     step: str  # its kind
-    status: Literal["mined", "reverted", "refused", "failed", "pending", "cancelled", "skipped"]
+    status: Literal[
+        "mined", "reverted", "refused", "failed", "pending", "cancelled", "skipped", "done"
+    ]
     detail: str = ""
     refusal: Refusal | None = None  # with status "refused"
     tx_hash: str = ""
@@ -153,3 +197,4 @@ class Outcome:
     collected0: int = 0
     collected1: int = 0
     minted: tuple[Minted, ...] = ()
+    order: OrderIntent | None = None  # of an exchange step, as it then stood

@@ -37,10 +37,19 @@ def _checks(load: Callable[[], Config], find_anvil: Callable[[], Path]) -> Itera
     yield from check_worth.settings(config)
     yield from check_machine.secrets(config)
     yield from check_machine.state(config)
+    yield from _exchange(config)
     try:
         yield from _world(config)
     except DexmmError as error:
         yield failed_by("node", error)
+
+
+def _exchange(config: Config) -> Iterator[Check]:
+    """ccxt is imported only where an exchange is configured."""
+    if config.exchange is not None:
+        from dexmm.ops import check_exchange
+
+        yield from check_exchange.exchange(config)
 
 
 def _world(config: Config) -> Iterator[Check]:

@@ -18,12 +18,14 @@ from dexmm.chain.keys import wallet_address
 from dexmm.config import Config
 from dexmm.errors import DexmmError
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
-from dexmm.ops.world import wall_clock
+from dexmm.model.order import OrderIntent, OrderLog
+from dexmm.ops.world import account_of, wall_clock
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.flags import HaltFlag
 from dexmm.store.intents import SqlIntentLog
 from dexmm.store.lease import WalletLease, lock_folder
-from dexmm.turn import Chain
+from dexmm.store.orders import SqlOrderLog
+from dexmm.turn import Cex, Chain
 
 log = logging.getLogger("dexmm.withdraw")
 
@@ -72,6 +74,46 @@ class ForgivingIntentLog:
             return None
 
 
+class ForgivingOrderLog:
+    """As ``ForgivingIntentLog``, for exchange orders: the exchange itself knows what rests."""
+
+    def __init__(self, journal: Callable[[], OrderLog], *, read_only: bool) -> None:
+        self._open = journal
+        self._read_only = read_only
+        self._journal: OrderLog | None = None
+        self._failed = False
+        self._saved: dict[str, OrderIntent] = {}
+
+    def open_orders(self, account: str) -> tuple[OrderIntent, ...]:
+        stored = self._ask(lambda journal: journal.open_orders(account)) or ()
+        return tuple(order for order in self._known(stored) if not order.status.final)
+
+    def orders_since(self, account: str, since: int) -> tuple[OrderIntent, ...]:
+        stored = self._ask(lambda journal: journal.orders_since(account, since)) or ()
+        return tuple(order for order in self._known(stored) if order.created_at >= since)
+
+    def save_order(self, order: OrderIntent) -> None:
+        self._saved[order.client_id] = order
+        if not self._read_only:
+            self._ask(lambda journal: journal.save_order(order))
+
+    def _known(self, stored: tuple[OrderIntent, ...]) -> tuple[OrderIntent, ...]:
+        return tuple(({order.client_id: order for order in stored} | self._saved).values())
+
+    def _ask(self, question: Callable[[OrderLog], T]) -> T | None:
+        if self._failed:
+            return None
+        try:
+            if self._journal is None:
+                self._journal = self._open()
+            return question(self._journal)
+        except (DexmmError, ValueError, OSError) as error:
+            self._failed = True
+            why = error.message if isinstance(error, DexmmError) else type(error).__name__
+            log.warning("going on without the record of orders: %s", why)
+            return None
+
+
 class ExitWorld:
     """Implements ``withdraw.World``."""
 
@@ -88,13 +130,22 @@ class ExitWorld:
             flag.set(f"{reason} (it was halted before: {before})")
 
     def lease(self, timeout_seconds: float) -> AbstractContextManager[None]:
-        address = wallet_address(self._config)
+        pool = self._config.market.has_pool
+        address = wallet_address(self._config) if pool else account_of(self._config)
         folder = lock_folder(self._config)
         return WalletLease(folder, self._config.network.chain_id, address).held(timeout_seconds)
 
     def connect(self) -> Chain:
         intents = ForgivingIntentLog(self._journal, read_only=self._dry_run)
-        return connect(self._config, intents, wall_clock, rescue=True)
+        return connect(self._config, intents, wall_clock, rescue=True, read_only=self._dry_run)
+
+    def exchange(self) -> Cex | None:
+        if self._config.exchange is None:
+            return None
+        from dexmm.cex.client import open_client
+
+        orders = ForgivingOrderLog(self._orders, read_only=self._dry_run)
+        return open_client(self._config, orders, wall_clock, watch_only=self._dry_run)
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -104,6 +155,9 @@ class ExitWorld:
 
     def warn(self, line: str) -> None:
         log.warning("%s", line)
+
+    def _orders(self) -> OrderLog:
+        return SqlOrderLog(open_database(journal_url(self._config), durable=True))
 
     def _journal(self) -> IntentLog:
         return SqlIntentLog(open_database(journal_url(self._config), durable=True))

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from dexmm.model.entry import Entry
 from dexmm.model.market import Market
+from dexmm.model.order import OrderIntent, Purpose
 from dexmm.model.steps import Outcome
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
 from dexmm.units import to_decimal
@@ -17,6 +18,10 @@ SUMMARIES = {
     "raise_cardinality": "oracle slots paid for",
     "transfer": "sent",
     "settle": "settled an open transaction",
+    "place_order": "order",
+    "cancel_order": "order cancelled",
+    "cancel_all": "all orders cancelled",
+    "set_leverage": "leverage set",
 }
 
 
@@ -31,6 +36,10 @@ def headline(entry: Entry) -> str:
         f"value {digits(decision.nav, 2)} {chain.market.quote.symbol}",
         f"{len(chain.positions)} position{'' if len(chain.positions) == 1 else 's'}",
     ]
+    if entry.snapshot.venue is not None and entry.snapshot.venue.position is not None:
+        short = entry.snapshot.venue.position.base
+        if short:
+            parts.append(f"perpetual {digits(short, 4)}")
     if decision.state != "ACTIVE":
         parts.append(decision.state)
     return "  ".join(parts)
@@ -38,7 +47,8 @@ def headline(entry: Entry) -> str:
 
 def events(entry: Entry) -> list[str]:
     """What the turn did, wanted and could not; empty when nothing happened."""
-    lines = [_outcome(outcome, entry.snapshot.chain.market) for outcome in entry.outcomes]
+    told = [outcome for outcome in entry.outcomes if not _routine(outcome)]
+    lines = [_outcome(outcome, entry.snapshot.chain.market) for outcome in told]
     if entry.decision.trigger is not None and (lines or entry.decision.withheld):
         lines.insert(0, f"{entry.decision.trigger}: {entry.decision.reason}")
     if entry.decision.withheld:
@@ -58,6 +68,8 @@ def price_range(market: Market, tick_lower: int, tick_upper: int) -> tuple[Decim
 
 def _outcome(outcome: Outcome, market: Market) -> str:
     what = SUMMARIES[outcome.step]
+    if outcome.order is not None:
+        return _order(outcome, outcome.order)
     if outcome.status == "mined":
         gas = to_decimal(outcome.gas_used * outcome.gas_price, 18)
         ranges = ", ".join(
@@ -72,3 +84,28 @@ def _outcome(outcome: Outcome, market: Market) -> str:
         return f"{outcome.step} refused by {outcome.refusal.rule}: {outcome.refusal.detail}"
     detail = f": {outcome.detail}" if outcome.detail else ""
     return f"{outcome.step} {outcome.status}{detail} {outcome.tx_hash}".rstrip()
+
+
+def _routine(outcome: Outcome) -> bool:
+    """A quote that was placed or moved, as happens every few seconds: only its fills are told."""
+    order = outcome.order
+    quote = order is not None and order.purpose is Purpose.QUOTE and not order.filled
+    return quote and outcome.status == "done"
+
+
+def _order(outcome: Outcome, order: OrderIntent) -> str:
+    """An exchange step as it then stood: what was asked, and what came of it."""
+    what = f"{order.purpose} {order.side} {order.amount:f} {order.symbol} at {order.price:f}"
+    if outcome.step == "cancel_order":
+        what = f"cancelled {what}"
+    if order.filled:
+        fees = [f"{order.fee_base:f} base" if order.fee_base else ""]
+        fees += [f"{order.fee_quote:f} quote" if order.fee_quote else ""]
+        fees += [f"{amount:f} {coin}" for coin, amount in order.fee_other]
+        paid = f", fee {', '.join(filter(None, fees))}" if any(fees) or order.fee_other else ""
+        average = (order.cost / order.filled).quantize(Decimal("0.01"))
+        return f"{what}: filled {order.filled:f} at {average:f}{paid}"
+    if outcome.refusal is not None:
+        return f"{what} refused by {outcome.refusal.rule}: {outcome.refusal.detail}"
+    detail = outcome.detail or order.detail
+    return f"{what}: {order.status}{f', {detail}' if detail else ''}"

@@ -8,10 +8,13 @@ from typing import NoReturn
 from dexmm.chain.keys import wallet_address
 from dexmm.config import Config
 from dexmm.model.intent import Intent, IntentLog
+from dexmm.model.order import OrderIntent, OrderLog
+from dexmm.ops.world import market_of
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.flags import HaltFlag
 from dexmm.store.intents import SqlIntentLog
-from dexmm.store.journal import SqlJournal, market_key
+from dexmm.store.journal import SqlJournal
+from dexmm.store.orders import SqlOrderLog
 
 SQLITE = "sqlite:///"
 
@@ -39,8 +42,7 @@ def open_journal(config: Config) -> SqlJournal | None:
     """
     if not has_journal(config):
         return None
-    network = config.network
-    market = market_key(network.chain_id, config.market.pool, wallet_address(config))
+    market = market_of(config, wallet_address(config) if config.market.has_pool else "")
     engine = open_database(journal_url(config), durable=True)
     return SqlJournal(engine, market, HaltFlag(config.state_dir))
 
@@ -50,3 +52,32 @@ def open_intents(config: Config) -> IntentLog:
     if not has_journal(config):
         return NoIntents()
     return SqlIntentLog(open_database(journal_url(config), durable=True))
+
+
+class OrdersOnLoan:
+    """An order log for those who only look: what is on record, and changes kept to oneself."""
+
+    def __init__(self, stored: OrderLog | None) -> None:
+        self._stored = stored
+        self._own: dict[str, OrderIntent] = {}
+
+    def open_orders(self, account: str) -> tuple[OrderIntent, ...]:
+        found = self._stored.open_orders(account) if self._stored is not None else ()
+        return tuple(o for o in self._with_own(found) if not o.status.final)
+
+    def orders_since(self, account: str, since: int) -> tuple[OrderIntent, ...]:
+        found = self._stored.orders_since(account, since) if self._stored is not None else ()
+        return tuple(o for o in self._with_own(found) if o.created_at >= since)
+
+    def save_order(self, order: OrderIntent) -> None:
+        self._own[order.client_id] = order
+
+    def _with_own(self, found: tuple[OrderIntent, ...]) -> tuple[OrderIntent, ...]:
+        return tuple(({order.client_id: order for order in found} | self._own).values())
+
+
+def borrowed_orders(config: Config) -> OrdersOnLoan:
+    """The orders on record, to tell what rests. Raises as ``open_journal``."""
+    if not has_journal(config):
+        return OrdersOnLoan(None)
+    return OrdersOnLoan(SqlOrderLog(open_database(journal_url(config), durable=True)))

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TypeVar
 
 from dexmm.chain.client import ChainClient, connect
 from dexmm.config import Config
-from dexmm.errors import DexmmError
+from dexmm.errors import BadInput, DexmmError, Transient
 from dexmm.model.decision import Decision
 from dexmm.model.entry import Entry
 from dexmm.model.holdings import Position
 from dexmm.model.intent import IntentLog
 from dexmm.model.memory import Memory
-from dexmm.model.snapshot import Snapshot
-from dexmm.ops.records import NoIntents, open_intents, open_journal
+from dexmm.model.snapshot import ChainView, Snapshot
+from dexmm.model.venue import RestingOrder, VenueView
+from dexmm.ops.poolless import chain_at
+from dexmm.ops.records import (
+    NoIntents,
+    OrdersOnLoan,
+    borrowed_orders,
+    open_intents,
+    open_journal,
+)
 from dexmm.ops.world import wall_clock
 from dexmm.store.flags import HaltFlag
 from dexmm.strategy.decide import decide
+from dexmm.strategy.venue import held_there
 from dexmm.units import to_decimal
 
 ETHER_DECIMALS = 18
@@ -40,6 +50,8 @@ class Sight:
 def open_eyes(config: Config) -> tuple[ChainClient, list[str]]:
     """A connection that only reads. A journal that cannot be read is a warning, not an error."""
     warnings: list[str] = []
+    if not config.market.has_pool:
+        raise BadInput("there is no pool in the configuration, and so no chain to look at")
     nothing: IntentLog = NoIntents()
     log = _forgiving(lambda: open_intents(config), nothing, warnings)
     return connect(config, log, wall_clock, read_only=True), warnings
@@ -47,22 +59,58 @@ def open_eyes(config: Config) -> tuple[ChainClient, list[str]]:
 
 def look(config: Config) -> Sight:
     """Read-only: no key, no lock, nothing written. Raises as ``connect`` and ``observe``."""
+    if not config.market.has_pool:
+        return _see_without_pool(config)
     chain, warnings = open_eyes(config)
     return see(config, chain, warnings)
+
+
+def look_at_exchange(config: Config, warnings: list[str]) -> VenueView | None:
+    """What the exchange holds for us; None, with a warning, when it cannot be read."""
+    if config.exchange is None:
+        return None
+    from dexmm.cex.client import open_client
+
+    orders = _forgiving(lambda: borrowed_orders(config), OrdersOnLoan(None), warnings)
+
+    def look() -> VenueView:
+        client = open_client(config, orders, wall_clock, watch_only=True)
+        try:
+            return client.observe()
+        finally:
+            client.close()
+
+    return _forgiving(look, None, warnings)
+
+
+def _see_without_pool(config: Config) -> Sight:
+    warnings: list[str] = []
+    venue = look_at_exchange(config, warnings)
+    if venue is None:
+        raise Transient(warnings[0] if warnings else "the exchange cannot be read")
+    return _sight(config, chain_at(venue, config), venue, wall_clock(), warnings)
 
 
 def see(config: Config, chain: ChainClient, warnings: list[str]) -> Sight:
     """The same over a connection that is open already."""
     view = chain.observe()
+    real = config.network.name == "mainnet"
+    at = wall_clock() if real else view.block.timestamp
+    return _sight(config, view, look_at_exchange(config, warnings), at, warnings)
+
+
+def _sight(
+    config: Config, view: ChainView, venue: VenueView | None, at: int, warnings: list[str]
+) -> Sight:
     journal = _forgiving(lambda: open_journal(config), None, warnings)
     memory, last = Memory(), None
     if journal is not None:
         memory = _forgiving(journal.memory, memory, warnings)
         last = _forgiving(journal.last, last, warnings)
-    real = config.network.name == "mainnet"
     snapshot = Snapshot(
         chain=view,
-        observed_at=wall_clock() if real else view.block.timestamp,
+        venue=venue,
+        observed_at=at,
         memory=memory,
         halted=HaltFlag(config.state_dir).reason(),
     )
@@ -81,6 +129,7 @@ def facts(sight: Sight, config: Config) -> dict[str, object]:
     base, quote = market.base_quote(wallet.amount0, wallet.amount1)
     return {
         "network": config.network.name,
+        "market": config.market.name,
         "chain_id": market.chain_id,
         "block": view.block.number,
         "block_timestamp": view.block.timestamp,
@@ -108,8 +157,19 @@ def facts(sight: Sight, config: Config) -> dict[str, object]:
                 "quote": quote,
                 "eth": to_decimal(wallet.eth, ETHER_DECIMALS),
             },
-            "exchange": NO_EXCHANGE,
+            "exchange": _exchange(sight.snapshot.venue, decision.fair_price),
         },
+        "exchange": sight.snapshot.venue.exchange if sight.snapshot.venue else None,
+        "hedges": decision.trades,
+        "carried_base": decision.carried_base,
+        "quotes": {
+            "enabled": config.quotes.enabled,
+            "wanted": decision.quotes,
+            "resting": [o for o in _resting(sight.snapshot) if o.ours],
+            "sent": sight.snapshot.venue.recent_sent if sight.snapshot.venue else 0,
+            "cancelled": sight.snapshot.venue.recent_cancelled if sight.snapshot.venue else 0,
+        },
+        "pending_orders": sight.snapshot.venue.pending if sight.snapshot.venue else (),
         "share": decision.share,
         "nav": decision.nav,
         "strategy": config.strategy.name,
@@ -121,6 +181,23 @@ def facts(sight: Sight, config: Config) -> dict[str, object]:
         "last_turn": _turn(sight.last),
         "warnings": sight.warnings,
     }
+
+
+def _exchange(venue: VenueView | None, price: Decimal) -> dict[str, Decimal | None]:
+    """Whole tokens; ``perpetual`` is negative when short."""
+    if venue is None:
+        return dict(NO_EXCHANGE)
+    held = held_there(venue, price)
+    return {
+        "base": held.spot_base,
+        "quote": held.spot_quote,
+        "perpetual": held.perpetual_base,
+        "margin": venue.position.margin if venue.position is not None else None,
+    }
+
+
+def _resting(snapshot: Snapshot) -> tuple[RestingOrder, ...]:
+    return snapshot.venue.resting if snapshot.venue is not None else ()
 
 
 def _position(position: Position, tick: int) -> dict[str, object]:

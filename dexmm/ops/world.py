@@ -1,39 +1,105 @@
-"""Puts the real world together for the commands: chain, journal, lease and flag of one wallet."""
+"""Puts the real world together for the commands: chain, exchange, journal, lease and flag."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
+from dexmm.cex.exchange import account_name
 from dexmm.chain.client import connect
 from dexmm.config import Config
 from dexmm.loop import World
+from dexmm.model.order import OrderLog
+from dexmm.ops.poolless import without_pool
+from dexmm.ops.sharing import shared
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.flags import HaltFlag
 from dexmm.store.intents import SqlIntentLog
 from dexmm.store.journal import SqlJournal, market_key
 from dexmm.store.lease import WalletLease, lock_folder
+from dexmm.store.orders import SqlOrderLog
+from dexmm.turn import Cex, Clock
 
 
 def wall_clock() -> int:
     return int(time.time())
 
 
-def open_world(config: Config) -> World:
-    """Connect and open everything that turns need.
+def open_world(config: Config, *, exchange_clock: Clock = wall_clock) -> World:
+    """Connect and open everything that turns of one market need.
 
     Time is the machine's on mainnet. A sandbox or a fork lives in its own time, so there it is
-    the newest block's: a node of one's own cannot lag behind the chain it is.
+    the newest block's: a node of one's own cannot lag behind the chain it is. ``exchange_clock``
+    is the time, in seconds, that the exchange lives in.
     """
     url = journal_url(config)
     flag = HaltFlag(config.state_dir)
-    intents = SqlIntentLog(open_database(url, durable=True))
-    chain = connect(config, intents, wall_clock, stop=flag.reason)
+    durable = open_database(url, durable=True)
+    journal = open_database(url, durable=False)
+    cex = open_exchange(config, SqlOrderLog(durable), exchange_clock)
+    if not config.market.has_pool and cex is not None:
+        record = SqlJournal(journal, market_of(config, ""), flag)
+        return _without_pool(config, cex, record, flag, exchange_clock)
+    chain = connect(config, SqlIntentLog(durable), wall_clock, stop=flag.reason)
     market = market_key(config.network.chain_id, config.market.pool, chain.address)
     return World(
         chain=chain,
-        journal=SqlJournal(open_database(url, durable=False), market, flag),
+        journal=SqlJournal(journal, market, flag),
         lease=WalletLease(lock_folder(config), config.network.chain_id, chain.address),
         flag=flag,
         config=config,
         clock=wall_clock if config.network.name == "mainnet" else chain.newest_timestamp,
+        cex=cex,
+    )
+
+
+def open_worlds(
+    configs: Sequence[Config], *, exchange_clock: Clock = wall_clock
+) -> tuple[World, ...]:
+    """One world a market, over one shared wallet; each sees no more than its part of it."""
+    worlds = [open_world(config, exchange_clock=exchange_clock) for config in configs]
+    with_exchange = next((c for c in configs if c.exchange is not None), None)
+    if with_exchange is None or with_exchange.exchange is None:
+        return shared(worlds, None, "")
+    orders = SqlOrderLog(open_database(journal_url(with_exchange), durable=True))
+    return shared(worlds, orders, account_name(with_exchange.exchange))
+
+
+def open_exchange(config: Config, orders: OrderLog, clock: Clock) -> Cex | None:
+    """The client of ``[exchange]``; None where there is none. ccxt is imported only here."""
+    if config.exchange is None:
+        return None
+    from dexmm.cex.client import open_client
+
+    return open_client(config, orders, clock)
+
+
+def market_of(config: Config, wallet: str) -> str:
+    """The journal's name for a market; one without a pool is named by its exchange account."""
+    if config.market.has_pool:
+        return market_key(config.network.chain_id, config.market.pool, wallet)
+    assert config.exchange is not None  # noqa: S101 - the configuration was refused otherwise
+    return f"{account_name(config.exchange)}:{config.exchange.symbol}"
+
+
+def account_of(config: Config) -> str:
+    """The exchange account, as a name for a lock."""
+    assert config.exchange is not None  # noqa: S101 - the configuration was refused otherwise
+    return account_name(config.exchange).replace(":", "-")
+
+
+def _without_pool(
+    config: Config, cex: Cex, journal: SqlJournal, flag: HaltFlag, clock: Clock
+) -> World:
+    """The account is what only one process may write to: it stands where the wallet would."""
+    account = account_of(config)
+    chain, venue = without_pool(cex, config)
+    return World(
+        chain=chain,
+        journal=journal,
+        lease=WalletLease(lock_folder(config), config.network.chain_id, account),
+        flag=flag,
+        config=config,
+        clock=clock,
+        cex=venue,
     )

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dexmm.ops.narrate import digits
+from dexmm.ops.trading import Trading
 from dexmm.sandbox.run import Kept, Result
 from dexmm.sandbox.summary import Summary
 
@@ -102,10 +103,31 @@ def _rows(s: Summary) -> tuple[tuple[str, str], ...]:
             f"({s.against_rebalanced_bp:+.1f} bp), against the starting share kept at every "
             "moment at no cost",
         ),
+        *_exchange_rows(s.exchange),
         (
             "positions",
             f"{s.positions_on_chain} on chain, {s.positions_tracked} tracked, "
             f"{len(s.untracked)} untracked{untracked}",
+        ),
+    )
+
+
+def _exchange_rows(t: Trading) -> tuple[tuple[str, str], ...]:
+    if not t.orders:
+        return (("exchange", "no orders"),)
+    others = "".join(f", {amount:f} {coin}" for coin, amount in t.fees_other)
+    return (
+        (
+            "exchange",
+            f"{_count(t.hedges, 'hedge')} of {t.hedged_base:.4f} base; {t.quotes} quotes sent, "
+            f"{t.quoted_base:.4f} base traded by them; bought {t.bought_base:.4f}, sold "
+            f"{t.sold_base:.4f}",
+        ),
+        (
+            "orders",
+            f"{t.sent} sent, {_percent(t.success, 2)} success, {_percent(t.fill_ratio)} filled, "
+            f"{_percent(t.cancel_ratio)} cancelled; fees {t.fees_base:.6f} base and "
+            f"{digits(t.fees_quote, 2)} quote{others}",
         ),
     )
 

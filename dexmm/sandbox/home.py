@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -48,6 +48,28 @@ name = "{strategy}"
 interval_seconds = {interval_seconds}
 state_dir = "{state}"
 """
+
+_EXCHANGE = """
+[exchange]
+id = "binance"
+symbol = "PAXG/USDT"
+perpetual_id = "binanceusdm"
+perpetual_symbol = "PAXG/USDT:USDT"
+base_url = "{url}"
+
+[quotes]
+enabled = {quotes}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Where the paper exchange is, and the keys of the one account on it."""
+
+    url: str
+    api_key: str
+    secret: str = field(repr=False)
+    quotes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +113,7 @@ class Home:
         interval_seconds: int,
         key: str,
         fork: bool,
+        desk: Desk | None = None,
     ) -> Config:
         """Write configuration and key, and read them back as the product does."""
         text = _TEMPLATE.format(
@@ -106,11 +129,16 @@ class Home:
             interval_seconds=interval_seconds,
             state=STATE,
         )
+        if desk is not None:
+            text += _EXCHANGE.format(url=desk.url, quotes=str(desk.quotes).lower())
         (self.folder / CHAIN).write_text(json.dumps({"url": url, "pid": pid}) + "\n")
         self.config_path.write_text(text)
         secrets = self.folder / SECRETS
         with os.fdopen(os.open(secrets, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(f"DEXMM_WALLET__PRIVATE_KEY={key}\n")
+            if desk is not None:
+                file.write(f"DEXMM_EXCHANGE__API_KEY={desk.api_key}\n")
+                file.write(f"DEXMM_EXCHANGE__SECRET={desk.secret}\n")
         # The caller's own DEXMM_ variables may name mainnet: none of them applies here.
         return load_config(self.config_path, {})
 

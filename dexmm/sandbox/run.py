@@ -18,16 +18,21 @@ from types import FrameType
 from typing import NoReturn, Protocol
 
 from dexmm import turn
+from dexmm.cex.exchange import account_name
 from dexmm.chain.keys import wallet_address
-from dexmm.config import Config
+from dexmm.config import Config, Strategy
 from dexmm.errors import BadInput, Halt, Transient
 from dexmm.loop import Shutdown, World, run_once
 from dexmm.model.entry import Entry
+from dexmm.model.order import OrderIntent
 from dexmm.model.snapshot import ChainView
-from dexmm.model.steps import Outcome, Step
-from dexmm.ops.world import open_world
+from dexmm.model.steps import ChainStep, Outcome
+from dexmm.ops.world import open_world, wall_clock
+from dexmm.quoting import Quoting
 from dexmm.sandbox.anvil import Anvil, AnvilOptions
 from dexmm.sandbox.calls import decode_answer, encode_call
+from dexmm.sandbox.desk import MARGIN_PART, PART, desk_of, paper_exchange, pass_candle
+from dexmm.sandbox.exchange.paper import PaperExchange
 from dexmm.sandbox.flow import FLOWS
 from dexmm.sandbox.home import KEPT, Home, throwaway_key
 from dexmm.sandbox.ledger import fees_received, owned_positions, volumes
@@ -42,13 +47,17 @@ from dexmm.sandbox.pools import pool_facts
 from dexmm.sandbox.prices import PricePath, generate, read_candles
 from dexmm.sandbox.summary import Chain, Run, Summary, TurnPoint, summarise, turn_point
 from dexmm.sandbox.world import SETUP_SECONDS, SandboxWorld, paxg_usdt
+from dexmm.store.database import journal_url, open_database
+from dexmm.store.orders import SqlOrderLog
 from dexmm.strategy.inventory import inventory
+from dexmm.turn import Clock
 from dexmm.units import to_decimal
 
 # Four weeks in half-hour turns: enough for several re-ranges, and less than a minute to watch.
 DEFAULT_TURNS = 1344
 DEFAULT_INTERVAL_SECONDS = 1800
 WALLET_ETH = Decimal(1)
+TARGET = Strategy().target
 SKIPPED_IN_A_ROW = 10  # turns; a sandbox node that stays silent will not come back
 HANGUP = 128 + signal.SIGHUP
 
@@ -64,6 +73,8 @@ class Options:
     capital: Decimal = Decimal(50_000)  # in quote
     fork_url: str | None = field(default=None, repr=False)  # may carry a key
     fork_block: int | None = None
+    exchange: bool = True  # a paper one beside the pool
+    quotes: bool = False  # on it
     keep: bool = False
     state_dir: Path | None = None
 
@@ -135,7 +146,7 @@ def run_sandbox(options: Options, screen: Screen) -> Result:
         stack.enter_context(_hangup())
         home = _home(options, stack)
         anvil = stack.enter_context(Anvil(_anvil_options(options, path)))
-        stage = _open_stage(options, path, anvil, home)
+        stage = _open_stage(options, path, anvil, home, stack)
         stack.callback(screen.closed)
         screen.opened(stage.config, stage.path, options)
         points, skipped = _play(stage, options, shutdown, screen)
@@ -145,6 +156,7 @@ def run_sandbox(options: Options, screen: Screen) -> Result:
         summary = summarise(
             points,
             _look_back(stage),
+            _orders(stage),
             Run(
                 strategy=options.strategy,
                 prices=stage.path.source,
@@ -176,7 +188,7 @@ class _MinedChain:
     def observe(self) -> ChainView:
         return self._chain.observe()
 
-    def send(self, step: Step, verdict: turn.Verdict) -> Outcome:
+    def send(self, step: ChainStep, verdict: turn.Verdict) -> Outcome:
         with self._street.mining():
             return self._chain.send(step, verdict)
 
@@ -184,6 +196,7 @@ class _MinedChain:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stage:
     anvil: Anvil
+    paper: PaperExchange | None
     path: PricePath
     config: Config
     street: SandboxWorld
@@ -232,7 +245,9 @@ def _home(options: Options, stack: ExitStack) -> Home:
     return home
 
 
-def _open_stage(options: Options, path: PricePath | None, anvil: Anvil, home: Home) -> _Stage:
+def _open_stage(
+    options: Options, path: PricePath | None, anvil: Anvil, home: Home, stack: ExitStack
+) -> _Stage:
     if options.fork_url is not None:
         deployment = adopt_fork(anvil)
         path, eth_price = _path_from_fork(options, deployment), _feed_price(anvil, ETH_USD_FEED)
@@ -249,7 +264,20 @@ def _open_stage(options: Options, path: PricePath | None, anvil: Anvil, home: Ho
         price=price,
         eth_price=eth_price,
     )
+    paper = None
+    if options.exchange:
+        paper = stack.enter_context(
+            paper_exchange(
+                options.capital,
+                TARGET,
+                price,
+                path.candles[0].at * 1000,
+                quotes=options.quotes,
+                seed=options.seed,
+            )
+        )
     config = home.write(
+        desk=desk_of(paper, quotes=options.quotes) if paper is not None else None,
         url=anvil.url,
         pid=anvil.pid,
         market=street.market,
@@ -261,21 +289,29 @@ def _open_stage(options: Options, path: PricePath | None, anvil: Anvil, home: Ho
     )
     address = wallet_address(config)
     share = config.strategy.target
+    in_wallet = 1 - PART if paper is not None else Decimal(1)
+    in_margin = MARGIN_PART if paper is not None else Decimal(0)
     deployment.fund_wallet(
         address,
         eth=WALLET_ETH,
-        paxg=options.capital * share / price,
-        usdt=options.capital * (1 - share),
+        paxg=options.capital * share * in_wallet / price,
+        usdt=options.capital * ((1 - share) * in_wallet - in_margin),
     )
-    product = open_world(config)
+    product = open_world(config, exchange_clock=_clock_of(paper))
     return _Stage(
         anvil=anvil,
+        paper=paper,
         path=path,
         config=config,
         street=street,
         product=replace(product, chain=_MinedChain(product.chain, street)),
         address=address,
     )
+
+
+def _clock_of(paper: PaperExchange | None) -> Clock:
+    """The exchange's own time, in seconds."""
+    return wall_clock if paper is None else lambda: paper.exchange.clock.now_ms() // 1000
 
 
 def _path_from_fork(options: Options, deployment: Deployment) -> PricePath:
@@ -302,12 +338,28 @@ def _play(
     """Every turn; what they amount to, and how many could not see the world whole."""
     points: list[TurnPoint] = []
     skipped = in_a_row = 0
+    product = stage.product
+    quoting = None
+    if product.cex is not None and options.quotes:
+        quoting = Quoting(
+            product.chain, product.cex, product.journal, product.config, product.clock
+        )
+
+    def refresh() -> None:
+        if quoting is not None:
+            quoting.refresh(shutdown.reason, 0)
+
     for number, candle in enumerate(stage.path.candles, start=1):
         if shutdown.reason():
             break
+        if stage.paper is not None:
+            then = refresh if quoting is not None else None
+            pass_candle(stage.paper, candle, stage.path.interval_seconds, then)
         stage.street.pass_candle(candle)
         try:
             entry = run_once(stage.product, shutdown)
+            if quoting is not None:
+                quoting.turned(product.chain)
         except Halt as error:
             stage.product.flag.set(error.message)
             screen.skipped(number, f"halted: {error.message}")
@@ -336,7 +388,8 @@ def _look_back(stage: _Stage) -> Chain:
     """What the chain itself says, now that all is over."""
     street, node = stage.street, stage.anvil
     view = stage.product.chain.observe()
-    held = inventory(view, street.fair_price)
+    venue = stage.product.cex.observe() if stage.product.cex is not None else None
+    held = inventory(view, street.fair_price, venue)
     fees = fees_received(node, street.market, stage.address, street.first_block, view)
     traded = volumes(node, street.market, street.first_block)
     return Chain(
@@ -354,6 +407,15 @@ def _look_back(stage: _Stage) -> Chain:
         noise_base=traded.of(street.noise_trader),
         arbitrage_base=traded.of(street.arbitrageur),
     )
+
+
+def _orders(stage: _Stage) -> tuple[OrderIntent, ...]:
+    """Everything the product ever meant to send to the exchange."""
+    exchange = stage.config.exchange
+    if exchange is None:
+        return ()
+    log = SqlOrderLog(open_database(journal_url(stage.config), durable=False))
+    return log.orders_since(account_name(exchange), 0)
 
 
 def _keep(stage: _Stage, home: Home) -> Kept:

@@ -19,7 +19,9 @@ from itertools import pairwise
 
 from dexmm.model.decision import Refusal
 from dexmm.model.entry import Entry
+from dexmm.model.order import OrderIntent
 from dexmm.model.steps import Rerange
+from dexmm.ops.trading import Trading, trading
 from dexmm.strategy.inventory import inventory
 from dexmm.units import PRICE, bp
 
@@ -128,6 +130,8 @@ class Summary:
     positions_tracked: int
     untracked: tuple[int, ...]  # NFTs that the product owns and does not know of
 
+    exchange: Trading
+
     pool_swaps: int
     noise_base: Decimal
     arbitrage_base: Decimal
@@ -152,7 +156,7 @@ class Run:
 
 def turn_point(entry: Entry, fair_price: Decimal) -> TurnPoint:
     view = entry.snapshot.chain
-    held = inventory(view, fair_price)
+    held = inventory(view, fair_price, entry.snapshot.venue)
     return TurnPoint(
         at=view.block.timestamp,
         fair_price=fair_price,
@@ -213,8 +217,10 @@ def shares(points: Sequence[TurnPoint], band_low: Decimal, band_high: Decimal) -
     )
 
 
-def summarise(points: Sequence[TurnPoint], chain: Chain, run: Run) -> Summary:
-    """``points`` holds at least one turn."""
+def summarise(
+    points: Sequence[TurnPoint], chain: Chain, orders: Sequence[OrderIntent], run: Run
+) -> Summary:
+    """``points`` holds at least one turn; ``orders`` are all that the product ever stored."""
     first = points[0]
     nav_end = chain.base * chain.fair_price + chain.quote
     holding = first.base * chain.fair_price + first.quote
@@ -264,6 +270,7 @@ def summarise(points: Sequence[TurnPoint], chain: Chain, run: Run) -> Summary:
         positions_on_chain=len(chain.owned),
         positions_tracked=len(tracked),
         untracked=tuple(sorted(chain.owned - tracked)),
+        exchange=trading(orders),
         pool_swaps=chain.swaps,
         noise_base=chain.noise_base,
         arbitrage_base=chain.arbitrage_base,

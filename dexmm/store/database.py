@@ -77,6 +77,18 @@ intents = Table(
     Column("body", Text, nullable=False),
 )
 
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("client_id", String(64), nullable=False, unique=True),
+    Column("account", String(64), nullable=False, index=True),
+    Column("created_at", Integer, nullable=False, index=True),
+    Column("status", String(16), nullable=False, index=True),
+    Column("body", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 
 def journal_url(config: Config) -> str:
     if config.loop.journal_url is not None:

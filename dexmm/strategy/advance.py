@@ -18,6 +18,7 @@ from dexmm.strategy.inventory import Inventory
 from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.precise import BP, DAY, HOUR, remaining
 from dexmm.strategy.session import closed_window
+from dexmm.strategy.venue import amounts_there, venue_flow
 
 ZERO = Decimal(0)
 
@@ -59,11 +60,14 @@ def advance(seen: Observation) -> Memory:
     memory = _timers(seen, memory)
     memory = _price(seen, memory)
     memory = _waiting(seen, memory)
+    there = amounts_there(seen.snapshot.venue) if seen.snapshot.venue else (None, None)
     # What one of our own transactions is still going to change says nothing about deposits.
     settled = all(flight.mined for flight in seen.view.in_flight)
     return replace(
         memory,
         seen_at=seen.now,
+        venue_base=there[0],
+        venue_quote=there[1],
         wallet_amount0=seen.view.wallet.amount0 if settled else None,
         wallet_amount1=seen.view.wallet.amount1 if settled else None,
         implementation0=memory.implementation0 or seen.view.guards0.implementation,
@@ -149,7 +153,14 @@ def _grown(now: int, before: int) -> int:
 
 
 def capital_flow(seen: Observation, memory: Memory) -> tuple[Decimal, Decimal]:
-    """What was deposited (or withdrawn, negative) since the last look: base and quote.
+    """What was deposited (or withdrawn, negative) since the last look: base and quote."""
+    here = _wallet_flow(seen, memory)
+    there = venue_flow(seen.snapshot.venue, memory, seen.fair, seen.inventory.nav)
+    return here[0] + there[0], here[1] + there[1]
+
+
+def _wallet_flow(seen: Observation, memory: Memory) -> tuple[Decimal, Decimal]:
+    """Of the wallet.
 
     An idle balance only changes by our own action or by a deposit. It counts as the latter when
     nothing of ours happened in between and no position changed either.

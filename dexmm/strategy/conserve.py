@@ -35,13 +35,14 @@ def refuse_simulation(snapshot: Snapshot, simulation: Simulation, config: Config
     if not isinstance(step, Rerange | Swap):
         return None
     earns = isinstance(step, Swap) or bool(step.mints)
-    return _nav_conserved(snapshot.chain, simulation, config) or (
+    return _nav_conserved(snapshot, simulation, config) or (
         _gas_within_budget(snapshot, simulation, config) if earns else None
     )
 
 
-def _nav_conserved(view: ChainView, simulation: Simulation, config: Config) -> Refusal | None:
-    fair = fair_price(view)
+def _nav_conserved(snapshot: Snapshot, simulation: Simulation, config: Config) -> Refusal | None:
+    view = snapshot.chain
+    fair = fair_price(view, snapshot.venue, config.exchange)
     before = _worth(
         view, fair, (view.wallet.amount0, view.wallet.amount1), _positions(view), fees=True
     )

@@ -28,6 +28,7 @@ from dexmm.model.decision import (
 from dexmm.model.snapshot import Snapshot
 from dexmm.strategy.difference import difference
 from dexmm.strategy.economics import ETHER, GAS_ORACLE_SLOT, gas_price, near_rungs
+from dexmm.strategy.fair import price_spread, sources
 from dexmm.strategy.guards import Bite, Blocks, biting
 from dexmm.strategy.look import Look, look, situation
 from dexmm.strategy.precise import precise
@@ -35,7 +36,9 @@ from dexmm.strategy.reduce import reduction
 from dexmm.strategy.situation import Range, Situation
 from dexmm.strategy.strategies import STRATEGIES
 from dexmm.strategy.swap import last_resort
+from dexmm.strategy.trading import Dealing, deal
 from dexmm.strategy.triggers import Wanted, first_trigger
+from dexmm.strategy.venue_guards import biting_there
 from dexmm.strategy.wanted import refuse_wanted
 from dexmm.units import Liquidity
 
@@ -61,22 +64,28 @@ class Choice:
 def decide(snapshot: Snapshot, config: Config) -> Decision:
     """The target for this snapshot. Pure: the same snapshot and configuration decide alike."""
     seen = look(snapshot, config)
-    bites = biting(seen)
+    bites = (*biting(seen), *biting_there(seen))
     state = state_of(seen, bites)
-    choice = choose(seen, state, bites)
+    dealing = deal(seen, state, bites)
+    choice = choose(seen, state, bites, dealing)
     return Decision(
         state=state,
-        trigger=choice.trigger,
-        reason=choice.reason,
+        trigger=choice.trigger or dealing.trigger,
+        reason="; ".join(filter(None, (dealing.reason, choice.reason))),
         targets=choice.targets,
         swap=choice.swap,
         observation_cardinality=_cardinality(seen, state, bites),
-        refusals=(*(bite.refusal for bite in bites), *choice.refusals),
-        withheld=choice.withheld,
+        refusals=(*(bite.refusal for bite in bites), *choice.refusals, *dealing.refusals),
+        withheld=choice.withheld or dealing.withheld,
         fair_price=seen.fair,
         share=seen.inventory.share,
         nav=seen.inventory.nav,
         sigma=seen.sigma,
+        trades=dealing.trades,
+        quotes=dealing.quotes,
+        carried_base=dealing.carried,
+        spread_bp=price_spread(sources(seen.view, snapshot.venue, config.exchange)),
+        opportunities=dealing.opportunities,
     )
 
 
@@ -86,7 +95,7 @@ def state_of(seen: Look, bites: tuple[Bite, ...]) -> State:
     return State.REDUCING if seen.known.reducing else State.ACTIVE
 
 
-def choose(seen: Look, state: State, bites: tuple[Bite, ...]) -> Choice:
+def choose(seen: Look, state: State, bites: tuple[Bite, ...], dealing: Dealing) -> Choice:
     held = tuple(r.target(seen.ladder) for r in seen.held)
     waiting = [flight for flight in seen.view.in_flight if not flight.mined]
     if state is State.HALTED:
@@ -96,19 +105,22 @@ def choose(seen: Look, state: State, bites: tuple[Bite, ...]) -> Choice:
             targets=held, reason=f"waiting for the {waiting[0].step} at nonce {waiting[0].nonce}"
         )
     if state is State.REDUCING:
-        return _reducing(seen, held, bites)
-    return _active(seen, held, bites)
+        return _reducing(seen, held, bites, dealing)
+    return _active(seen, held, bites, dealing)
 
 
-def _active(seen: Look, held: Targets, bites: tuple[Bite, ...]) -> Choice:
+def _active(seen: Look, held: Targets, bites: tuple[Bite, ...], dealing: Dealing) -> Choice:
     blocked = any(bite.blocks in NO_ENTRY for bite in bites)
-    if (swap := last_resort(seen)) is not None:
+    if dealing.swap is not None:
+        reason = "the pool is the cheapest way"
+        return Choice(targets=held, reason=reason, trigger=Trigger.BAND, swap=dealing.swap)
+    if not dealing.correcting and (swap := last_resort(seen)) is not None:
         reason = "ranges could not bring the share back into its band: the pool must"
         if blocked:
             return Choice(targets=held, reason=reason, trigger=Trigger.BAND, withheld=True)
         return Choice(targets=held, reason=reason, trigger=Trigger.BAND, swap=swap)
     wanted = first_trigger(seen)
-    if wanted is None:
+    if wanted is None or (wanted[0] is Trigger.BAND and dealing.correcting):
         return Choice(targets=held, reason="what is held is what is wanted")
     if wanted[0] in FOLLOWING:
         blocked = blocked or any(bite.blocks is Blocks.FOLLOWING for bite in bites)
@@ -130,10 +142,10 @@ def _fresh(seen: Look, held: Targets, wanted: Wanted, blocked: bool) -> Choice:
     return Choice(targets=targets, reason=reason, trigger=trigger)
 
 
-def _reducing(seen: Look, held: Targets, bites: tuple[Bite, ...]) -> Choice:
+def _reducing(seen: Look, held: Targets, bites: tuple[Bite, ...], dealing: Dealing) -> Choice:
     less = reduction(seen)
     here = situation(seen, near=0)
-    due = without_dust(here, less.slice, seen)
+    due = () if dealing.slicing else without_dust(here, less.slice, seen)
     no_entry = any(bite.blocks in NO_ENTRY for bite in bites if not _pace(bite))
     stuck = any(bite.blocks is Blocks.ALL for bite in bites)
     targets = as_targets(here, due) if due and not no_entry else less.staying

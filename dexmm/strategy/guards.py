@@ -48,7 +48,7 @@ from dexmm.strategy.conserve import refuse_simulation
 from dexmm.strategy.economics import ETHER, GWEI, TYPICAL_GAS, gas_price
 from dexmm.strategy.fair import fresh
 from dexmm.strategy.look import Look
-from dexmm.strategy.session import closed_window, event_on
+from dexmm.strategy.session import event_on, market_closed
 from dexmm.units import bp
 
 __all__ = ["Bite", "Blocks", "biting", "refuse_simulation"]
@@ -60,6 +60,7 @@ class Blocks(Enum):
     NOTHING = "it is reported, and shapes the target by itself"
     FOLLOWING = "no range moves because the price did"
     ENTRY = "no new liquidity"
+    TRADING = "no new order on the exchange"
     ALL = "no action but withdraw"
 
 
@@ -312,7 +313,7 @@ def _doubt(source: Reference, seen: Look) -> str:
 
 def calendar(seen: Look) -> Iterator[Bite]:
     guards = seen.config.guards
-    if window := closed_window(seen.now, guards.closed_weekly):
+    if window := market_closed(seen.now, guards):
         detail = f"the base's own market is closed ({window} UTC): ranges stay where they are"
         yield Bite(Refusal(rule="calendar", detail=detail), Blocks.FOLLOWING)
     if event := event_on(seen.now, guards.closed_events):

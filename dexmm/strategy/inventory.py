@@ -1,6 +1,7 @@
-"""Exposure has one definition: everything the wallet has or is owed in the market.
+"""Exposure has one definition: everything that is ours in the market, wherever it is.
 
-base  = wallet + principal of every position + uncollected fees      (quote likewise)
+base  = wallet + principal of every position + uncollected fees + exchange spot + perpetual
+quote = likewise, with what a perpetual position owes (``venue.py``)
 NAV   = base * price + quote
 share = base * price / NAV
 """
@@ -11,28 +12,46 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dexmm.model.snapshot import ChainView
+from dexmm.model.venue import VenueView
 from dexmm.strategy.precise import precise
+from dexmm.strategy.venue import held_there
+
+ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """Whole tokens, valued at one price; sums of money are in quote."""
 
-    wallet_base: Decimal
-    wallet_quote: Decimal
-    principal_base: Decimal
-    principal_quote: Decimal
-    fees_base: Decimal  # uncollected
-    fees_quote: Decimal
     price: Decimal  # quote per base
+    wallet_base: Decimal = ZERO
+    wallet_quote: Decimal = ZERO
+    principal_base: Decimal = ZERO
+    principal_quote: Decimal = ZERO
+    fees_base: Decimal = ZERO  # uncollected
+    fees_quote: Decimal = ZERO
+    spot_base: Decimal = ZERO  # on the exchange
+    spot_quote: Decimal = ZERO
+    perpetual_base: Decimal = ZERO  # negative is short
+    perpetual_quote: Decimal = ZERO  # margin + unrealised - perpetual_base * price
+    pending_buy: Decimal = ZERO  # base that orders of unknown fate may still trade
+    pending_sell: Decimal = ZERO
 
     @property
     def base_total(self) -> Decimal:
-        return self.wallet_base + self.principal_base + self.fees_base
+        return self.wallet_base + self.principal_base + self.fees_base + self.venue_base
 
     @property
     def quote_total(self) -> Decimal:
-        return self.wallet_quote + self.principal_quote + self.fees_quote
+        return self.wallet_quote + self.principal_quote + self.fees_quote + self.venue_quote
+
+    @property
+    def venue_base(self) -> Decimal:
+        return self.spot_base + self.perpetual_base
+
+    @property
+    def venue_quote(self) -> Decimal:
+        return self.spot_quote + self.perpetual_quote
 
     @property
     def nav(self) -> Decimal:
@@ -40,8 +59,16 @@ class Inventory:
 
     @property
     def share(self) -> Decimal:
-        """Base value / NAV, 0 to 1; 0 for a wallet with nothing in it."""
-        return self.base_total * self.price / self.nav if self.nav else Decimal(0)
+        """Base value / NAV; 0 for a wallet with nothing in it."""
+        return self.base_total * self.price / self.nav if self.nav else ZERO
+
+    @property
+    def share_between(self) -> tuple[Decimal, Decimal]:
+        """The lowest and highest share that orders of unknown fate may have left."""
+        return (
+            self.share_after(-self.pending_sell),
+            self.share_after(self.pending_buy),
+        )
 
     @property
     def deployed(self) -> Decimal:
@@ -53,10 +80,21 @@ class Inventory:
         """The value of the uncollected fees, in quote."""
         return self.fees_base * self.price + self.fees_quote
 
+    def share_after(self, bought: Decimal) -> Decimal:
+        """The share once ``bought`` (negative: sold) has been traded at the price."""
+        return (self.base_total + bought) * self.price / self.nav if self.nav else ZERO
+
+    def excess(self, share: Decimal) -> Decimal:
+        """Base to sell (negative: to buy) at the price so that the share is ``share``."""
+        return self.base_total - share * self.nav / self.price
+
 
 @precise
-def inventory(view: ChainView, price: Decimal) -> Inventory:
-    """The wallet's whole inventory in this market, valued at ``price`` (quote per base)."""
+def inventory(view: ChainView | None, price: Decimal, venue: VenueView | None = None) -> Inventory:
+    """The whole inventory in this market, valued at ``price`` (quote per base)."""
+    there = _there(venue, price)
+    if view is None:
+        return Inventory(price=price, **there)
     convert = view.market.base_quote
     wallet = convert(view.wallet.amount0, view.wallet.amount1)
     principal = convert(
@@ -71,4 +109,19 @@ def inventory(view: ChainView, price: Decimal) -> Inventory:
         fees_base=fees[0],
         fees_quote=fees[1],
         price=price,
+        **there,
     )
+
+
+def _there(venue: VenueView | None, price: Decimal) -> dict[str, Decimal]:
+    if venue is None:
+        return {}
+    held = held_there(venue, price)
+    return {
+        "spot_base": held.spot_base,
+        "spot_quote": held.spot_quote,
+        "perpetual_base": held.perpetual_base,
+        "perpetual_quote": held.perpetual_quote,
+        "pending_buy": held.pending_buy,
+        "pending_sell": held.pending_sell,
+    }

@@ -35,7 +35,9 @@ def look(snapshot: Snapshot, config: Config) -> Look:
     parts = Observation(
         snapshot=snapshot,
         config=config,
-        inventory=inventory(view, fair_price(view)),
+        inventory=inventory(
+            view, fair_price(view, snapshot.venue, config.exchange), snapshot.venue
+        ),
         ladder=ladder,
         s=ladder.root(view.pool.sqrt_price_x96),
         held=held_ranges(view, snapshot.memory, ladder),
@@ -61,14 +63,15 @@ def situation(seen: Look, near: int) -> Situation:
     principal = ladder.base_quote(
         sum(p.amount0 for p in view.positions), sum(p.amount1 for p in view.positions)
     )
+    elsewhere = on_exchange(seen)
     return Situation(
         ladder=ladder,
         settings=seen.settings,
         s=seen.s,
         floor=ladder.floor(view.pool.sqrt_price_x96),
         ceiling=ladder.ceiling(view.pool.sqrt_price_x96),
-        base=Decimal(wallet[0] + fees[0] + principal[0]),
-        quote=Decimal(wallet[1] + fees[1] + principal[1]),
+        base=wallet[0] + fees[0] + principal[0] + elsewhere[0],
+        quote=wallet[1] + fees[1] + principal[1] + elsewhere[1],
         sigma=seen.sigma,
         fee=view.market.fee_pips / PIPS,
         wallet_base=Decimal(wallet[0]),
@@ -76,6 +79,15 @@ def situation(seen: Look, near: int) -> Situation:
         stakes=tuple(_stakes(seen)),
         near=near,
         kept=edges_to_keep(seen.held),
+    )
+
+
+def on_exchange(seen: Look) -> tuple[Decimal, Decimal]:
+    """Base and quote there, in the pool's smallest units: they count, and cannot be deployed."""
+    market, held = seen.view.market, seen.inventory
+    return (
+        held.venue_base.scaleb(market.base.decimals),
+        held.venue_quote.scaleb(market.quote.decimals),
     )
 
 

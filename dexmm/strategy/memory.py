@@ -14,6 +14,7 @@ from dexmm.model.memory import Memory
 from dexmm.model.snapshot import Snapshot
 from dexmm.model.steps import Outcome
 from dexmm.strategy.look import look
+from dexmm.strategy.order_memory import EXCHANGE_STEPS, remember_orders
 from dexmm.strategy.precise import precise
 
 LATCHING = {"drawdown", "drawdown_hold"}
@@ -32,7 +33,9 @@ def remember(
 ) -> Memory:
     """The memory for the next turn."""
     now = snapshot.chain.block.timestamp
-    memory = look(snapshot, config).known
+    seen = look(snapshot, config)
+    memory = remember_orders(seen, decision, outcomes, seen.known)
+    outcomes = tuple(o for o in outcomes if o.step not in EXCHANGE_STEPS)
     memory = _gas(memory, outcomes)
     tripped = [r.detail for r in decision.refusals if r.rule in LATCHING]
     if tripped and not memory.halted:

@@ -1,6 +1,7 @@
 """plan: the difference between what is held and what is wanted, as steps.
 
-    settle      while one of our transactions is open, nothing else
+    exchange    orders, as ``orders.py`` plans them
+    settle      while one of our transactions is open, nothing else on chain
     oracle      more slots, when wanted
     approve     what the mints may take and is not allowed yet, exactly
     rerange     removals and mints in one transaction
@@ -32,6 +33,7 @@ from dexmm.model.steps import (
 )
 from dexmm.strategy.corridor import corridor, mint_minimums, removal_minimums
 from dexmm.strategy.difference import Difference, Less, More, difference
+from dexmm.strategy.orders import plan_orders
 from dexmm.strategy.precise import precise
 from dexmm.uniswap.liquidity_amounts import get_amounts_for_liquidity_rounding_up
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
@@ -44,6 +46,17 @@ UNLIMITED = 2**256 - 1
 @precise
 def plan(snapshot: Snapshot, decision: Decision, config: Config) -> tuple[Step, ...]:
     """The steps from what is held to what was decided; empty when there is nothing to do."""
+    there = _exchange(snapshot, decision, config)
+    return (*there, *_chain(snapshot, decision, config))
+
+
+def _exchange(snapshot: Snapshot, decision: Decision, config: Config) -> tuple[Step, ...]:
+    if snapshot.venue is None:
+        return ()
+    return plan_orders(snapshot.venue, decision.trades, decision.quotes, config)
+
+
+def _chain(snapshot: Snapshot, decision: Decision, config: Config) -> tuple[Step, ...]:
     view = snapshot.chain
     waiting = [flight for flight in view.in_flight if not flight.mined]
     if waiting:

@@ -34,7 +34,7 @@ class Reduction:
 def reduction(seen: Look) -> Reduction:
     """What reduces exposure now."""
     staying = tuple(r.target(seen.ladder) for r in seen.held if not _buys(seen, r))
-    return Reduction(staying, due_slice(seen) if _slice_is_due(seen) else ())
+    return Reduction(staying, due_slice(seen) if slice_is_due(seen) else ())
 
 
 def _buys(seen: Look, held: HeldRange) -> bool:
@@ -44,7 +44,8 @@ def _buys(seen: Look, held: HeldRange) -> bool:
     return not (finishing and seen.s < seen.ladder.root_at(held.ask))
 
 
-def _slice_is_due(seen: Look) -> bool:
+def slice_is_due(seen: Look) -> bool:
+    """Whether the pause since the last slice is over."""
     if seen.settings.name == "hold":
         return False  # it never touches the inventory, in either direction
     last = seen.known.last_slice_at

@@ -8,12 +8,18 @@ announced beforehand and holds back all new liquidity.
 
 from __future__ import annotations
 
+from dexmm.config import Guards
 from dexmm.strategy.precise import DAY, HOUR
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WEEK = 7 * DAY
 DAYS_TO_1970 = 719_468  # from the first of March of the year 0
 EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
+
+
+def market_closed(now: int, guards: Guards) -> str:
+    """The weekly window, or the dated one, that holds ``now``; empty when none does."""
+    return closed_window(now, guards.closed_weekly) or event_on(now, guards.closed_sessions)
 
 
 def closed_window(now: int, windows: tuple[str, ...]) -> str:

@@ -30,6 +30,12 @@ def last_resort(seen: Look) -> TargetSwap | None:
     dust = settings.min_position_quote.scaleb(market.quote.decimals)
     if worth < dust:
         return None
+    return target_swap(seen, selling, amount_in)
+
+
+def target_swap(seen: Look, selling: bool, amount_in: Decimal) -> TargetSwap:
+    """A swap of ``amount_in`` smallest units that demands what the fair price makes of it."""
+    market = seen.view.market
     kept = (1 - market.fee_pips / PIPS) * (1 - seen.config.guards.slippage_bp / BP)
     out = amount_in * (market_value(seen) if selling else ONE / market_value(seen)) * kept
     return TargetSwap(

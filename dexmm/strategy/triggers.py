@@ -23,7 +23,7 @@ from dexmm.strategy.advance import beyond_edge, filled
 from dexmm.strategy.edges import distance
 from dexmm.strategy.held import HeldRange, Side
 from dexmm.strategy.ladder import amounts_per_liquidity
-from dexmm.strategy.look import Look
+from dexmm.strategy.look import Look, on_exchange
 from dexmm.strategy.precise import HOUR
 from dexmm.strategy.strategies import STRATEGIES, Definition
 
@@ -127,6 +127,8 @@ def share_at(seen: Look, s: Decimal) -> Decimal:
             strict=True,
         )
     )
+    elsewhere = on_exchange(seen)
+    base, quote = base + elsewhere[0], quote + elsewhere[1]
     for held in seen.held:
         each = amounts_per_liquidity(s, ladder.root_at(held.bid), ladder.root_at(held.ask))
         base += each[0] * held.liquidity

@@ -83,7 +83,7 @@ def test_loudness(verbosity: int, own: int, others: int) -> None:
 def test_settings_that_cannot_make_sense_are_refused_to_what_acts(tmp_path: Path) -> None:
     path = tmp_path / "dexmm.toml"
     path.write_text(configuration("sandbox"))
-    assert common.load_judged(path) == common.load(path)
+    assert common.load_judged(path) == (common.load(path),)
     path.write_text(configuration("sandbox").replace("max_move_ticks = 2000", "max_move_ticks = 5"))
     assert common.load(path).guards.max_move_ticks == 5
     with pytest.raises(BadInput, match="every re-range would be refused"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dexmm.cli import main
-from dexmm.cli.template import MEANINGS, PRESETS, configuration, secrets_example
+from dexmm.cli.template import MEANINGS, OPTIONAL, PRESETS, configuration, secrets_example
 from dexmm.config import SECTIONS, load_config, parse_config
 from dexmm.settings import SECRETS, read_dotenv
 
@@ -32,7 +32,8 @@ def test_every_setting_has_a_meaning_and_no_meaning_is_left_over() -> None:
 def test_every_setting_stands_in_the_file_once_with_its_meaning(network: str) -> None:
     text = configuration(network)
     for section, meanings in MEANINGS.items():
-        block = text.partition(f"\n[{section}]\n")[2].partition("\n\n")[0]
+        head = f"\n# [{section}]\n" if section in OPTIONAL else f"\n[{section}]\n"
+        block = text.partition(head)[2].partition("\n\n")[0]
         for key, meaning in meanings.items():
             lines = [
                 line

@@ -90,6 +90,12 @@ def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+def test_a_paper_exchange_is_not_kept(tmp_path: Path) -> None:
+    done = dexmm("sandbox", "--turns", "2", "--keep", "--quotes", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "keep the pool alone" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_seeded_run_keeps_the_band_tracks_everything_and_repeats(tmp_path: Path) -> None:
     folder = tmp_path / "first run"

@@ -61,7 +61,7 @@ def bitten(*rules: str, withheld: bool = False) -> TurnPoint:
 
 def test_against_holding_and_against_rebalancing() -> None:
     points = [POINT, replace(POINT, at=1_300, fair_price=D(5000), known=frozenset({7}))]
-    summary = summarise(points, CHAIN, RUN)
+    summary = summarise(points, CHAIN, (), RUN)
     assert summary.nav_start == 10_000
     assert summary.nav_end == D("0.9") * 5000 + 6700 == 11_200
     assert summary.holding_end == 5000 + 6000 == 11_000
@@ -113,7 +113,7 @@ def test_actions_are_counted_by_what_became_of_them() -> None:
         replace(POINT, outcomes=(("rerange", "refused"),)),
         replace(POINT, outcomes=(("swap", "mined"),)),
     ]
-    summary = summarise(points, CHAIN, RUN)
+    summary = summarise(points, CHAIN, (), RUN)
     assert (summary.deposits, summary.reranges, summary.swaps, summary.reverted) == (1, 1, 1, 1)
     assert (summary.turns, summary.planned_turns, summary.transactions) == (5, 4, 3)
 
@@ -132,7 +132,7 @@ def test_a_position_is_tracked_when_both_snapshot_and_journal_know_it(
     owned: set[int], observed: set[int], journal: set[int], untracked: tuple[int, ...]
 ) -> None:
     chain = replace(CHAIN, owned=frozenset(owned), observed=frozenset(observed))
-    summary = summarise([replace(POINT, known=frozenset(journal))], chain, RUN)
+    summary = summarise([replace(POINT, known=frozenset(journal))], chain, (), RUN)
     assert summary.untracked == untracked
     assert summary.positions_on_chain == len(owned)
     assert summary.positions_tracked == len(owned) - len(untracked)

@@ -142,16 +142,15 @@ class Scene:
         return self.folder / ".dexmm"
 
     def start(
-        self,
-        *arguments: str,
-        cut: tuple[int, str] | None = None,
-        kill_commit: int | None = None,
-        **settings: str,
+        self, *arguments: str, cut: Any = None, kill_commit: int | None = None, **settings: str
     ) -> Running:
-        """Run ``dexmm ARGUMENTS``; ``cut`` kills it ``before`` or ``after`` its n-th request."""
+        """Run ``dexmm ARGUMENTS``; ``cut`` kills it at one of its requests.
+
+        A pair like ``(3, "before")`` is of requests to the node; anything else is the proxy's own.
+        """
         self.runs += 1
         out, err = self.folder / f"{self.runs}.out", self.folder / f"{self.runs}.err"
-        self.proxy.arm(cutting_proxy.Cut(*cut) if cut else None)
+        self.proxy.arm(cutting_proxy.Cut(*cut) if isinstance(cut, tuple) else cut)
         pid = self.server.start(
             argv=[*arguments, "--config", str(self.folder / "dexmm.toml")],
             cwd=str(self.folder),

@@ -1,0 +1,378 @@
+"""The exchange seen from one account: implements ``turn.Cex``.
+
+What one look asks for, and when:
+
+====================  =============================  ==============================================
+request               lane                           when
+====================  =============================  ==============================================
+account               private                        always
+book, 20 levels       public                         always
+best prices           public                         with a triangle: one for both symbols (two
+                                                     where the exchange has no such request)
+open orders           private                        the first time; every tenth look; an order
+                                                     whose fate is unknown; the account has moved
+                                                     while an order of ours rests, or had moved at
+                                                     the last look by what no fill explained
+position, margin,     perpetual                      the first time; every tenth look; a position
+funding, its book                                    or an order in it; spot base below one slice
+and open orders                                      of the hedge, when the perpetual is next
+dead-man's switch     private                        where it exists, while an order of ours rests
+symbols and fees      each                           the first time; every hour; after an order was
+                                                     refused for its steps or minimums
+====================  =============================  ==============================================
+
+So the steady state (nothing open, or quotes resting untouched) is two requests over two
+connections at once. A look is whole or ``Transient``: a stale, empty or crossed book, a balance
+that has not caught up with our own fills, any answer that is not whole. Between two polls a flat
+perpetual account is the one that was last seen; it changes by our own orders alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from decimal import Decimal
+from typing import Any
+
+from dexmm.cex.accounts import read_balances
+from dexmm.cex.books import Books, demand_sound
+from dexmm.cex.desk import Desk
+from dexmm.cex.errors import CallFailed, Fate
+from dexmm.cex.exchange import Connection, connect_exchange
+from dexmm.cex.lane import Lane
+from dexmm.cex.looks import Looks
+from dexmm.cex.markets import Markets
+from dexmm.cex.numbers import ZERO
+from dexmm.cex.orders import Orders
+from dexmm.cex.reconcile import Reconciler, rests
+from dexmm.cex.swap import SwapWatch
+from dexmm.cex.tally import Tally
+from dexmm.config import Config, Exchange
+from dexmm.errors import BadInput, Transient
+from dexmm.model.order import OrderIntent, OrderLog
+from dexmm.model.steps import CancelAll, CancelOrder, CexStep, Outcome, PlaceOrder, SetLeverage
+from dexmm.model.venue import Balance, Book, Perpetual, Side, VenueView
+
+RECONCILE_EVERY = 10  # looks
+SWITCH_SECONDS = 120  # of the dead-man's switch; the longest that OKX allows
+READERS = 2  # beside the private lane, which the caller's own thread serves
+
+
+def open_client(
+    config: Config,
+    log: OrderLog,
+    clock: Callable[[], int] = lambda: int(time.time()),
+    *,
+    watch_only: bool = False,
+) -> ExchangeClient:
+    """The client of ``[exchange]``. Asks nothing of the exchange yet.
+
+    ``clock`` is the runner's, in seconds: in a sandbox it is the simulated one. With
+    ``watch_only`` looking changes nothing on the exchange: for whoever looks while another
+    process trades. Raises ``BadInput`` for an exchange that ccxt does not know or that cannot do
+    what is configured.
+    """
+    settings = config.exchange
+    if settings is None:
+        raise BadInput("the configuration has no [exchange] section")
+    connection = connect_exchange(settings)
+    missing = connection.can.missing(quotes=config.quotes.enabled)
+    if missing:
+        raise BadInput(f"{settings.id} has no {' and no '.join(missing)}: use another exchange")
+    return ExchangeClient(
+        settings,
+        connection,
+        log,
+        clock,
+        slice_base=config.hedge.max_order_base,
+        watch_only=watch_only,
+    )
+
+
+class ExchangeClient:
+    def __init__(
+        self,
+        settings: Exchange,
+        connection: Connection,
+        log: OrderLog,
+        clock: Callable[[], int],
+        *,
+        slice_base: Decimal,
+        watch_only: bool = False,
+    ) -> None:
+        """``slice_base``: spot base below it brings the perpetual into view."""
+        self.connection = connection
+        self._settings = settings
+        self._clock = clock
+        self._slice_base = slice_base
+        self._watch_only = watch_only
+        self._spot = Desk(
+            connection.private,
+            Markets(connection.private, (connection.public,), clock),
+            connection.can,
+        )
+        self._desks = dict.fromkeys((settings.symbol, *settings.triangle), self._spot)
+        perpetual = _perpetual_desk(connection, clock)
+        if perpetual is not None and settings.perpetual_symbol is not None:
+            self._desks[settings.perpetual_symbol] = perpetual
+        self._tally = Tally(log, connection.account, settings.cancel_window_seconds, clock)
+        self._orders = Orders(
+            connection.account, self._desk_of, log, self._tally, clock, self._unexplained
+        )
+        self._reconciler = Reconciler(
+            self._orders, self._desk_of, log, self.symbols, clock, watch_only=watch_only
+        )
+        self._swap = self._watch(perpetual)
+        self._books = Books()
+        self._looks = Looks()
+        self._count = 0  # of whole looks
+        self._base_free: Decimal | None = None
+        self._switch_set = False
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="exchange")
+
+    def __repr__(self) -> str:
+        return f"ExchangeClient({self.connection.account})"
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Where orders of ours may rest."""
+        return tuple(self._desks)
+
+    def close(self) -> None:
+        self._readers.shutdown(wait=False)
+        for lane in self.connection.lanes():
+            lane.exchange.session.close()
+
+    # Observing
+
+    def observe(self) -> VenueView:
+        """One whole look. Raises ``Transient``, ``Halt`` for keys, ``BadInput`` for symbols."""
+        self._load_markets()
+        every = self._count % RECONCILE_EVERY == 0
+        books = self._readers.submit(self._read_books)
+        beside = self._swap_beside() if every or self._swap_is_near() else None
+        try:
+            balances = self._read_account(every=every)
+        finally:
+            _finish(books, beside)
+        book, triangle = books.result()
+        self._base_free = _free(balances, self._spot.instrument(self._settings.symbol).base)
+        if beside is None and self._swap_is_near():
+            beside = self._swap_beside()
+        swap = beside.result() if beside is not None else None
+        self._settle(balances, swap[1] if swap is not None else None)
+        self._arm_switch()
+        self._count += 1
+        return self._view(balances, book, triangle, swap[0] if swap is not None else None)
+
+    def _load_markets(self) -> None:
+        desks = list(dict.fromkeys(self._desks.values()))
+        real = self._settings.base_url is None  # a paper exchange may live in a time of its own
+        for desk in desks:
+            if real and not desk.markets.fresh:
+                _synchronise(desk.lane)
+            desk.markets.load()
+        for symbol, desk in self._desks.items():
+            desk.instrument(symbol)
+        skew = self.connection.private.skew_ms
+        self.connection.public.exchange.options["timeDifference"] = skew
+
+    def _read_account(self, *, every: bool) -> tuple[Balance, ...]:
+        """Balances, after whatever has to be known about orders for them to make sense."""
+        lane = self.connection.private
+        mine = [symbol for symbol in self.symbols if self._desk_of(symbol) is self._spot]
+        unsure = [symbol for symbol in mine if every or self._is_unsure(symbol)]
+        for symbol in unsure:
+            self._reconciler.reconcile(symbol)
+        balances = read_balances(lane)
+        resting = [s for s in mine if s not in unsure and self._reconciler.stored(s)]
+        if resting and self._looks.moved(_amounts(balances)):
+            for symbol in resting:
+                self._reconciler.reconcile(symbol)
+            balances = read_balances(lane)
+        if self._looks.lagging(_amounts(balances), self._orders.moves):
+            balances = read_balances(lane)
+        return balances
+
+    def _is_unsure(self, symbol: str) -> bool:
+        stored = self._reconciler.stored(symbol)
+        if stored and self._looks.unsettled:
+            return True
+        return any(not rests(order) for order in stored)
+
+    def _read_books(self) -> tuple[Book, tuple[Book, ...]]:
+        lane, now = self.connection.public, self._now_ms()
+        book = self._books.read(lane, self._settings.symbol, now)
+        demand_sound(book, now, self._settings.max_ticker_age_seconds)
+        legs = self._settings.triangle
+        if not legs:
+            return book, ()
+        if self.connection.can.best_prices:
+            return book, self._books.read_best(lane, legs, now)
+        return book, tuple(self._books.read(lane, leg, now) for leg in legs)
+
+    def _swap_is_near(self) -> bool:
+        moves = self._orders.moves
+        return self._swap is not None and self._swap.is_near(
+            self._base_free, self._slice_base, moves
+        )
+
+    def _swap_beside(self) -> Future[tuple[Book, Perpetual]] | None:
+        if self._swap is None:
+            return None
+        every = self._count % RECONCILE_EVERY == 0
+        return self._readers.submit(self._swap.look, reconcile=every)
+
+    def _settle(self, balances: tuple[Balance, ...], seen: Perpetual | None) -> None:
+        """Raises ``Transient`` while balances are those of before our own fills."""
+        amounts = _amounts(balances)
+        if self._swap is not None and (position := seen or self._swap.position):
+            amounts[self._swap.symbol] = position.base
+        if late := self._looks.lagging(amounts, self._orders.moves):
+            self._looks.demand_patience(late, self._clock())
+        waiting = any(self._reconciler.stored(symbol) for symbol in self.symbols)
+        self._looks.accept(amounts, self._orders.moves, self._clock(), orders_open=waiting)
+        if self._swap is not None and seen is not None:
+            self._swap.position = seen
+
+    def _unexplained(self, order: OrderIntent) -> bool:
+        """Whether spot balances have moved in this order's direction, and no further than it."""
+        instrument = self._desk_of(order.symbol).instrument(order.symbol)
+        if instrument.contract:
+            return False
+        held = _amounts(read_balances(self.connection.private)).get(instrument.base, ZERO)
+        moved = self._looks.unexplained(instrument.base, held, self._orders.moves)
+        towards = moved if order.side is Side.BUY else -moved
+        return 0 < towards <= order.amount
+
+    def _view(
+        self,
+        balances: tuple[Balance, ...],
+        book: Book,
+        triangle: tuple[Book, ...],
+        swap_book: Book | None,
+    ) -> VenueView:
+        standing, swap = self._reconciler.standing(), self._swap
+        sent, cancelled = self._tally.counts()
+        return VenueView(
+            exchange=self.connection.id,
+            at=self._now_ms(),
+            spot=self._spot.instrument(self._settings.symbol),
+            perpetual=swap.desk.instrument(swap.symbol) if swap is not None else None,
+            balances=balances,
+            spot_book=book,
+            perpetual_book=swap_book,
+            position=swap.position if swap is not None else None,
+            triangle_books=triangle,
+            triangle=tuple(self._spot.instrument(leg) for leg in self._settings.triangle),
+            resting=standing.resting,
+            pending=standing.pending,
+            recent_sent=sent,
+            recent_cancelled=cancelled,
+        )
+
+    def _watch(self, desk: Desk | None) -> SwapWatch | None:
+        settings = self._settings
+        if desk is None or settings.perpetual_symbol is None:
+            return None
+        shared = desk.can.shared_account and settings.perpetual_id == settings.id
+        return SwapWatch(
+            desk, settings.perpetual_symbol, self._reconciler, self._now_ms, shared=shared
+        )
+
+    def _now_ms(self) -> int:
+        """The exchange's time by the runner's clock."""
+        return self._clock() * 1000 - self.connection.private.skew_ms
+
+    def _desk_of(self, symbol: str) -> Desk:
+        return self._desks.get(symbol, self._spot)
+
+    # Acting
+
+    def send(self, step: CexStep) -> Outcome:
+        """Make ``step`` happen at most once. Raises ``Transient``, ``Halt``."""
+        match step:
+            case PlaceOrder():
+                return self._orders.place(step)
+            case CancelOrder():
+                return self._orders.cancel(step)
+            case CancelAll():
+                return self._cancel_all(step)
+            case SetLeverage():
+                return self._set_leverage(step)
+
+    def _cancel_all(self, step: CancelAll) -> Outcome:
+        """Each order of ours by itself, so that a person's own orders stay; then look again."""
+        failures: list[str] = []
+        for symbol in self.symbols:
+            try:
+                self._reconciler.reconcile(symbol)
+                for order in self._reconciler.stored(symbol):
+                    self._orders.end(order)
+            except Transient as error:
+                failures.append(f"{symbol}: {error.message}")
+        left = [o.client_id for s in self.symbols for o in self._reconciler.stored(s)]
+        failures += [f"order {name} is not known to have ended" for name in left]
+        if not failures:
+            return Outcome(step=step.kind, status="done")
+        return Outcome(
+            step=step.kind, status="pending" if left else "failed", detail="; ".join(failures)
+        )
+
+    def _set_leverage(self, step: SetLeverage) -> Outcome:
+        desk = self._desk_of(step.symbol)
+        desk.markets.load()
+        try:
+            desk.lane.ask("set_leverage", int(step.leverage), step.symbol)
+        except CallFailed as failed:
+            if failed.fate is Fate.DENIED:
+                raise failed.as_error("set the leverage") from None
+            return Outcome(step=step.kind, status="failed", detail=failed.reason)
+        finally:
+            if self._swap is not None:
+                self._swap.forget_leverage()
+        return Outcome(step=step.kind, status="done")
+
+    def _arm_switch(self) -> None:
+        """Have the exchange cancel everything when we fall silent, while something of ours rests.
+
+        Not while a person's orders rest too: the switch knows no owner.
+        """
+        if self._watch_only or not self.connection.can.dead_mans_switch:
+            return
+        ours = any(order.ours for order in self._reconciler.standing().resting)
+        wanted = ours and not self._reconciler.has_foreign
+        if not wanted and not self._switch_set:
+            return
+        self.connection.private.read(
+            "arm the dead-man's switch",
+            "cancel_all_orders_after",
+            SWITCH_SECONDS * 1000 if wanted else 0,
+        )
+        self._switch_set = wanted
+
+
+def _perpetual_desk(connection: Connection, clock: Callable[[], int]) -> Desk | None:
+    lane, can = connection.perpetual, connection.perpetual_can
+    return None if lane is None or can is None else Desk(lane, Markets(lane, (), clock), can)
+
+
+def _synchronise(lane: Lane) -> None:
+    try:
+        lane.synchronise()
+    except CallFailed as failed:
+        raise failed.as_error("read the exchange's clock") from None
+
+
+def _finish(*beside: Future[Any] | None) -> None:
+    """Wait for what was begun; a failure of its own is seen when its result is asked for."""
+    wait([future for future in beside if future is not None])
+
+
+def _amounts(balances: tuple[Balance, ...]) -> dict[str, Decimal]:
+    return {balance.coin: balance.total for balance in balances}
+
+
+def _free(balances: tuple[Balance, ...], coin: str) -> Decimal:
+    return sum((balance.free for balance in balances if balance.coin == coin), ZERO)

@@ -1,0 +1,122 @@
+"""The part of the exchange where a symbol is traded: its lane, its markets, its abilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from dexmm.cex.capabilities import Capabilities
+from dexmm.cex.errors import CallFailed, Fate
+from dexmm.cex.fills import Told, parse_told, with_trades
+from dexmm.cex.lane import Lane
+from dexmm.cex.markets import Markets
+from dexmm.cex.numbers import listed, record
+from dexmm.model.order import OrderIntent
+from dexmm.model.venue import Instrument
+
+HISTORY_MARGIN_MS = 60_000  # before an order was stored: clocks differ
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    lane: Lane
+    markets: Markets
+    can: Capabilities
+
+    def instrument(self, symbol: str) -> Instrument:
+        return self.markets.instrument(symbol)
+
+    def size(self, symbol: str) -> Decimal:
+        return self.markets.contract_size(symbol)
+
+    # Reads; each raises ``CallFailed``, or ``Transient`` for an answer that is not one
+
+    def open_orders(self, symbol: str) -> list[Told]:
+        """Everybody's on this account, ours and those a person has placed."""
+        rows = listed(self.lane.ask("fetch_open_orders", symbol), "open orders")
+        return [parse_told(row, self.size(symbol)) for row in rows]
+
+    def find(self, intent: OrderIntent, known: frozenset[str]) -> Told | None:
+        """An order of ours wherever it is: by its name, then open, closed, and among the trades.
+
+        ``None`` when the exchange has answered every question and knows of none. ``known`` are
+        exchange ids of other orders, whose trades need no second look.
+        """
+        found = self._by_name(intent) or self._among_orders(intent)
+        found = found or self._behind_trades(intent, known)
+        return None if found is None else self.completed(found, intent.symbol)
+
+    def completed(self, told: Told, symbol: str) -> Told:
+        """The same order with its fees. Where its trades lag behind it, it stays incomplete."""
+        if told.complete:
+            return told
+        try:
+            trades = self._trades(told, symbol)
+        except CallFailed:
+            return told
+        return with_trades(told, trades, self.size(symbol))
+
+    def refetched(self, told: Told, symbol: str) -> Told:
+        """The same order, asked for again by the exchange's own id."""
+        return parse_told(self.lane.ask("fetch_order", told.exchange_id, symbol), self.size(symbol))
+
+    def _by_name(self, intent: OrderIntent) -> Told | None:
+        known_id = intent.exchange_id or None
+        params = {} if known_id else {"clientOrderId": intent.client_id}
+        try:
+            answer = self.lane.ask("fetch_order", known_id, intent.symbol, params)
+        except CallFailed as failed:
+            # Exchanges that cannot be asked by name refuse the question in words of their own.
+            if failed.fate in (Fate.NOT_FOUND, Fate.UNABLE, Fate.REFUSED):
+                return None
+            raise
+        told = parse_told(answer, self.size(intent.symbol))
+        return told if known_id or told.client_id == intent.client_id else None
+
+    def _among_orders(self, intent: OrderIntent) -> Told | None:
+        since = _since(intent)
+        exchange = self.lane.exchange
+        for method, name in (
+            ("fetch_open_orders", "fetchOpenOrders"),
+            ("fetch_orders", "fetchOrders"),
+            ("fetch_closed_orders", "fetchClosedOrders"),
+            ("fetch_canceled_orders", "fetchCanceledOrders"),
+        ):
+            if exchange.has.get(name) is not True:
+                continue
+            after = None if method == "fetch_open_orders" else since
+            rows = listed(self.lane.ask(method, intent.symbol, after), "orders")
+            for row in rows:
+                if record(row, "order").get("clientOrderId") == intent.client_id:
+                    return parse_told(row, self.size(intent.symbol))
+        return None
+
+    def _behind_trades(self, intent: OrderIntent, known: frozenset[str]) -> Told | None:
+        """A fill that no order we know explains may be of the order that cannot be found."""
+        if self.lane.exchange.has.get("fetchMyTrades") is not True:
+            return None
+        rows = self.lane.ask("fetch_my_trades", intent.symbol, _since(intent))
+        suspects = {
+            str(row["order"])
+            for row in (record(row, "trade") for row in listed(rows, "trades"))
+            if row.get("side") == intent.side.value and row.get("order")
+        }
+        for exchange_id in sorted(suspects - known):
+            answer = self.lane.ask("fetch_order", exchange_id, intent.symbol)
+            told = parse_told(answer, self.size(intent.symbol))
+            if told.client_id == intent.client_id:
+                return told
+        return None
+
+    def _trades(self, told: Told, symbol: str) -> list[Any]:
+        if self.can.order_trades and not self.instrument(symbol).contract:
+            answer = self.lane.ask("fetch_order_trades", told.exchange_id, symbol)
+            return listed(answer, "order's trades")
+        since = None if told.at is None else told.at - HISTORY_MARGIN_MS
+        rows = listed(self.lane.ask("fetch_my_trades", symbol, since), "trades")
+        return [row for row in rows if record(row, "trade").get("order") == told.exchange_id]
+
+
+def _since(intent: OrderIntent) -> int:
+    return intent.created_at * 1000 - HISTORY_MARGIN_MS

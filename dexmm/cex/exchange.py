@@ -1,0 +1,136 @@
+"""ccxt exchanges from the configuration.
+
+An exchange is any of ccxt's ids. Spot has two instances, so that the account and the market are
+read at the same time over two connections; a perpetual has its own. With ``base_url`` every
+address that ccxt could ask is moved to that host, path kept: the paper exchange is then all there
+is. Keys go into the instances and nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from dexmm.cex.capabilities import Capabilities, capabilities
+from dexmm.cex.lane import Ccxt, Lane, Milliseconds, Pause, wall_ms
+from dexmm.config import Exchange
+from dexmm.errors import BadInput
+
+RECV_WINDOW_MS = 5_000  # an order that is later than this never arrives
+MARKET_TYPES = {False: {"spot"}, True: {"swap", "linear", "contract"}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """The lanes to one exchange account."""
+
+    id: str
+    account: str  # exchange and key, as a name without secrets
+    private: Lane  # the spot account
+    public: Lane  # the spot market
+    perpetual: Lane | None
+    can: Capabilities
+    perpetual_can: Capabilities | None
+
+    def lanes(self) -> tuple[Lane, ...]:
+        both = (self.private, self.public)
+        return both if self.perpetual is None else (*both, self.perpetual)
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests so far."""
+        return sum(lane.requests for lane in self.lanes())
+
+
+def connect_exchange(settings: Exchange, now_ms: Milliseconds = wall_ms) -> Connection:
+    """Make the instances. Asks nothing of the exchange yet.
+
+    Raises ``BadInput`` for an id that ccxt does not know, or a test network that does not exist.
+    """
+    private = make(settings, settings.id, contract=False)
+    public = make(settings, settings.id, contract=False)
+    swap = None
+    if settings.perpetual_id is not None and settings.perpetual_symbol is not None:
+        swap = make(settings, settings.perpetual_id, contract=True)
+    pause, secrets = Pause(), secrets_of(settings)
+    return Connection(
+        id=settings.id,
+        account=account_name(settings),
+        private=Lane(private, pause, secrets, now_ms),
+        public=Lane(public, pause, secrets, now_ms),
+        perpetual=Lane(swap, pause, secrets, now_ms) if swap is not None else None,
+        can=capabilities(private, contract=False),
+        perpetual_can=capabilities(swap, contract=True) if swap is not None else None,
+    )
+
+
+def make(settings: Exchange, exchange_id: str, *, contract: bool) -> Ccxt:
+    """One ccxt instance."""
+    import ccxt
+
+    if exchange_id not in ccxt.exchanges:
+        raise BadInput(f"ccxt knows no exchange {exchange_id!r}: check [exchange] id")
+    # ccxt's own class, which from its very first line on leaves numbers as text.
+    kind = type(exchange_id, (getattr(ccxt, exchange_id),), {"number": str})
+    exchange = kind(
+        {
+            "apiKey": _revealed(settings.api_key),
+            "secret": _revealed(settings.secret),
+            "password": _revealed(settings.password),
+            "timeout": settings.timeout_seconds * 1000,
+            "enableRateLimit": settings.base_url is None,  # a paper exchange sets its own limits
+        }
+    )
+    # Neither is needed, and both would ask endpoints that a trading key may not use.
+    exchange.has["fetchCurrencies"] = False
+    exchange.options["fetchMargins"] = False
+    exchange.options["adjustForTimeDifference"] = False  # the lane does it
+    _only_what_is_traded(exchange.options, contract=contract)
+    if "recvWindow" in exchange.options:
+        exchange.options["recvWindow"] = RECV_WINDOW_MS
+    if settings.sandbox:
+        if not capabilities(exchange, contract=contract).sandbox:
+            raise BadInput(
+                f"{exchange_id} has no test network: remove [exchange] sandbox, or use the paper "
+                "exchange"
+            )
+        exchange.set_sandbox_mode(True)
+    if settings.base_url is not None:
+        base = settings.base_url.get_secret_value().rstrip("/")
+        for name, urls in list(exchange.urls.items()):
+            if name in ("api", "apiBackup", "test", "demo"):
+                exchange.urls[name] = _moved(urls, base)
+    return exchange
+
+
+def account_name(settings: Exchange) -> str:
+    """The same for the same key, and nothing that the key could be found from."""
+    key = _revealed(settings.api_key) or ""
+    return f"{settings.id}:{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+
+
+def secrets_of(settings: Exchange) -> tuple[str, ...]:
+    found = (_revealed(s) for s in (settings.api_key, settings.secret, settings.password))
+    return tuple(secret for secret in found if secret)
+
+
+def _revealed(secret: Any) -> str | None:
+    return secret.get_secret_value() if secret is not None else None
+
+
+def _only_what_is_traded(options: dict[str, Any], *, contract: bool) -> None:
+    """One market list instead of three or four, where ccxt offers the choice."""
+    if contract:
+        options["defaultType"] = "swap"
+    fetch = options.get("fetchMarkets")
+    if isinstance(fetch, dict) and "types" in fetch:
+        wanted = [kind for kind in fetch["types"] if kind in MARKET_TYPES[contract]]
+        fetch["types"] = wanted or fetch["types"]
+
+
+def _moved(urls: Any, base: str) -> Any:
+    if isinstance(urls, dict):
+        return {name: _moved(url, base) for name, url in urls.items()}
+    return base + urlsplit(urls).path

@@ -1,0 +1,172 @@
+"""One ccxt instance: one HTTP session, one request at a time, and its errors in our words.
+
+ccxt's classes are used as they are; three small hooks on the instance make their answers fit for
+money:
+
+- a number stays the text that the exchange wrote, in JSON and in order books, where ccxt would
+  make floats whatever its ``number`` is (``exchange.make`` sets that one);
+- an answer that is not whole JSON is an error. ccxt would hand a truncated body on as text, out of
+  which an empty account or an order without an id is then parsed;
+- the status and the headers of every answer are noted, to tell 429 from 503 and to keep to
+  ``Retry-After``.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from dexmm.cex.errors import CallFailed, Fate, judge
+
+Ccxt = Any  # ccxt has no types
+Milliseconds = Callable[[], int]
+
+REST_SECONDS = 10  # after a 429 that does not say how long
+LONGEST_SKEW_MS = 3_600_000
+LONGEST_REST_SECONDS = 3 * 24 * 3600  # the longest ban that Binance hands out
+
+
+def wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Pause:
+    """Until when the exchange wants to hear nothing from us. Shared by all lanes to one host."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._until = 0.0
+
+    def begin(self, seconds: int) -> None:
+        self._until = max(self._until, self._monotonic() + seconds)
+
+    def left(self) -> int:
+        """Seconds, rounded up; 0 when requests are welcome."""
+        left = self._until - self._monotonic()
+        return int(left) + 1 if left > 0 else 0
+
+
+class Lane:
+    def __init__(
+        self,
+        exchange: Ccxt,
+        pause: Pause,
+        secrets: Collection[str] = (),
+        now_ms: Milliseconds = wall_ms,
+    ) -> None:
+        self.exchange = exchange
+        self.now_ms = now_ms
+        self.requests = 0  # HTTP requests, answered or not
+        self._pause = pause
+        self._secrets = tuple(secrets)
+        self._status = 0
+        self._headers: Mapping[str, str] = {}
+        self._lock = threading.Lock()
+        self._install(exchange)
+
+    def __repr__(self) -> str:
+        return f"Lane({self.exchange.id})"
+
+    def read(self, what: str, method: str, *arguments: object) -> Any:
+        """Call a method that changes nothing. Raises ``Transient``, ``Halt`` or ``BadInput``."""
+        try:
+            return self.ask(method, *arguments)
+        except CallFailed as failed:
+            raise failed.as_error(what) from None
+
+    def ask(self, method: str, *arguments: object) -> Any:
+        """As ``read``, but raises ``CallFailed``. Asks once more when only the clock was wrong."""
+        try:
+            return self.call(method, *arguments)
+        except CallFailed as failed:
+            if failed.fate is not Fate.CLOCK:
+                raise
+        self.synchronise()
+        return self.call(method, *arguments)
+
+    def call(self, method: str, *arguments: object) -> Any:
+        """Call once, whatever comes of it. Raises ``CallFailed``."""
+        with self._lock:
+            if left := self._pause.left():
+                raise CallFailed(
+                    Fate.THROTTLED,
+                    f"the exchange asked for a pause, which lasts {left} s more",
+                    retry_after=left,
+                )
+            self._status, self._headers = 0, {}
+            try:
+                return getattr(self.exchange, method)(*arguments)
+            except Exception as error:  # noqa: BLE001 - a body can break ccxt's parsers in any way
+                failed = judge(error, self._status, self._retry_after(), self._secrets)
+            if failed.fate is Fate.THROTTLED:
+                self._pause.begin(failed.retry_after or REST_SECONDS)
+            raise failed from None
+
+    def synchronise(self) -> int:
+        """Measure and set off the difference to the exchange's clock, in ms (ours minus theirs).
+
+        Raises ``CallFailed``, also for a difference that no drifting clock explains.
+        """
+        if not self.exchange.has.get("fetchTime"):
+            return 0
+        before = self.now_ms()
+        server = int(self.call("fetch_time"))
+        skew = (before + self.now_ms()) // 2 - server
+        if abs(skew) > LONGEST_SKEW_MS:
+            raise CallFailed(
+                Fate.CLOCK, f"this machine's clock is {skew // 1000} s ahead of the exchange's"
+            )
+        self.exchange.options["timeDifference"] = skew
+        return skew
+
+    @property
+    def skew_ms(self) -> int:
+        return int(self.exchange.options.get("timeDifference") or 0)
+
+    def server_ms(self) -> int:
+        """The exchange's time, by our clock and the difference last measured."""
+        return self.now_ms() - self.skew_ms
+
+    def _retry_after(self) -> int:
+        text = self._headers.get("Retry-After", "").strip()
+        return min(int(text), LONGEST_REST_SECONDS) if text.isdecimal() else 0
+
+    def _install(self, exchange: Ccxt) -> None:
+        strip, fetch = exchange.on_rest_response, exchange.fetch
+
+        def on_rest_response(code: int, reason: str, *rest: Any) -> str:
+            self._status, self._headers = code, rest[2]
+            body: str = strip(code, reason, *rest)
+            if code < 400:
+                _demand_json(body)
+            return body
+
+        def counted(*arguments: Any, **named: Any) -> Any:
+            self.requests += 1
+            return fetch(*arguments, **named)
+
+        exchange.on_json_response = _loads
+        exchange.parse_order_book_bid_ask = _level  # the one place where ccxt insists on floats
+        exchange.on_rest_response = on_rest_response
+        exchange.fetch = counted
+        exchange.nonce = self.server_ms
+
+
+def _loads(body: str) -> Any:
+    return json.loads(body, parse_float=str)
+
+
+def _level(pair: Any, price: Any = 0, amount: Any = 1, _count: Any = 2) -> list[str]:
+    return [str(pair[price]), str(pair[amount])]
+
+
+def _demand_json(body: str) -> None:
+    import ccxt
+
+    try:
+        json.loads(body)
+    except ValueError:
+        raise ccxt.BadResponse("its answer is not whole JSON") from None

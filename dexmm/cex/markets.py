@@ -1,0 +1,119 @@
+"""Instruments as the exchange states them: steps, minimums, fees. Never configured.
+
+Cached for an hour. An order that is refused for its steps or minimums lets the cache go, so that
+the next look at the exchange has the new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from dexmm.cex.errors import CallFailed, Fate
+from dexmm.cex.lane import Lane
+from dexmm.cex.numbers import EXACT, maybe, number, or_zero, record
+from dexmm.errors import BadInput
+from dexmm.model.venue import Instrument
+
+KEPT_SECONDS = 3600
+ONE = Decimal(1)
+
+
+class Markets:
+    """The markets behind one lane. ``also`` are lanes to the same exchange that share them."""
+
+    def __init__(self, lane: Lane, also: tuple[Lane, ...], clock: Callable[[], int]) -> None:
+        self._lane = lane
+        self._also = also
+        self._clock = clock
+        self._loaded_at: int | None = None
+        self._fees: dict[str, tuple[Decimal, Decimal]] = {}
+
+    @property
+    def fresh(self) -> bool:
+        return self._loaded_at is not None and self._clock() - self._loaded_at < KEPT_SECONDS
+
+    def invalidate(self) -> None:
+        self._loaded_at = None
+
+    def load(self) -> None:
+        """Ask for them when they are absent or old. Raises ``Transient``, ``Halt``."""
+        if self.fresh:
+            return
+        self._lane.read("read the exchange's symbols", "load_markets", True)
+        for lane in self._also:
+            lane.exchange.set_markets_from_exchange(self._lane.exchange)
+        self._fees.clear()
+        self._loaded_at = self._clock()
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Raises ``BadInput`` when the exchange has no such symbol."""
+        self.load()
+        market = self._market(symbol)
+        precision, limits = market["precision"], market["limits"]
+        size = self.contract_size(symbol)
+        maker, taker = self._fee(symbol, market)
+        return Instrument(
+            symbol=symbol,
+            base=str(market["base"]),
+            quote=str(market["quote"]),
+            contract=bool(market.get("contract")),
+            price_step=self._step(precision.get("price"), "price step"),
+            amount_step=EXACT.multiply(self._step(precision.get("amount"), "amount step"), size),
+            amount_min=EXACT.multiply(or_zero(limits["amount"].get("min"), "minimum amount"), size),
+            cost_min=or_zero(limits["cost"].get("min"), "minimum cost"),
+            maker_fee=maker,
+            taker_fee=taker,
+            tradable=market.get("active") is not False,
+        )
+
+    def contract_size(self, symbol: str) -> Decimal:
+        """Base per unit of ccxt's amounts: 1 for spot."""
+        self.load()
+        market = self._market(symbol)
+        return number(market["contractSize"], "contract size") if market.get("contract") else ONE
+
+    def _market(self, symbol: str) -> Mapping[str, Any]:
+        markets = self._lane.exchange.markets or {}
+        if symbol not in markets:
+            raise BadInput(
+                f"{self._lane.exchange.id} does not trade {symbol}: check [exchange] in the "
+                "configuration"
+            )
+        return record(markets[symbol], symbol)
+
+    def _step(self, value: object, what: str) -> Decimal:
+        """ccxt writes precision as a step, as digits after the point, or as significant digits."""
+        import ccxt
+
+        found = number(value, what)
+        if self._lane.exchange.precisionMode == ccxt.DECIMAL_PLACES:
+            return ONE.scaleb(-int(found))
+        return found
+
+    def _fee(self, symbol: str, market: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+        """The account's own fees where they can be asked for, else those of the price list."""
+        if symbol not in self._fees:
+            listed = (
+                maybe(market.get("maker"), "maker fee"),
+                maybe(market.get("taker"), "taker fee"),
+            )
+            self._fees[symbol] = self._own_fee(symbol, listed)
+        return self._fees[symbol]
+
+    def _own_fee(
+        self, symbol: str, listed: tuple[Decimal | None, Decimal | None]
+    ) -> tuple[Decimal, Decimal]:
+        maker, taker = listed
+        if self._lane.exchange.has.get("fetchTradingFee") is True:
+            try:
+                answer = record(self._lane.ask("fetch_trading_fee", symbol), "fees")
+            except CallFailed as failed:
+                if failed.fate is not Fate.UNABLE:  # a test network has no such endpoint
+                    raise failed.as_error(f"read the fees of {symbol}") from None
+                answer = {}
+            own = maybe(answer.get("maker"), "maker fee"), maybe(answer.get("taker"), "taker fee")
+            maker = maker if own[0] is None else own[0]
+            taker = taker if own[1] is None else own[1]
+        return number(maker, "maker fee"), number(taker, "taker fee")

@@ -1,0 +1,325 @@
+"""Orders that happen once.
+
+An intent is stored before anything is sent, and its client order id is what the order is found by
+ever after. ``create_order`` is called once. When its answer is missing, broken or odd (a time-out,
+a dropped connection, truncated JSON, an order without an id), the exchange is asked for the order
+by that id, everywhere it could be. An order that cannot be found has never been accepted only once
+the exchange would refuse it as too late and the balances have not moved as it would have moved
+them: until then it is *pending*, its worst case counts, and the next turn asks again.
+
+Amounts and prices must be on the exchange's steps and over its minimums: an order that is not is
+refused here, not rounded into something that nobody decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from dexmm.cex.desk import Desk
+from dexmm.cex.errors import CallFailed, Fate
+from dexmm.cex.fills import Told, parse_told, settled
+from dexmm.cex.names import client_order_id
+from dexmm.cex.numbers import EXACT, ZERO, on_step, plain
+from dexmm.cex.tally import CANCELLED, Tally
+from dexmm.errors import Halt, Transient
+from dexmm.model.decision import Refusal
+from dexmm.model.order import OrderIntent, OrderKind, OrderLog, OrderStatus
+from dexmm.model.steps import CancelOrder, Outcome, PlaceOrder
+from dexmm.model.venue import Instrument, Side
+
+SUSPECTED_SECONDS = 120  # for which balances can keep an order alive that cannot be found
+GRACE_MS = 1000  # beyond the window in which the exchange accepts an order: clocks differ
+TIMES: dict[OrderKind, dict[str, object]] = {
+    OrderKind.IOC: {"timeInForce": "IOC"},
+    OrderKind.POST_ONLY: {"postOnly": True},
+}
+
+
+@dataclass(slots=True)
+class Moves:
+    """What fills since the last look must have done to balances, by coin or perpetual symbol."""
+
+    by_name: dict[str, Decimal] = field(default_factory=dict)
+
+    def add(self, before: OrderIntent, after: OrderIntent, instrument: Instrument) -> None:
+        if after.filled == before.filled:
+            return  # fees that are told late are in the balances long since
+        sign = 1 if after.side is Side.BUY else -1
+        base = (after.filled - before.filled) * sign
+        if instrument.contract:
+            self._move(instrument.symbol, base)
+            return
+        self._move(instrument.base, base - (after.fee_base - before.fee_base))
+        cost = (after.cost - before.cost) * sign
+        self._move(instrument.quote, -cost - (after.fee_quote - before.fee_quote))
+
+    def _move(self, name: str, amount: Decimal) -> None:
+        if amount:
+            self.by_name[name] = self.by_name.get(name, ZERO) + amount
+
+
+class Orders:
+    """Places and cancels for one account."""
+
+    def __init__(
+        self,
+        account: str,
+        desk_of: Callable[[str], Desk],
+        log: OrderLog,
+        tally: Tally,
+        clock: Callable[[], int],
+        unexplained: Callable[[OrderIntent], bool],
+    ) -> None:
+        """``unexplained``: whether balances have moved as this order, and no other, would have."""
+        self.account = account
+        self._unexplained = unexplained
+        self._suspects: set[str] = set()
+        self.moves = Moves()
+        self._desk_of = desk_of
+        self._log = log
+        self._tally = tally
+        self._clock = clock
+
+    # Placing
+
+    def place(self, step: PlaceOrder) -> Outcome:
+        """Raises ``Halt`` for a key that may not trade, ``Transient`` for a log that is locked."""
+        desk = self._desk_of(step.symbol)
+        instrument = desk.instrument(step.symbol)
+        if refusal := refuse(step, instrument, post_only=desk.can.post_only):
+            return Outcome(step=step.kind, status="refused", detail=refusal.detail, refusal=refusal)
+        intent = self._intent(step)
+        self._log.save_order(intent)
+        self._tally.sent()
+        try:
+            told = self._create(desk, intent)
+        except CallFailed as failed:
+            return self._failed(desk, intent, failed)
+        except Transient as odd:
+            return self._look_up(desk, intent, odd.message)
+        return self._answered(desk, intent, told)
+
+    def _create(self, desk: Desk, intent: OrderIntent) -> Told:
+        """Once. A refusal for the time stamp alone is no acceptance, and is sent again in time."""
+        symbol, size = intent.symbol, desk.size(intent.symbol)
+        params: dict[str, object] = {"clientOrderId": intent.client_id, **TIMES[intent.kind]}
+        if intent.reduce_only and desk.instrument(symbol).contract:
+            params["reduceOnly"] = True
+        answer = desk.lane.ask(
+            "create_order",
+            symbol,
+            "limit",
+            intent.side.value,
+            plain(EXACT.divide(intent.amount, size)),
+            plain(intent.price),
+            params,
+        )
+        return parse_told(answer, size)
+
+    def _answered(self, desk: Desk, intent: OrderIntent, told: Told) -> Outcome:
+        """Complete the answer: an IOC that is not final yet, fills or fees that it left out."""
+        unfinished = intent.kind is OrderKind.IOC and not (told.status and told.status.final)
+        try:
+            if unfinished or told.status is None or told.filled is None:
+                told = desk.refetched(told, intent.symbol)
+            told = desk.completed(told, intent.symbol)
+        except (CallFailed, Transient):
+            known = replace(intent, exchange_id=told.exchange_id, status=OrderStatus.OPEN)
+            return self._outcome("place_order", self.record(intent, known))
+        return self._outcome("place_order", self.learn(desk, intent, told))
+
+    def _failed(self, desk: Desk, intent: OrderIntent, failed: CallFailed) -> Outcome:
+        if not failed.fate.happened_not:
+            return self._look_up(desk, intent, failed.reason)
+        rejected = self.reject(intent, failed.reason)
+        if failed.filters:
+            desk.markets.invalidate()  # its steps, minimums or status may have changed
+        if failed.fate is Fate.DENIED:
+            raise Halt(
+                f"the exchange refused an order in {intent.symbol}: {failed.reason}; check the "
+                "API key and its permissions"
+            )
+        return self._outcome("place_order", rejected)
+
+    def _look_up(self, desk: Desk, intent: OrderIntent, why: str) -> Outcome:
+        try:
+            outcome = self._outcome("place_order", self.resolve(intent))
+        except Transient as error:
+            detail = f"{why}; {error.message}"
+            return Outcome(step="place_order", status="pending", detail=detail, order=intent)
+        if outcome.status != "pending":
+            return outcome
+        return replace(outcome, detail=f"{why}; {outcome.detail}")
+
+    def _intent(self, step: PlaceOrder) -> OrderIntent:
+        now = self._clock()
+        earlier = [o for o in self._log.orders_since(self.account, now) if o.created_at == now]
+        nameless = OrderIntent(
+            client_id="",
+            account=self.account,
+            symbol=step.symbol,
+            side=step.side,
+            kind=step.order,
+            purpose=step.purpose,
+            amount=step.amount,
+            price=step.price,
+            reduce_only=step.reduce_only,
+            created_at=now,
+        )
+        return replace(nameless, client_id=client_order_id(nameless, len(earlier)))
+
+    # What became of an order
+
+    def resolve(self, intent: OrderIntent) -> OrderIntent:
+        """Ask the exchange what became of an order, and store it.
+
+        It comes back unchanged while it can still arrive. Raises ``Transient`` when the exchange
+        does not answer, ``Halt`` when it does not let us ask.
+        """
+        desk = self._desk_of(intent.symbol)
+        try:
+            told = desk.find(intent, self._known_ids(intent))
+        except CallFailed as failed:
+            raise failed.as_error(f"look up order {intent.client_id}") from None
+        if told is not None:
+            return self.learn(desk, intent, told)
+        suspected = self._is_suspected(intent)  # each time: balances move between two looks
+        if suspected or not self.too_late(intent):
+            return intent
+        if intent.exchange_id:  # the exchange had it, and has forgotten it: what we know stays
+            forgotten = replace(intent, status=OrderStatus.CLOSED, detail="no longer known")
+            return self.record(intent, forgotten)
+        return self.reject(intent, "it never reached the exchange")
+
+    def learn(self, desk: Desk, intent: OrderIntent, told: Told) -> OrderIntent:
+        """Store what the exchange told about an order of ours.
+
+        A final order whose fees have not been told yet stays open in the log until they have, or
+        until nobody can still expect them.
+        """
+        known = settled(intent, told, desk.instrument(intent.symbol))
+        if known.status.final and not told.complete and not self.too_late(intent):
+            known = replace(known, status=OrderStatus.OPEN)
+        return self.record(intent, known)
+
+    def record(self, before: OrderIntent, after: OrderIntent) -> OrderIntent:
+        if after != before:
+            self._log.save_order(after)
+            self.moves.add(before, after, self._desk_of(after.symbol).instrument(after.symbol))
+        return after
+
+    def reject(self, intent: OrderIntent, reason: str) -> OrderIntent:
+        return self.record(intent, replace(intent, status=OrderStatus.REJECTED, detail=reason))
+
+    def too_late(self, intent: OrderIntent) -> bool:
+        """Whether the exchange would refuse the order by now, had it not arrived before."""
+        window = self._desk_of(intent.symbol).can.order_window_ms + GRACE_MS
+        return (self._clock() - intent.created_at) * 1000 > window
+
+    def _is_suspected(self, intent: OrderIntent) -> bool:
+        """The last resort: the exchange denies the order, but the balances may tell of it."""
+        if self._clock() - intent.created_at > SUSPECTED_SECONDS:
+            return False
+        if intent.client_id not in self._suspects and self._unexplained(intent):
+            self._suspects.add(intent.client_id)
+        return intent.client_id in self._suspects
+
+    def _known_ids(self, intent: OrderIntent) -> frozenset[str]:
+        logged = self._log.orders_since(self.account, intent.created_at - 60)
+        return frozenset(o.exchange_id for o in logged if o.exchange_id)
+
+    # Cancelling
+
+    def cancel(self, step: CancelOrder) -> Outcome:
+        """Fills that came first are counted. Harmless for an order that has ended already."""
+        stored = self._stored(step.client_id)
+        if stored is None:
+            detail = f"order {step.client_id} has ended already"
+            return Outcome(step=step.kind, status="done", detail=detail)
+        return self._outcome(step.kind, self.end(stored))
+
+    def end(self, intent: OrderIntent) -> OrderIntent:
+        """Cancel one order, whatever is known of it; gives what is known afterwards.
+
+        Raises ``Halt`` for a key that may not, ``Transient`` when that cannot be found out.
+        """
+        desk = self._desk_of(intent.symbol)
+        known_id = intent.exchange_id or None
+        params = {} if known_id else {"clientOrderId": intent.client_id}
+        reason = ""
+        try:
+            desk.lane.ask("cancel_order", known_id, intent.symbol, params)
+            self._tally.cancelled()
+            marked = replace(intent, detail=CANCELLED)
+        except CallFailed as failed:
+            if failed.fate is Fate.DENIED:
+                raise failed.as_error(f"cancel order {intent.client_id}") from None
+            reason, marked = failed.reason, intent
+        after = self.resolve(marked)
+        if reason and not after.status.final and after.status is not OrderStatus.INTENDED:
+            raise Transient(f"cannot cancel order {intent.client_id}: {reason}")
+        return self._unmarked(after)
+
+    def _unmarked(self, order: OrderIntent) -> OrderIntent:
+        """Filled whole after all: then it was not cancelled."""
+        if order.detail == CANCELLED and order.filled >= order.amount:
+            return self.record(order, replace(order, detail=""))
+        return order
+
+    def _stored(self, client_id: str) -> OrderIntent | None:
+        for order in self._log.open_orders(self.account):
+            if order.client_id == client_id:
+                return order
+        return None
+
+    def _outcome(self, step: str, order: OrderIntent) -> Outcome:
+        if order.status is OrderStatus.REJECTED:
+            return Outcome(step=step, status="failed", detail=order.detail, order=order)
+        unsure = order.status is OrderStatus.INTENDED or (
+            order.kind is OrderKind.IOC and not order.status.final
+        )
+        if step == "cancel_order":
+            unsure = not order.status.final
+        if unsure:
+            detail = f"order {order.client_id} is not known to have ended yet"
+            return Outcome(step=step, status="pending", detail=detail, order=order)
+        return Outcome(step=step, status="done", detail=order.detail, order=order)
+
+
+def refuse(step: PlaceOrder, instrument: Instrument, *, post_only: bool) -> Refusal | None:
+    """Why the exchange would not take this order, as far as its own rules tell."""
+    symbol = instrument.symbol
+    cost = EXACT.multiply(step.amount, step.price)
+    for rule, holds, detail in (
+        ("symbol_suspended", instrument.tradable, f"{symbol} is suspended"),
+        (
+            "post_only",
+            step.order is not OrderKind.POST_ONLY or post_only,
+            "the exchange has no post-only orders",
+        ),
+        (
+            "exchange_step",
+            step.price > 0 and on_step(step.price, instrument.price_step),
+            f"price {plain(step.price)} is not on the step {plain(instrument.price_step)}",
+        ),
+        (
+            "exchange_step",
+            step.amount > 0 and on_step(step.amount, instrument.amount_step),
+            f"amount {plain(step.amount)} is not on the step {plain(instrument.amount_step)}",
+        ),
+        (
+            "exchange_minimum",
+            step.amount >= instrument.amount_min,
+            f"amount {plain(step.amount)} is below the minimum {plain(instrument.amount_min)}",
+        ),
+        (
+            "exchange_minimum",
+            cost >= instrument.cost_min or step.reduce_only,
+            f"{plain(cost)} {instrument.quote} is below the minimum {plain(instrument.cost_min)}",
+        ),
+    ):
+        if not holds:
+            return Refusal(rule=rule, detail=f"{symbol}: {detail}")
+    return None

@@ -1,0 +1,77 @@
+"""The perpetual: looked at when it is held, or may be what the hedge needs next.
+
+Between two looks a flat account stays as it was last seen: only our own orders change it, and an
+order in it is a reason to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+from dexmm.cex.accounts import read_perpetual
+from dexmm.cex.books import Books
+from dexmm.cex.desk import Desk
+from dexmm.cex.numbers import number, record
+from dexmm.cex.orders import Moves
+from dexmm.cex.reconcile import Reconciler
+from dexmm.model.venue import Book, Perpetual
+
+
+class SwapWatch:
+    """``shared``: one account holds spot balances and is the margin too."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        symbol: str,
+        reconciler: Reconciler,
+        now_ms: Callable[[], int],
+        *,
+        shared: bool,
+    ) -> None:
+        self.desk = desk
+        self.symbol = symbol
+        self.position: Perpetual | None = None  # as it was last seen
+        self._reconciler = reconciler
+        self._books = Books()
+        self._now_ms = now_ms
+        self._shared = shared
+        self._leverage: Decimal | None = None
+
+    def is_near(self, base_free: Decimal | None, slice_base: Decimal, moves: Moves) -> bool:
+        """Held, traded since the last look, ordered, or next in line: spot base has run low."""
+        if self.position is None or self.position.base or self.symbol in moves.by_name:
+            return True
+        low = base_free is not None and base_free < slice_base
+        return low or bool(self._reconciler.stored(self.symbol))
+
+    def look(self, *, reconcile: bool) -> tuple[Book, Perpetual]:
+        """Book, position, margin and funding; open orders when asked or when there are some."""
+        if reconcile or self._reconciler.stored(self.symbol):
+            self._reconciler.reconcile(self.symbol)
+        if reconcile or self._leverage is None:
+            self._leverage = self._read_leverage()
+        book = self._books.read(self.desk.lane, self.symbol, self._now_ms())
+        position = read_perpetual(
+            self.desk.lane,
+            self.desk.instrument(self.symbol),
+            self.desk.size(self.symbol),
+            shared=self._shared,
+        )
+        return book, replace(position, leverage=self._leverage or position.leverage)
+
+    def forget_leverage(self) -> None:
+        self._leverage = None
+
+    def _read_leverage(self) -> Decimal | None:
+        """The symbol's setting; ``None`` where it is told with the position only."""
+        lane = self.desk.lane
+        if not lane.exchange.has.get("fetchLeverage"):
+            return None
+        answer = record(
+            lane.read(f"read the leverage of {self.symbol}", "fetch_leverage", self.symbol),
+            "leverage",
+        )
+        return number(answer.get("shortLeverage"), "leverage")

@@ -1,0 +1,114 @@
+"""Several markets in one file: each is a whole configuration of its own.
+
+A file has one ``[market]``, or a list of ``[[market]]``. Everything outside the list is shared;
+a market of the list may carry sections of its own (``[market.strategy]``), whose settings win
+over the shared ones. So a turn, its journal line and its fingerprint never know of other markets:
+only the wallet, the exchange account, the lease and the HALT flag are the same for all.
+
+    [[market]]                  [[market]]
+    name = "usdt"               name = "usdc"
+    pool = "0x7Cb8..."          pool = "0x5aE1..."
+    base = "0x4580..."          base = "0x4580..."
+    budget = 60000              budget = 40000
+    [market.exchange]           [market.strategy]
+    symbol = "PAXG/USDT"        band_high = 0.45
+
+How the shared wallet is divided between them is in ``strategy.portions``. Markets that share a
+base share one exposure, so each one's target must lie inside the band of every other: otherwise
+one would buy for ever what the other sells.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+from dexmm.config import SECTIONS, Config, parse_config
+from dexmm.errors import BadInput
+from dexmm.settings import Settings, read_settings
+
+SHARED = frozenset({"network", "wallet", "loop", "market"})  # never a market's own
+
+
+def load_markets(path: Path, environment: Mapping[str, str] | None = None) -> tuple[Config, ...]:
+    """Every market of a configuration file, in its order; at least one.
+
+    Raises ``BadInput`` as ``load_config``, and when the markets contradict each other.
+    """
+    settings = read_settings(path, environment, SECTIONS)
+    listed = settings.values.get("market")
+    if not isinstance(listed, list):
+        config = parse_config(settings.values, path.parent, str(path), settings.overrides)
+        return (_with_limit(config, Decimal(1)),)
+    if not listed:
+        raise BadInput(f"{path}: market is empty: write a [[market]] for each pool")
+    configs = tuple(
+        _one(settings, table, number, path) for number, table in enumerate(listed, start=1)
+    )
+    _refuse_contradictions(configs, path)
+    total = sum((config.market.weight for config in configs), Decimal(0))
+    return tuple(_with_limit(config, config.market.weight / total) for config in configs)
+
+
+def choose(configs: Sequence[Config], name: str | None, path: Path) -> Config:
+    """The market of that name; without a name there must be only one. Raises ``BadInput``."""
+    names = [config.market.name for config in configs]
+    if name is None and len(configs) > 1:
+        raise BadInput(f"{path} has several markets: say --market {' or '.join(names)}")
+    for config in configs:
+        if name in (None, config.market.name):
+            return config
+    raise BadInput(f"{path} has no market {name!r}: choose {' or '.join(names)}")
+
+
+def _one(settings: Settings, table: object, number: int, path: Path) -> Config:
+    where = f"{path}, [[market]] {number}"
+    if not isinstance(table, dict):
+        raise BadInput(f"{where} must be a table of settings")
+    own = {key: value for key, value in table.items() if key in SECTIONS}
+    for section, value in own.items():
+        if section in SHARED or not isinstance(value, dict):
+            raise BadInput(f"{where}: {section} is shared by all markets and cannot be its own")
+    values: dict[str, Any] = dict(settings.values)
+    for section, value in own.items():
+        shared = values.get(section, {})
+        values[section] = {**shared, **value} if isinstance(shared, dict) else shared
+    market = {key: value for key, value in table.items() if key not in own}
+    values["market"] = {"name": f"market{number}", **market}
+    return parse_config(values, path.parent, where, settings.overrides)
+
+
+def _with_limit(config: Config, part: Decimal) -> Config:
+    """The wallet's capital limit as this market's budget, by weight."""
+    limit = config.wallet.capital_limit
+    if limit is None:
+        return config
+    budget = min(config.market.budget or limit * part, limit * part)
+    market = config.market.model_copy(update={"budget": budget})
+    return config.model_copy(update={"market": market})
+
+
+def _refuse_contradictions(configs: tuple[Config, ...], path: Path) -> None:
+    for what, found in (
+        ("name", [config.market.name for config in configs]),
+        ("pool", [config.market.pool for config in configs]),
+        ("exchange symbol", [c.exchange.symbol for c in configs if c.exchange]),
+        ("perpetual", [c.exchange.perpetual_symbol for c in configs if c.exchange]),
+    ):
+        twice = [value for value, count in Counter(found).items() if count > 1 and value]
+        if twice:
+            raise BadInput(f"{path}: two markets have the {what} {twice[0]}: give each its own")
+    for one, other in permutations(configs, 2):
+        band = other.strategy
+        if one.market.base != other.market.base:
+            continue
+        if not band.band_low < one.strategy.target < band.band_high:
+            raise BadInput(
+                f"{path}: the target {one.strategy.target} of {one.market.name} lies outside the "
+                f"band {band.band_low} to {band.band_high} of {other.market.name}: they share one "
+                "wallet, and one would sell what the other buys"
+            )

@@ -1,0 +1,72 @@
+"""An order we mean to place exactly once, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from dexmm.model.venue import Side
+
+
+class OrderKind(StrEnum):
+    IOC = "ioc"  # limit, fills now what it can, the rest is cancelled
+    POST_ONLY = "post_only"  # limit, rests or is refused, never takes
+
+
+class Purpose(StrEnum):
+    HEDGE = "hedge"
+    QUOTE = "quote"
+    SLICE = "slice"  # the stop-loss sells down
+    TRIANGLE = "triangle"
+    UNWIND = "unwind"  # of a triangle that filled in part
+    EXIT = "exit"  # withdraw closes the perpetual
+
+
+class OrderStatus(StrEnum):
+    INTENDED = "intended"  # stored, perhaps sent; nobody knows yet
+    OPEN = "open"  # the exchange has it in its book
+    CLOSED = "closed"  # filled, cancelled or expired, in whole or in part
+    REJECTED = "rejected"  # the exchange has never had it
+
+    @property
+    def final(self) -> bool:
+        return self in {OrderStatus.CLOSED, OrderStatus.REJECTED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderIntent:
+    """Stored before anything is sent. ``client_id`` is what the order is found by, ever after."""
+
+    client_id: str
+    account: str  # exchange and key, as a name without secrets
+    symbol: str
+    side: Side
+    kind: OrderKind
+    purpose: Purpose
+    amount: Decimal
+    price: Decimal
+    reduce_only: bool
+    created_at: int  # timestamp, seconds
+    status: OrderStatus = OrderStatus.INTENDED
+    exchange_id: str = ""
+    filled: Decimal = Decimal(0)  # base
+    cost: Decimal = Decimal(0)  # quote
+    fee_base: Decimal = Decimal(0)
+    fee_quote: Decimal = Decimal(0)
+    fee_other: tuple[tuple[str, Decimal], ...] = ()  # in third coins
+    detail: str = ""  # why it was rejected or ended short
+
+
+class OrderLog(Protocol):
+    """Where order intents live; ``store`` implements it."""
+
+    def open_orders(self, account: str) -> tuple[OrderIntent, ...]:
+        """Those whose status is not final, oldest first."""
+
+    def save_order(self, order: OrderIntent) -> None:
+        """Insert or replace by client id, durably."""
+
+    def orders_since(self, account: str, since: int) -> tuple[OrderIntent, ...]:
+        """Every order created at or after ``since``, oldest first."""

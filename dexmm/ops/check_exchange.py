@@ -1,0 +1,159 @@
+"""Whether the exchange side can work: keys, permissions, symbols, fees, clocks, volume.
+
+Everything here reads; nothing is ordered. What ccxt cannot ask of an exchange is said, not guessed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+
+from dexmm.cex.accounts import read_balances
+from dexmm.cex.capabilities import Capabilities
+from dexmm.cex.errors import CallFailed
+from dexmm.cex.exchange import Connection, connect_exchange
+from dexmm.cex.lane import Lane
+from dexmm.cex.markets import Markets
+from dexmm.cex.numbers import maybe, plain, record
+from dexmm.cex.permissions import read_permissions
+from dexmm.config import Config, Exchange
+from dexmm.errors import DexmmError
+from dexmm.model.venue import Instrument
+from dexmm.ops.checks import Check, fail, failed_by, ok, warn
+
+THIN = 100  # slices of a hedge that a day's volume should have at least
+
+
+def exchange(config: Config) -> Iterator[Check]:
+    """Nothing at all without an ``[exchange]`` section."""
+    settings = config.exchange
+    if settings is None:
+        return
+    try:
+        connection = connect_exchange(settings)
+        yield _abilities(settings.id, connection.can, quotes=config.quotes.enabled)
+        yield _clock(connection, settings)
+        yield _account(connection)
+        yield _permissions(connection.private)
+        yield from _symbols(connection, config, settings)
+    except DexmmError as error:
+        yield failed_by("exchange", error)
+
+
+def _abilities(exchange_id: str, can: Capabilities, *, quotes: bool) -> Check:
+    if missing := can.missing(quotes=quotes):
+        return fail(
+            "exchange",
+            f"{exchange_id} has no {' and no '.join(missing)}",
+            "use another exchange in [exchange] id",
+        )
+    if not can.dead_mans_switch:
+        return ok(
+            "exchange",
+            f"{exchange_id}; it has no dead-man's switch, so orders that rest outlive a crash "
+            "until the next start",
+        )
+    return ok("exchange", f"{exchange_id}, with a dead-man's switch")
+
+
+def _clock(connection: Connection, settings: Exchange) -> Check:
+    try:
+        skew = connection.private.synchronise()
+    except CallFailed as failed:
+        raise failed.as_error("read the exchange's clock") from None
+    limit = settings.max_clock_skew_ms
+    if abs(skew) > limit:
+        return warn(
+            "exchange clock",
+            f"this machine is {skew} ms ahead of the exchange; {limit} ms are allowed",
+            "let NTP set the machine's clock",
+        )
+    return ok("exchange clock", f"{skew} ms ahead of the exchange's")
+
+
+def _account(connection: Connection) -> Check:
+    held = read_balances(connection.private)
+    shown = ", ".join(f"{plain(b.total)} {b.coin}" for b in held) or "nothing"
+    return ok("exchange account", f"the key works; it holds {shown}")
+
+
+def _permissions(lane: Lane) -> Check:
+    name = "exchange key"
+    may = read_permissions(lane)
+    if may is None:
+        return warn(
+            name,
+            "the exchange cannot be asked what the key may do",
+            "make sure on its web page that the key may trade and may NOT withdraw",
+        )
+    if may.withdraw:
+        return warn(
+            name,
+            "THE KEY MAY WITHDRAW: whoever gets hold of it can take everything",
+            "make a key without the right to withdraw; dexmm never needs it",
+        )
+    if not may.trade:
+        return fail(name, "the key may not trade", "allow it spot trading on the exchange's page")
+    if not may.bound_to_addresses:
+        return warn(
+            name, "the key works from everywhere", "restrict it to this machine's IP address"
+        )
+    return ok(name, "may trade, may not withdraw, and works from listed addresses only")
+
+
+def _symbols(connection: Connection, config: Config, settings: Exchange) -> Iterator[Check]:
+    spot = Markets(connection.private, (), _now)
+    yield from _symbol(connection.private, spot, settings.symbol, config)
+    for leg in settings.triangle:
+        yield from _symbol(connection.private, spot, leg, config)
+    if connection.perpetual is not None and settings.perpetual_symbol is not None:
+        swap = Markets(connection.perpetual, (), _now)
+        yield from _symbol(connection.perpetual, swap, settings.perpetual_symbol, config)
+
+
+def _symbol(lane: Lane, markets: Markets, symbol: str, config: Config) -> Iterator[Check]:
+    try:
+        instrument = markets.instrument(symbol)
+    except DexmmError as error:
+        yield failed_by(symbol, error)
+        return
+    if not instrument.tradable:
+        yield fail(symbol, "is suspended", "wait, or choose another symbol", exit_code=5)
+    else:
+        yield ok(symbol, _terms(instrument))
+    if config.exchange is not None and symbol not in config.exchange.triangle:
+        yield _volume(lane, instrument, config.hedge.max_order_base)
+
+
+def _terms(instrument: Instrument) -> str:
+    return (
+        f"price step {plain(instrument.price_step)}, amount step {plain(instrument.amount_step)}, "
+        f"at least {plain(instrument.amount_min)} {instrument.base} and "
+        f"{plain(instrument.cost_min)} {instrument.quote}, fees {_bp(instrument.maker_fee)} bp "
+        f"maker and {_bp(instrument.taker_fee)} bp taker"
+    )
+
+
+def _bp(fee: Decimal) -> str:
+    return plain(fee * 10_000)
+
+
+def _volume(lane: Lane, instrument: Instrument, slice_base: Decimal) -> Check:
+    symbol, name = instrument.symbol, f"{instrument.symbol} volume"
+    ticker = record(lane.read(f"read the volume of {symbol}", "fetch_ticker", symbol), "ticker")
+    volume = maybe(ticker.get("baseVolume"), "volume")
+    if volume is None:
+        return warn(name, "the exchange does not tell it")
+    told = f"{plain(volume)} {instrument.base} in 24 hours"
+    if volume < THIN * slice_base:
+        return warn(
+            name,
+            f"{told}: thin for slices of {plain(slice_base)}",
+            "lower hedge.max_order_base",
+        )
+    return ok(name, told)
+
+
+def _now() -> int:
+    return int(time.time())

@@ -1,0 +1,237 @@
+"""hedge: trade on the exchange what ranges cannot bring back.
+
+A hedge begins when the share s leaves the hard band [lo - tol, hi + tol], or while it is outside
+[lo, hi] and what is held cannot bring it back within the recovery horizon H: not even a price run
+of one standard deviation, sigma sqrt(H), in the direction in which the ranges correct would. It
+ends at its goal, the target t or (``to = "bound"``) the edge of the band that was left:
+
+    gap = base - t NAV / P       base to sell; negative: to buy. Trading at P leaves NAV as it is.
+
+One slice a turn, min(gap, max_order_base), down to the exchange's step, so that no slice goes past
+the goal. Each turn measures the gap afresh from balances: fills and their fees, in whatever coin,
+are in it. What is left under the exchange's minimum is carried: it stays in the inventory, the
+next hedge finds it in its gap, and nothing is sent that would be refused.
+
+    selling   close a perpetual long, then sell spot gold, then open a perpetual short
+    buying    close a perpetual short, then buy spot
+
+A short may be worth at most leverage * (margin + unrealised). Of the ways there are to trade spot
+(``routes.py``) the cheapest is taken, and the comparison is kept. An order that rests is left
+alone until ``maker_timeout_seconds``; then it is taken out, so that its fills count, and the next
+slice takes. While a fate is unknown, or a guard doubts the price, nothing new is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dexmm.config import Config
+from dexmm.model.memory import Memory
+from dexmm.model.venue import Book, Instrument, RestingOrder, Side, VenueView
+from dexmm.strategy.advance import outside_band
+from dexmm.strategy.fair import MILLISECONDS, age_of
+from dexmm.strategy.grid import least_amount, limit_price
+from dexmm.strategy.look import Look
+from dexmm.strategy.precise import BP, HOUR
+from dexmm.strategy.routes import maker_price, taker_limit
+from dexmm.strategy.triggers import share_at
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One account that a side can be traded in, and how much of it."""
+
+    instrument: Instrument
+    book: Book
+    side: Side
+    most: Decimal  # base
+    reduce_only: bool
+    limit: Decimal  # the worst price a taker accepts
+
+    @property
+    def least(self) -> Decimal:
+        return least_amount(self.instrument, self.limit)
+
+
+def goal_share(share: Decimal, config: Config) -> Decimal:
+    """Where a hedge of this share leads; the share itself where nothing is to be done."""
+    settings = config.strategy
+    if config.hedge.to == "target":
+        return settings.target
+    return min(max(share, settings.band_low), settings.band_high)
+
+
+def gap_of(seen: Look) -> Decimal:
+    """Base to sell (negative: to buy) until the goal."""
+    return seen.inventory.excess(goal_share(seen.inventory.share, seen.config))
+
+
+def side_of(gap: Decimal) -> Side:
+    return Side.SELL if gap > 0 else Side.BUY
+
+
+def under_way(seen: Look) -> Side | None:
+    """The side of a hedge that begins now or goes on; None when there is none."""
+    if not may_hedge(seen) or not seen.inventory.nav > 0:
+        return None
+    gap = gap_of(seen)
+    if not gap:
+        return None
+    side = side_of(gap)
+    if seen.known.hedging is side or _begins(seen):
+        return side
+    return None
+
+
+def may_hedge(seen: Look) -> bool:
+    """``hold`` never touches the inventory."""
+    return (
+        seen.snapshot.venue is not None
+        and seen.config.exchange is not None
+        and seen.config.hedge.enabled
+        and seen.settings.name != "hold"
+    )
+
+
+def _begins(seen: Look) -> bool:
+    share, settings = seen.inventory.share, seen.settings
+    if outside_band(share, settings, settings.band_tolerance):
+        return True
+    return outside_band(share, settings, ZERO) and not recovers(seen)
+
+
+def recovers(seen: Look) -> bool:
+    """Whether a run of one standard deviation would let the ranges bring the share back."""
+    settings, since = seen.settings, seen.known.band_since
+    horizon = settings.recovery_hours * HOUR
+    if not seen.held or (since is not None and seen.now - since >= horizon):
+        return False
+    half_run = (seen.sigma * horizon.sqrt() / 2).exp()  # of the root of the price
+    selling = seen.inventory.share > settings.band_high
+    s = seen.s * half_run if selling else seen.s / half_run
+    return not outside_band(share_at(seen, s), settings, ZERO)
+
+
+def legs(
+    venue: VenueView, side: Side, config: Config, resting: tuple[RestingOrder, ...]
+) -> tuple[Leg, ...]:
+    """Where ``side`` can be traded now, in the order of use.
+
+    ``resting`` are orders of ours that will have been taken out first: what they lock is free.
+    """
+    close = _perpetual(venue, side, config, closing=True)
+    spot = _spot(venue, side, config, resting)
+    short = _perpetual(venue, side, config, closing=False) if side is Side.SELL else None
+    return tuple(leg for leg in (close, spot, short) if leg is not None)
+
+
+def _spot(
+    venue: VenueView, side: Side, config: Config, resting: tuple[RestingOrder, ...]
+) -> Leg | None:
+    limit = taker_limit(venue.spot_book, venue.spot, side, config.hedge)
+    if limit is None or limit <= 0:
+        return None
+    most = free_base(venue, resting)
+    if side is Side.BUY:
+        most = free_quote(venue, resting) / (limit * (1 + venue.spot.taker_fee))
+    return Leg(
+        instrument=venue.spot,
+        book=venue.spot_book,
+        side=side,
+        most=most,
+        reduce_only=False,
+        limit=limit,
+    )
+
+
+def free_base(venue: VenueView, resting: tuple[RestingOrder, ...]) -> Decimal:
+    """Spot base, with what these orders of ours lock."""
+    locked = (
+        o.amount - o.filled
+        for o in resting
+        if o.side is Side.SELL and o.symbol == venue.spot.symbol
+    )
+    return venue.balance(venue.spot.base).free + sum(locked, ZERO)
+
+
+def free_quote(venue: VenueView, resting: tuple[RestingOrder, ...]) -> Decimal:
+    """Spot quote, with what these orders of ours lock."""
+    locked = (
+        (o.amount - o.filled) * o.price
+        for o in resting
+        if o.side is Side.BUY and o.symbol == venue.spot.symbol
+    )
+    return venue.balance(venue.spot.quote).free + sum(locked, ZERO)
+
+
+def _perpetual(venue: VenueView, side: Side, config: Config, *, closing: bool) -> Leg | None:
+    instrument, book, position = venue.perpetual, venue.perpetual_book, venue.position
+    if instrument is None or book is None or position is None or not _sound(venue, book, config):
+        return None
+    limit = taker_limit(book, instrument, side, config.hedge)
+    if limit is None or limit <= 0 or not instrument.tradable:
+        return None
+    against = -position.base if side is Side.BUY else position.base
+    most = against if closing else short_room(venue, limit, config.hedge.leverage)
+    if most <= 0 or (not closing and position.base > 0):
+        return None
+    return Leg(
+        instrument=instrument, book=book, side=side, most=most, reduce_only=closing, limit=limit
+    )
+
+
+def _sound(venue: VenueView, book: Book, config: Config) -> bool:
+    """The perpetual's book is fresh, whole, and near the spot's."""
+    if config.exchange is None or book.mid is None or venue.spot_book.mid is None:
+        return False
+    off = abs(book.mid / venue.spot_book.mid - 1) * BP
+    return (
+        age_of(book, venue) <= config.exchange.max_ticker_age_seconds
+        and off <= config.exchange.max_spread_bp
+    )
+
+
+def short_room(venue: VenueView, price: Decimal, leverage: Decimal) -> Decimal:
+    """Base that may still be sold short; negative where there is too much already."""
+    position = venue.position
+    if position is None:
+        return ZERO
+    mark = max(price, position.mark_price)
+    fee = venue.perpetual.taker_fee if venue.perpetual else ZERO
+    equity = position.margin + position.unrealised
+    return leverage * equity / (mark * (1 + leverage * fee)) + min(position.base, ZERO)
+
+
+def first_leg(found: tuple[Leg, ...], gap: Decimal) -> Leg | None:
+    """The first one in which some of the gap (positive) can be traded."""
+    for leg in found:
+        if min(gap, leg.most) >= leg.least:
+            return leg
+    return None
+
+
+def least_of(venue: VenueView, side: Side, config: Config) -> Decimal:
+    """The smallest gap worth an order: what the spot market takes."""
+    price = taker_limit(venue.spot_book, venue.spot, side, config.hedge)
+    return least_amount(venue.spot, price) if price else ZERO
+
+
+def resting_hedge(venue: VenueView, memory: Memory) -> RestingOrder | None:
+    """The hedge of ours that rests in the book, if it is still there."""
+    for order in venue.resting:
+        if order.ours and memory.hedge_order and order.client_id == memory.hedge_order:
+            return order
+    return None
+
+
+def timed_out(order: RestingOrder, venue: VenueView, config: Config) -> bool:
+    return venue.at - order.at >= config.hedge.maker_timeout_seconds * MILLISECONDS
+
+
+def resting_price(leg: Leg) -> Decimal | None:
+    """Where a patient order rests, on the grid."""
+    price = maker_price(leg.book, leg.side)
+    return None if price is None else limit_price(leg.instrument, leg.side, price)

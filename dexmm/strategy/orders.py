@@ -1,0 +1,105 @@
+"""plan_orders: the difference between what rests in the books and what should, as steps.
+
+    cancel      every order of ours that nothing wants any more, first: it may face what follows
+    leverage    before a short is opened
+    trades      those that do not rest already
+    quotes      likewise
+
+Orders that are not ours are left alone. An order that rests serves a target of its symbol, side,
+price and what is left of its amount, exactly: what stays was named by the decision as it rests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from decimal import Decimal
+
+from dexmm.config import Config
+from dexmm.model.decision import TargetQuote, TargetTrade
+from dexmm.model.order import OrderKind, Purpose
+from dexmm.model.steps import CancelOrder, CexStep, PlaceOrder, SetLeverage
+from dexmm.model.venue import RestingOrder, Side, VenueView
+from dexmm.strategy.precise import precise
+
+Key = tuple[str, Side, Decimal, Decimal]
+
+
+@precise
+def plan_orders(
+    venue: VenueView,
+    trades: tuple[TargetTrade, ...],
+    quotes: tuple[TargetQuote, ...],
+    config: Config,
+    leave: Collection[str] = (),
+) -> tuple[CexStep, ...]:
+    """Empty when everything rests as it should. ``leave`` names client ids to leave alone."""
+    ours = [order for order in venue.resting if order.ours and order.client_id not in leave]
+    free: dict[Key, list[RestingOrder]] = {}
+    for order in ours:
+        left = order.amount - order.filled
+        free.setdefault((order.symbol, order.side, order.price, left), []).append(order)
+    new_trades = tuple(trade for trade in trades if not _rests(trade, free))
+    new_quotes = tuple(quote for quote in quotes if not _serves(quote, free))
+    unwanted = {order.client_id for orders in free.values() for order in orders}
+    return (
+        *(
+            CancelOrder(symbol=order.symbol, client_id=order.client_id)
+            for order in ours
+            if order.client_id in unwanted
+        ),
+        *_leverage(venue, new_trades, config),
+        *(_order_of(trade) for trade in new_trades),
+        *(
+            PlaceOrder(
+                symbol=quote.symbol,
+                side=quote.side,
+                order=OrderKind.POST_ONLY,
+                purpose=Purpose.QUOTE,
+                amount=quote.amount,
+                price=quote.price,
+            )
+            for quote in new_quotes
+        ),
+    )
+
+
+def _rests(trade: TargetTrade, free: dict[Key, list[RestingOrder]]) -> bool:
+    return trade.order is OrderKind.POST_ONLY and _taken(
+        (trade.symbol, trade.side, trade.limit, trade.amount), free
+    )
+
+
+def _serves(quote: TargetQuote, free: dict[Key, list[RestingOrder]]) -> bool:
+    return _taken((quote.symbol, quote.side, quote.price, quote.amount), free)
+
+
+def _taken(key: Key, free: dict[Key, list[RestingOrder]]) -> bool:
+    """Let one resting order serve this target, if one does."""
+    if not free.get(key):
+        return False
+    free[key].pop(0)
+    return True
+
+
+def _leverage(
+    venue: VenueView, trades: tuple[TargetTrade, ...], config: Config
+) -> tuple[SetLeverage, ...]:
+    perpetual, position = venue.perpetual, venue.position
+    if perpetual is None or position is None or position.leverage == config.hedge.leverage:
+        return ()
+    opening = any(t.symbol == perpetual.symbol and not t.reduce_only for t in trades)
+    if not opening:
+        return ()
+    return (SetLeverage(symbol=perpetual.symbol, leverage=config.hedge.leverage),)
+
+
+def _order_of(trade: TargetTrade) -> PlaceOrder:
+    return PlaceOrder(
+        symbol=trade.symbol,
+        side=trade.side,
+        order=trade.order,
+        purpose=trade.purpose,
+        amount=trade.amount,
+        price=trade.limit,
+        reduce_only=trade.reduce_only,
+    )

@@ -1,0 +1,370 @@
+"""deal: what this turn does on the exchange, most urgent first.
+
+    HALTED         nothing, and what rests is taken out
+    resting hedge  left alone while it is wanted and young; taken out first otherwise
+    hedge          what ranges cannot bring back (``hedge.py``)
+    slice          the stop-loss sells down
+    unwind         what a triangle that filled in part has left
+    triangle       three legs round, where they pay (``triangle.py``)
+    quotes         two-sided, whenever none of the above trades (``quoting.py``)
+
+While anything trades no quote rests: an order must not meet one of ours, and what quotes lock is
+needed. Nothing here ever raises exposure because something was refused: it is simply not sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from dexmm.model.decision import (
+    Opportunity,
+    Refusal,
+    State,
+    TargetQuote,
+    TargetSwap,
+    TargetTrade,
+    Trigger,
+)
+from dexmm.model.order import OrderKind, Purpose
+from dexmm.model.venue import RestingOrder, Side, VenueView
+from dexmm.strategy.grid import least_amount, slice_of
+from dexmm.strategy.guards import Bite, Blocks
+from dexmm.strategy.hedge import (
+    Leg,
+    first_leg,
+    gap_of,
+    least_of,
+    legs,
+    resting_hedge,
+    resting_price,
+    timed_out,
+    under_way,
+)
+from dexmm.strategy.look import Look
+from dexmm.strategy.quoting import decide_quotes, resting_quotes
+from dexmm.strategy.reduce import floor_share, slice_is_due
+from dexmm.strategy.routes import (
+    MAKER,
+    POOL,
+    TAKER,
+    maker_cost,
+    pool_way,
+    taker_cost,
+    waiting_cost,
+)
+from dexmm.strategy.swap import target_swap
+from dexmm.strategy.triangle import opportunities, unwind
+from dexmm.strategy.venue_guards import holds_trades
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dealing:
+    """The exchange's part of a decision."""
+
+    trades: tuple[TargetTrade, ...] = ()
+    quotes: tuple[TargetQuote, ...] = ()
+    swap: TargetSwap | None = None  # the pool is the cheapest way to hedge
+    carried: Decimal = ZERO
+    refusals: tuple[Refusal, ...] = ()
+    withheld: bool = False
+    reason: str = ""
+    trigger: Trigger | None = None
+    correcting: bool = False  # the share is being brought back here: no range has to
+    slicing: bool = False  # the stop-loss's slice is sold here
+    opportunities: tuple[Opportunity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to trade a slice."""
+
+    name: str
+    cost: Decimal
+
+
+def deal(seen: Look, state: State, bites: tuple[Bite, ...]) -> Dealing:
+    """Everything that this turn wants of the exchange; empty without one."""
+    venue = seen.snapshot.venue
+    if venue is None or seen.config.exchange is None or state is State.HALTED:
+        return Dealing()
+    holds = holds_trades(bites)
+    hedged = _hedge(seen, venue, state, holds, bites)
+    if hedged.trades or hedged.swap or hedged.correcting:
+        return _with_opportunities(hedged, seen, venue, "a hedge is under way")
+    sliced = _slice(seen, venue, holds) if state is State.REDUCING else Dealing()
+    if sliced.trades:
+        return _with_opportunities(_both(hedged, sliced), seen, venue, "the stop-loss sells")
+    rest = _both(hedged, sliced)
+    undoing = (
+        ()
+        if holds
+        else unwind(seen.known.triangle_base, seen.known.triangle_coin, venue, seen.config)
+    )
+    if undoing:
+        rest = _both(
+            rest, Dealing(trades=undoing, reason="a triangle that filled in part is undone")
+        )
+        return _with_opportunities(rest, seen, venue, "the last one is being undone")
+    barred = _barred(state, holds, rest)
+    found, round_ = opportunities(venue, seen.config, barred)
+    if round_:
+        return _both(rest, Dealing(trades=round_, opportunities=found, reason="a triangle pays"))
+    return _both(rest, replace(_quotes(seen, venue, state, holds), opportunities=found))
+
+
+def _barred(state: State, holds: tuple[Bite, ...], rest: Dealing) -> str:
+    if holds:
+        return f"held back by {holds[0].refusal.rule}"
+    if state is State.REDUCING:
+        return "the stop-loss holds"
+    return "a hedge is held back" if rest.withheld else ""
+
+
+def _with_opportunities(found: Dealing, seen: Look, venue: VenueView, barred: str) -> Dealing:
+    return replace(found, opportunities=opportunities(venue, seen.config, barred)[0])
+
+
+def _both(one: Dealing, other: Dealing) -> Dealing:
+    reasons = [reason for reason in (one.reason, other.reason) if reason]
+    return Dealing(
+        trades=one.trades or other.trades,
+        quotes=one.quotes or other.quotes,
+        swap=one.swap or other.swap,
+        carried=one.carried or other.carried,
+        refusals=(*one.refusals, *other.refusals),
+        withheld=one.withheld or other.withheld,
+        reason="; ".join(reasons),
+        trigger=one.trigger or other.trigger,
+        correcting=one.correcting or other.correcting,
+        slicing=one.slicing or other.slicing,
+        opportunities=one.opportunities or other.opportunities,
+    )
+
+
+# Hedge
+
+
+def _hedge(
+    seen: Look,
+    venue: VenueView,
+    state: State,
+    holds: tuple[Bite, ...],
+    bites: tuple[Bite, ...],
+) -> Dealing:
+    side = under_way(seen)
+    resting = resting_hedge(venue, seen.snapshot.memory)
+    if resting is not None:
+        return _resting(seen, venue, resting, side, holds)
+    if side is None:
+        return Dealing()
+    gap = gap_of(seen)
+    if abs(gap) < least_of(venue, side, seen.config):
+        return Dealing(carried=gap, reason=f"a gap of {gap:.6f} is too small to trade: carried")
+    if refusals := _refused(seen, side, state):
+        return _held_back(refusals, side, gap)
+    if holds:
+        return _held_back((), side, gap)
+    quotes = resting_quotes(venue, seen.snapshot.memory)
+    found = legs(venue, side, seen.config, quotes)
+    leg = first_leg(found, min(abs(gap), seen.config.hedge.max_order_base))
+    if leg is None:
+        return _held_back((_no_capacity(venue, side, gap, seen),), side, gap)
+    return _slice_of_hedge(seen, leg, abs(gap), bites)
+
+
+def _held_back(refusals: tuple[Refusal, ...], side: Side, gap: Decimal) -> Dealing:
+    return Dealing(
+        refusals=refusals,
+        withheld=True,
+        trigger=Trigger.BAND,
+        reason=f"a hedge of {abs(gap):.6f} ({side}) is held back",
+    )
+
+
+def _refused(seen: Look, side: Side, state: State) -> tuple[Refusal, ...]:
+    if side is Side.BUY and state is State.REDUCING:
+        detail = "the stop-loss holds: the hedge does not buy"
+        return (Refusal(rule="hedge_buying", detail=detail),)
+    if any(flight.step == "swap" and not flight.mined for flight in seen.view.in_flight):
+        detail = "a swap of ours waits in the pool: what it does to the share must be seen first"
+        return (Refusal(rule="hedge_in_flight", detail=detail),)
+    return ()
+
+
+def _no_capacity(venue: VenueView, side: Side, gap: Decimal, seen: Look) -> Refusal:
+    what = (
+        f"{venue.spot.base}, and no margin for a short," if side is Side.SELL else venue.spot.quote
+    )
+    return Refusal(
+        rule="hedge_capacity",
+        detail=f"to {side} {abs(gap):.6f} {venue.spot.base} there is too little {what} free on "
+        f"{venue.exchange} (at most {seen.config.hedge.max_order_base} in one order, "
+        "hedge.max_order_base)",
+    )
+
+
+def _resting(
+    seen: Look,
+    venue: VenueView,
+    resting: RestingOrder,
+    side: Side | None,
+    holds: tuple[Bite, ...],
+) -> Dealing:
+    """Keep it, or take it out and let its fills be counted before anything else is sent."""
+    left = resting.amount - resting.filled
+    wanted = side is resting.side and abs(gap_of(seen)) >= left
+    if not wanted or _doubtful(holds) or timed_out(resting, venue, seen.config):
+        why = "it rested in vain" if wanted else "it is not wanted any more"
+        return Dealing(
+            correcting=side is not None,
+            trigger=Trigger.BAND if side is not None else None,
+            reason=f"the hedge at {resting.price} is taken out: {why}",
+        )
+    kept = TargetTrade(
+        symbol=resting.symbol,
+        side=resting.side,
+        amount=left,
+        limit=resting.price,
+        order=OrderKind.POST_ONLY,
+        purpose=Purpose.HEDGE,
+        reduce_only=False,
+        compared=(),
+    )
+    return Dealing(
+        trades=(kept,), correcting=True, trigger=Trigger.BAND, reason="the hedge rests in the book"
+    )
+
+
+def _doubtful(holds: tuple[Bite, ...]) -> bool:
+    patient = {"pending_order", "unsettled_balance", "order_back_off"}
+    return any(bite.refusal.rule not in patient for bite in holds)
+
+
+def _slice_of_hedge(seen: Look, leg: Leg, gap: Decimal, bites: tuple[Bite, ...]) -> Dealing:
+    amount, _ = slice_of(
+        gap, min(leg.most, seen.config.hedge.max_order_base), leg.instrument, leg.limit
+    )
+    compared, way, pool_in = _choose(seen, leg, amount, bites)
+    side = leg.side
+    told = ", ".join(f"{name} {cost:.4f}" for name, cost in compared)
+    reason = f"the share {seen.inventory.share:.4f} is hedged: {side} {amount:f} ({told})"
+    if way == POOL and pool_in is not None:
+        swap = target_swap(seen, side is Side.SELL, pool_in)
+        return Dealing(
+            swap=replace(swap, compared=compared),
+            correcting=True,
+            trigger=Trigger.BAND,
+            reason=reason,
+        )
+    price = resting_price(leg) if way == MAKER else None
+    trade = TargetTrade(
+        symbol=leg.instrument.symbol,
+        side=side,
+        amount=amount,
+        limit=leg.limit if price is None else price,
+        order=OrderKind.IOC if price is None else OrderKind.POST_ONLY,
+        purpose=Purpose.HEDGE,
+        reduce_only=leg.reduce_only,
+        compared=compared,
+    )
+    return Dealing(trades=(trade,), correcting=True, trigger=Trigger.BAND, reason=reason)
+
+
+def _choose(
+    seen: Look, leg: Leg, amount: Decimal, bites: tuple[Bite, ...]
+) -> tuple[tuple[tuple[str, Decimal], ...], str, Decimal | None]:
+    """Each way and its cost, the one to go, and what a pool swap would put in."""
+    settings = seen.config.hedge
+    ways = [
+        Way(TAKER, taker_cost(leg.book, leg.instrument, leg.side, amount, leg.limit, seen.fair))
+    ]
+    price = resting_price(leg)
+    if price is not None and amount >= least_amount(leg.instrument, price):
+        waiting = waiting_cost(seen.sigma, settings)
+        cost = maker_cost(leg.instrument, leg.side, amount, price, seen.fair, waiting)
+        ways.append(Way(MAKER, cost))
+    pool = pool_way(seen, leg.side, amount)
+    if pool is not None:
+        ways.append(Way(POOL, pool[0]))
+    compared = tuple((way.name, way.cost) for way in ways)
+    allowed = _allowed(seen, leg, ways, bites)
+    return compared, min(allowed, key=lambda way: way.cost).name, pool[1] if pool else None
+
+
+def _allowed(seen: Look, leg: Leg, ways: list[Way], bites: tuple[Bite, ...]) -> list[Way]:
+    style = seen.config.hedge.style
+    names = {"ioc": {TAKER}, "post_only": {MAKER}, "cheapest": {TAKER, MAKER, POOL}}[style]
+    if leg.instrument.contract or not seen.settings.pool_swap or not _pool_open(seen, bites):
+        names = names - {POOL}
+    if seen.snapshot.memory.maker_failed and style == "cheapest":
+        names = names - {MAKER}
+    return [way for way in ways if way.name in names] or ways[:1]
+
+
+def _pool_open(seen: Look, bites: tuple[Bite, ...]) -> bool:
+    entry = any(bite.blocks in {Blocks.ENTRY, Blocks.ALL} for bite in bites)
+    return not entry and not seen.view.in_flight and not seen.known.reducing
+
+
+# Stop-loss
+
+
+def slice_amount(seen: Look) -> Decimal:
+    """Base that the stop-loss sells on the exchange now: what is left of a slice, or the next."""
+    left = seen.snapshot.memory.slice_left
+    if not left and not slice_is_due(seen):
+        return ZERO
+    fresh = seen.inventory.base_total * seen.config.guards.slice_share
+    over = seen.inventory.excess(floor_share(seen.settings))
+    return max(min(left or fresh, over), ZERO)
+
+
+def _slice(seen: Look, venue: VenueView, holds: tuple[Bite, ...]) -> Dealing:
+    if not seen.config.hedge.enabled or not (amount := slice_amount(seen)):
+        return Dealing()
+    quotes = resting_quotes(venue, seen.snapshot.memory)
+    found = legs(venue, Side.SELL, seen.config, quotes)
+    most = min(amount, seen.config.hedge.max_order_base)
+    leg = first_leg(found, most)
+    if leg is None:
+        return Dealing()  # too little there: the pool's slice sells instead
+    if holds:
+        return Dealing(withheld=True, slicing=True, trigger=Trigger.STOP_LOSS)
+    part, _ = slice_of(most, leg.most, leg.instrument, leg.limit)
+    trade = TargetTrade(
+        symbol=leg.instrument.symbol,
+        side=Side.SELL,
+        amount=part,
+        limit=leg.limit,
+        order=OrderKind.IOC,
+        purpose=Purpose.SLICE,
+        reduce_only=leg.reduce_only,
+        compared=(),
+    )
+    return Dealing(
+        trades=(trade,),
+        slicing=True,
+        trigger=Trigger.STOP_LOSS,
+        reason=f"the stop-loss sells {part:f} of a slice of {amount:.6f} on {venue.exchange}",
+    )
+
+
+# Quotes
+
+
+def _quotes(seen: Look, venue: VenueView, state: State, holds: tuple[Bite, ...]) -> Dealing:
+    found = decide_quotes(
+        venue,
+        seen.inventory,
+        seen.fair,
+        seen.sigma,
+        seen.now,
+        seen.config,
+        seen.snapshot.memory,
+        tuple(bite.refusal for bite in holds),
+        reducing=state is State.REDUCING,
+    )
+    return Dealing(quotes=found.quotes, refusals=found.refusals)

@@ -1,0 +1,275 @@
+"""Orders that happen once, where nothing goes wrong: sizes, fees, names, refusals, cancels."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cex.cex_world import NOBODY_TAKES, PAXG, PERPETUAL, Hand, Trader, order
+
+from dexmm.cex.names import LENGTH, PREFIX, client_order_id, is_ours, purpose_of
+from dexmm.errors import Transient
+from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
+from dexmm.model.steps import CancelAll, SetLeverage
+from dexmm.model.venue import Side
+from dexmm.sandbox.exchange.paper import PaperExchange
+from dexmm.sandbox.exchange.settings import Opening
+
+D = Decimal
+
+
+def test_the_size_comes_from_fills_and_the_fee_is_in_its_coin(trader: Trader) -> None:
+    trader.observe()
+    bought, sold = trader.buy("0.1").order, trader.sell("0.2").order
+    assert bought is not None
+    assert sold is not None
+    assert (bought.filled, bought.cost) == (D("0.1"), D("400.04"))
+    assert (bought.fee_base, bought.fee_quote, bought.fee_other) == (D("0.0001"), 0, ())
+    assert (sold.filled, sold.cost) == (D("0.2"), D("799.92"))
+    assert (sold.fee_base, sold.fee_quote, sold.fee_other) == (0, D("0.79992"), ())
+    view = trader.observe()
+    assert view.balance("PAXG").total == 5 + D("0.1") - D("0.0001") - D("0.2")
+    assert view.balance("USDT").total == 30_000 - D("400.04") + D("799.92") - D("0.79992")
+
+
+def test_fees_in_a_third_coin(tmp_path: Path) -> None:
+    rich = Opening(spot={"PAXG": D(5), "USDT": D(30_000), "BNB": D(10)}, pays_fees_in_bnb=True)
+    prices = {**NOBODY_TAKES.prices, "BNBUSDT": D(600)}
+    settings = replace(NOBODY_TAKES, accounts=(rich,), prices=prices)
+    with PaperExchange(settings) as paper:
+        trader = Trader(tmp_path, paper, Hand())
+        trader.observe()
+        bought = trader.buy("0.1").order
+        view = trader.observe()
+        trader.client.close()
+    assert bought is not None
+    assert (bought.fee_base, bought.fee_quote) == (0, 0)
+    assert [coin for coin, _ in bought.fee_other] == ["BNB"]
+    assert view.balance("BNB").total == 10 - bought.fee_other[0][1]
+    assert view.balance("PAXG").total == D("5.1")
+
+
+def test_an_ioc_that_finds_nothing_is_done_and_empty(trader: Trader) -> None:
+    trader.observe()
+    outcome = trader.buy("0.1", "3000")
+    assert outcome.order is not None
+    assert (outcome.status, outcome.order.filled, outcome.detail) == ("done", 0, "expired")
+
+
+@pytest.mark.parametrize(
+    ("amount", "price", "rule"),
+    [
+        ("0.12345", "4000", "exchange_step"),
+        ("0.1", "4000.001", "exchange_step"),
+        ("0", "4000", "exchange_step"),
+        ("0.001", "4000", "exchange_minimum"),
+        ("-0.1", "4000", "exchange_step"),
+    ],
+)
+def test_what_the_rules_forbid_is_refused_and_not_rounded(
+    trader: Trader, amount: str, price: str, rule: str
+) -> None:
+    trader.observe()
+    before = trader.client.connection.requests
+    outcome = trader.buy(amount, price)
+    assert outcome.refusal is not None
+    assert (outcome.status, outcome.refusal.rule) == ("refused", rule)
+    assert trader.client.connection.requests == before
+    assert trader.stored() == []
+
+
+def test_the_intent_is_stored_before_anything_is_sent(trader: Trader) -> None:
+    trader.observe()
+    seen: list[list[OrderStatus]] = []
+    lane = trader.client.connection.private
+    inner = lane.call
+
+    def spying(method: str, *arguments: object) -> Any:
+        if method == "create_order":
+            seen.append([o.status for o in trader.stored()])
+        return inner(method, *arguments)
+
+    lane.call = spying  # type: ignore[method-assign]  # to look, not to change
+    trader.buy()
+    assert seen == [[OrderStatus.INTENDED]]
+
+
+def test_nothing_is_sent_when_the_intent_cannot_be_stored(trader: Trader) -> None:
+    trader.observe()
+    with sqlite3.connect(trader.root / "journal.sqlite") as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Transient, match="locked"):
+            trader.buy()
+    assert trader.sent() == []
+
+
+def test_equal_orders_in_one_second_are_two_orders(trader: Trader) -> None:
+    trader.observe()
+    trader.rest()
+    trader.rest()
+    assert len(set(trader.sent())) == 2
+    assert len(trader.observe().resting) == 2
+
+
+def intent(**more: Any) -> OrderIntent:
+    facts: dict[str, Any] = {
+        "client_id": "",
+        "account": "binance:1234",
+        "symbol": PAXG,
+        "side": Side.BUY,
+        "kind": OrderKind.IOC,
+        "purpose": Purpose.HEDGE,
+        "amount": D("0.1"),
+        "price": D(4000),
+        "reduce_only": False,
+        "created_at": 1_790_000_000,
+        **more,
+    }
+    return OrderIntent(**facts)
+
+
+def test_a_name_follows_from_the_intent() -> None:
+    name = client_order_id(intent(), 0)
+    assert name == client_order_id(intent(amount=D("0.10"), price=D("4000.00")), 0)
+    others = {
+        client_order_id(intent(), 1),
+        client_order_id(intent(side=Side.SELL), 0),
+        client_order_id(intent(created_at=1_790_000_001), 0),
+        client_order_id(intent(account="binance:5678"), 0),
+        client_order_id(intent(price=D("4000.01")), 0),
+    }
+    assert name not in others
+    assert len(others) == 5
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_a_name_is_legal_everywhere_and_tells_its_purpose(purpose: Purpose) -> None:
+    name = client_order_id(intent(purpose=purpose), 0)
+    assert len(name) == LENGTH == 32
+    assert name.isalnum()
+    assert name == name.lower()
+    assert name.startswith(PREFIX)
+    assert is_ours(name)
+    assert purpose_of(name) is purpose
+    assert not is_ours("x-TKT5PX2Fabc")
+    assert not is_ours(None)
+
+
+# Restarts and other people's orders
+
+
+def test_resting_orders_are_found_again_after_a_restart(trader: Trader) -> None:
+    trader.observe()
+    resting = trader.rest()
+    trader.restart()
+    view = trader.observe()
+    assert [(o.client_id, o.ours) for o in view.resting] == [(resting.client_id, True)]
+
+
+def test_our_orders_that_the_log_has_lost_are_adopted(trader: Trader) -> None:
+    trader.observe()
+    resting = trader.rest()
+    trader.client.close()
+    (trader.root / "journal.sqlite").unlink()
+    trader.restart()
+    view = trader.observe()
+    assert [(o.client_id, o.price, o.ours) for o in view.resting] == [
+        (resting.client_id, D(3900), True)
+    ]
+    assert trader.stored()[0].purpose is Purpose.QUOTE
+    assert trader.cancel(resting).status == "done"
+    assert trader.observe().resting == ()
+
+
+def test_other_peoples_orders_are_seen_and_left_alone(trader: Trader) -> None:
+    trader.client.connection.private.call("load_markets")
+    trader.client.connection.private.call(
+        "create_order", PAXG, "limit", "buy", "0.1", "3800", {"clientOrderId": "by-hand"}
+    )
+    trader.observe()
+    trader.rest()
+    view = trader.observe()
+    assert {(o.client_id, o.ours) for o in view.resting if not o.ours} == {("by-hand", False)}
+    assert trader.client.send(CancelAll()).status == "done"
+    trader.restart()
+    assert [o.client_id for o in trader.observe().resting] == ["by-hand"]
+
+
+def test_cancel_all_needs_no_look_before_it(trader: Trader) -> None:
+    trader.observe()
+    trader.rest()
+    trader.rest("3910")
+    trader.restart()
+    assert trader.client.send(CancelAll()).status == "done"
+    assert trader.observe().resting == ()
+
+
+def test_cancel_all_says_when_the_exchange_is_down(trader: Trader) -> None:
+    trader.observe()
+    trader.rest()
+    trader.paper.close()
+    outcome = trader.client.send(CancelAll())
+    assert outcome.status == "pending"
+    assert "cannot read the open orders" in outcome.detail
+
+
+def test_the_cancel_budgets_numbers(trader: Trader, clock: Hand) -> None:
+    trader.observe()
+    trader.cancel(trader.rest())
+    trader.rest()
+    trader.buy()
+    trader.buy(price="4005", order=OrderKind.POST_ONLY)  # would take
+    view = trader.observe()
+    assert (view.recent_sent, view.recent_cancelled) == (4, 1)
+    trader.restart()
+    view = trader.observe()
+    assert (view.recent_sent, view.recent_cancelled) == (3, 1)  # those that it ever had
+    clock.ahead += 86_401
+    assert trader.client.send(CancelAll()).status == "done"
+    view = trader.observe()
+    assert (view.recent_sent, view.recent_cancelled) == (0, 1)
+
+
+# The perpetual
+
+
+def test_a_short_and_its_close(hedger: Trader) -> None:
+    view = hedger.observe()
+    assert view.position is not None
+    assert view.perpetual is not None
+    assert (view.position.base, view.position.margin) == (0, 10_000)
+    assert view.perpetual.amount_step == D("0.001")
+    assert hedger.client.send(SetLeverage(symbol=PERPETUAL, leverage=D(2))).status == "done"
+    short = hedger.sell("0.5", "3990", symbol=PERPETUAL).order
+    assert short is not None
+    assert (short.filled, short.fee_quote) == (D("0.5"), short.cost * D("0.0005"))
+    view = hedger.observe()
+    assert view.position is not None
+    assert (view.position.base, view.position.leverage) == (D("-0.5"), 2)
+    assert view.position.entry_price == short.cost / D("0.5")
+    assert view.position.margin == 10_000 - short.fee_quote
+    assert view.perpetual_book is not None
+    too_much = hedger.buy("0.6", "4010", symbol=PERPETUAL, reduce_only=True).order
+    assert too_much is not None
+    assert too_much.filled == D("0.5")
+    view = hedger.observe()
+    assert view.position is not None
+    assert view.position.base == 0
+
+
+def test_a_perpetual_post_only_that_would_take(hedger: Trader, clock: Hand) -> None:
+    hedger.observe()
+    outcome = hedger.sell("0.1", "3990", symbol=PERPETUAL, order=OrderKind.POST_ONLY)
+    assert outcome.status == "failed"
+    assert "-5022" in outcome.detail
+
+
+def test_refusals_are_of_steps_too_on_a_perpetual(hedger: Trader) -> None:
+    hedger.observe()
+    outcome = hedger.client.send(order(Side.SELL, "0.0005", "3990", symbol=PERPETUAL))
+    assert outcome.refusal is not None
+    assert outcome.refusal.rule == "exchange_step"

@@ -1,0 +1,403 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategy.builders import START
+from strategy.venue_builders import SPOT, Street, a_book, an_instrument, exchange_config
+
+from dexmm.errors import BadInput
+from dexmm.model.decision import Refusal
+from dexmm.model.memory import Memory
+from dexmm.model.order import OrderKind, Purpose
+from dexmm.model.steps import CancelOrder, PlaceOrder
+from dexmm.model.venue import PendingOrder, RestingOrder, Side
+from dexmm.strategy.inventory import inventory
+from dexmm.strategy.orders import plan_orders
+from dexmm.strategy.quotes import (
+    avellaneda_prices,
+    band_prices,
+    optimal_spread,
+    reservation_price,
+)
+from dexmm.strategy.quoting import Quoting, decide_quotes
+
+D = Decimal
+SIGMA = D("0.0000285")  # 16 % a year
+WEEKEND = START - 2 * 86_400  # a Saturday, noon
+
+
+def a_quoter(**quotes: object):
+    return exchange_config(quotes={"enabled": True, **quotes})
+
+
+def quoting(street: Street, config=None, *, reference=None, now=START, **more: object) -> Quoting:
+    config = config or a_quoter()
+    street.now = now
+    venue = street.view()
+    price = street.price if reference is None else reference
+    return decide_quotes(
+        venue,
+        inventory(None, price, venue),
+        price,
+        SIGMA,
+        now,
+        config,
+        more.pop("memory", Memory()),
+        **more,
+    )
+
+
+def refresh(street: Street, config=None, **more: object):
+    """One refresh: decide, plan, send."""
+    config = config or a_quoter()
+    found = quoting(street, config, **more)
+    steps = plan_orders(street.view(), (), found.quotes, config)
+    for step in steps:
+        street.send(step)
+    return found, steps
+
+
+def middle(**changes: object) -> Street:
+    """A share of 35 %, well inside the band."""
+    return Street(**{"base": D("3.5"), "quote": D(26_000), **changes})
+
+
+def prices(found: Quoting) -> dict[Side, Decimal]:
+    return {quote.side: quote.price for quote in found.quotes}
+
+
+# The skews
+
+
+@pytest.mark.parametrize(
+    ("share", "bid", "ask"),
+    [
+        ("0.51", "3999.4", "4000.4"),  # the bid moves away
+        ("0.50", "3999.5", "4000.5"),
+        ("0.35", "3999.5", "4000.5"),
+        ("0.20", "3999.5", "4000.5"),
+        ("0.19", "3999.6", "4000.6"),  # the bid moves in
+    ],
+)
+def test_three_bands(share: str, bid: str, ask: str) -> None:
+    config = a_quoter()
+    found = band_prices(D(4000), D(share), config.strategy, config.quotes)
+    assert (found.bid, found.ask) == (D(bid), D(ask))
+
+
+def test_the_paper_formulas_at_its_own_figures() -> None:
+    four, left = D(4), D(1)
+    assert reservation_price(D(100), D(3), D("0.1"), four, left) == D("98.8")
+    assert optimal_spread(D("0.1"), D("1.5"), four, left) == pytest.approx(
+        D("1.6908"), abs=D("0.0001")
+    )
+
+
+def test_avellaneda_leans_against_the_inventory() -> None:
+    config = a_quoter(skew="avellaneda")
+    even = avellaneda_prices(D(4000), D(0), SIGMA, config.quotes)
+    long = avellaneda_prices(D(4000), D("0.5"), SIGMA, config.quotes)
+    assert (even.bid + even.ask) / 2 == 4000
+    assert long.bid < even.bid
+    assert long.ask < even.ask
+    assert long.ask - long.bid == pytest.approx(even.ask - even.bid)
+
+
+def test_factors_that_would_cross_the_reference_are_refused() -> None:
+    with pytest.raises(BadInput, match="bid_factor_low <= bid_factor_mid"):
+        a_quoter(bid_factor_high=D(1))
+
+
+# Quoting
+
+
+def test_two_post_only_quotes_on_the_grid() -> None:
+    street = middle()
+    found, steps = refresh(street)
+    assert prices(found) == {Side.BUY: D("3999.5"), Side.SELL: D("4000.5")}
+    assert all(isinstance(step, PlaceOrder) for step in steps)
+    assert {step.order for step in steps} == {OrderKind.POST_ONLY}
+    assert {step.purpose for step in steps} == {Purpose.QUOTE}
+    assert {step.amount for step in steps} == {D("0.1")}
+    assert refresh(street)[1] == ()
+
+
+def test_off_by_default() -> None:
+    street = middle()
+    refresh(street)
+    found, steps = refresh(street, exchange_config())
+    assert found.quotes == ()
+    assert [type(step) for step in steps] == [CancelOrder, CancelOrder]
+
+
+def test_an_order_within_tolerance_keeps_its_queue() -> None:
+    street = middle(sent=100)
+    refresh(street)
+    before = list(street.resting)
+    street.price += D("0.3")
+    assert refresh(street)[1] == ()
+    assert street.resting == before
+    street.price += D(3)
+    _, steps = refresh(street)
+    assert len(steps) == 4
+    assert min(order.price for order in street.resting) == D("4002.80")
+
+
+def test_a_part_that_is_left_of_an_order_stays() -> None:
+    street = middle()
+    refresh(street)
+    street.resting[0] = replace(street.resting[0], filled=D("0.07"))
+    assert refresh(street)[1] == ()
+
+
+def test_the_cancel_budget_holds_an_order_back_and_says_so() -> None:
+    street = middle(sent=10, cancelled=3)
+    refresh(street)
+    street.price += D(2)
+    street.cancelled, street.sent = 3, 12
+    found, steps = refresh(street, reference=D("4000.4"))
+    assert steps == ()
+    street.half = D("2")
+    found, steps = refresh(street, reference=D("4003"))
+    # The ask is on the wrong side of the reference: risk does not ask. The bid does.
+    assert [step.kind for step in steps] == ["cancel_order", "place_order"]
+    assert "cancel_budget" in {refusal.rule for refusal in found.refusals}
+
+
+def test_two_orders_on_one_side_are_one_too_many() -> None:
+    street = middle()
+    refresh(street)
+    bid = next(order for order in street.resting if order.side is Side.BUY)
+    street.resting.append(replace(bid, client_id="twin", at=bid.at + 1))
+    _, steps = refresh(street)
+    assert [step.client_id for step in steps if isinstance(step, CancelOrder)] == ["twin"]
+
+
+def test_orders_of_others_are_left_alone_and_never_met() -> None:
+    street = middle()
+    street.resting.append(
+        RestingOrder(
+            client_id="by hand",
+            exchange_id="1",
+            symbol=SPOT,
+            side=Side.SELL,
+            price=D("3999.20"),
+            amount=D("0.1"),
+            filled=D(0),
+            at=START * 1000,
+            ours=False,
+        )
+    )
+    found, steps = refresh(street)
+    assert prices(found)[Side.BUY] == D("3999.19")
+    assert not [step for step in steps if isinstance(step, CancelOrder)]
+
+
+def test_a_resting_hedge_is_not_a_quote() -> None:
+    street = middle()
+    refresh(street)
+    hedge = street.resting[0]
+    config = a_quoter()
+    memory = Memory(hedge_order=hedge.client_id)
+    found = quoting(street, config, memory=memory)
+    steps = plan_orders(street.view(), (), found.quotes, config, leave={hedge.client_id})
+    assert not [step for step in steps if isinstance(step, CancelOrder)]
+
+
+@pytest.mark.parametrize("reference", [D(3999), D(4001)])
+def test_the_corridor_stops_everything_and_raises_an_alarm(reference: Decimal) -> None:
+    street = middle()
+    refresh(street)
+    config = exchange_config(
+        quotes={"enabled": True}, market={"price_low": D("3999.5"), "price_high": D("4000.5")}
+    )
+    found, steps = refresh(street, config, reference=reference)
+    assert found.stopped
+    assert {refusal.rule for refusal in found.refusals} == {"quote_corridor"}
+    assert [type(step) for step in steps] == [CancelOrder, CancelOrder]
+
+
+def test_doubt_about_the_price_takes_quotes_out_and_doubt_about_an_order_holds_them() -> None:
+    street = middle()
+    refresh(street)
+    stale = Refusal(rule="stale_ticker", detail="")
+    assert quoting(street, holds=(stale,)).quotes == ()
+    street.resting.pop()
+    pending = Refusal(rule="pending_order", detail="")
+    held = quoting(street, holds=(pending,))
+    assert [quote.side for quote in held.quotes] == [Side.BUY]
+    assert plan_orders(street.view(), (), held.quotes, a_quoter()) == ()
+
+
+def test_a_side_stops_beyond_its_margin_outside_the_band() -> None:
+    heavy, light = Street(base=D(6), quote=D(19_000)), Street(base=D(1), quote=D(40_000))
+    found = quoting(heavy)
+    assert list(prices(found)) == [Side.SELL]
+    assert {refusal.rule for refusal in found.refusals} == {"quote_inventory"}
+    assert list(prices(quoting(light))) == [Side.BUY]
+    # A fill does not carry the share out of its band.
+    assert list(prices(quoting(Street(base=D("4.95"), quote=D(20_000))))) == [Side.SELL]
+    # Where it is just outside already, both are quoted, the bid moved away.
+    over = quoting(Street(base=D("5.2"), quote=D(20_000)))
+    assert prices(over) == {Side.BUY: D("3999.4"), Side.SELL: D("4000.4")}
+
+
+def test_orders_of_unknown_fate_count_against_the_limit() -> None:
+    street = Street(base=D("5.2"), quote=D(20_000))
+    assert Side.BUY in prices(quoting(street))
+    street.pending = (
+        PendingOrder(
+            client_id="a", symbol=SPOT, side=Side.BUY, amount=D(1), filled=D(0), age_seconds=1
+        ),
+    )
+    assert Side.BUY not in prices(quoting(street))
+
+
+def test_the_stop_loss_quotes_no_bid() -> None:
+    assert list(prices(quoting(middle(), reducing=True))) == [Side.SELL]
+    # It ends half-way between the target and the band's low edge, as the stop-loss does.
+    assert prices(quoting(Street(base=D("2.75"), quote=D(29_000)), reducing=True)) == {}
+
+
+def test_what_is_not_there_is_not_quoted() -> None:
+    wide = {"band_low": D(0), "band_high": D(1)}
+    config = exchange_config(quotes={"enabled": True}, strategy=wide)
+    found = quoting(Street(base=D("0.05"), quote=D(300)), config)
+    assert {quote.side: quote.amount for quote in found.quotes} == {
+        Side.SELL: D("0.05"),
+        Side.BUY: D("0.0750"),
+    }
+    assert "quote_balance" in {r.rule for r in quoting(Street(base=D(1), quote=D(1))).refusals}
+
+
+@pytest.mark.parametrize(
+    ("how", "bid", "amount"),
+    [
+        ("keep", "3999.50", "0.1"),
+        ("widen", "3999.00", "0.1"),
+        ("shrink", "3999.50", "0.05"),
+        ("stop", None, None),
+    ],
+)
+def test_the_calendar_widens_shrinks_or_stops(how, bid, amount) -> None:
+    found = quoting(middle(), a_quoter(closed=how), now=WEEKEND)
+    if bid is None:
+        assert found.quotes == ()
+        assert {refusal.rule for refusal in found.refusals} == {"quote_calendar"}
+    else:
+        assert prices(found)[Side.BUY] == D(bid)
+        assert found.quotes[0].amount == D(amount)
+
+
+def test_an_event_stops_quotes() -> None:
+    config = exchange_config(
+        quotes={"enabled": True},
+        guards={"closed_events": "2025-06-16T11:00/2025-06-16T13:00"},
+    )
+    assert quoting(middle(), config).stopped
+    assert not quoting(middle(), config, now=START + 3600).stopped
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    mid=st.decimals(min_value=3900, max_value=4100, places=2),
+    reference=st.decimals(min_value=3900, max_value=4100, places=3),
+    step=st.sampled_from([D("0.01"), D("0.1"), D(1), D("0.25")]),
+    base=st.decimals(min_value=0, max_value=10, places=4),
+    skew=st.sampled_from(["bands", "avellaneda"]),
+    half=st.decimals(min_value="0.01", max_value=5, places=2),
+    rests=st.lists(
+        st.tuples(st.booleans(), st.decimals(min_value=-3, max_value=3, places=0)), max_size=4
+    ),
+)
+def test_quotes_never_cross_the_book_or_each_other_and_sit_on_the_grid(
+    mid, reference, step, base, skew, half, rests
+) -> None:
+    spot = an_instrument(price_step=step)
+    centre = mid // step * step
+    street = Street(
+        price=centre, base=base, quote=D(40_000) - base * 4000, spot=spot, half=step * 2, sent=10
+    )
+    for number, (buys, off) in enumerate(rests):
+        street.resting.append(
+            RestingOrder(
+                client_id=f"r{number}",
+                exchange_id="",
+                symbol=SPOT,
+                side=Side.BUY if buys else Side.SELL,
+                price=centre + (off - 5 if buys else off + 5) * step,
+                amount=D("0.1"),
+                filled=D(0),
+                at=START * 1000,
+                ours=True,
+            )
+        )
+    config = a_quoter(skew=skew, half_spread=half)
+    found = quoting(street, config, reference=reference)
+    book = a_book(centre, half=step * 2)
+    steps = plan_orders(street.view(), (), found.quotes, config)
+    cancelled = {step.client_id for step in steps if isinstance(step, CancelOrder)}
+    resting = [order for order in street.resting if order.client_id not in cancelled]
+    for order in (step for step in steps if isinstance(step, PlaceOrder)):
+        assert order.price % step == 0
+        assert order.price > 0
+        if order.side is Side.BUY:
+            assert order.price < book.asks[0].price
+            assert all(order.price < r.price for r in resting if r.side is Side.SELL)
+        else:
+            assert order.price > book.bids[0].price
+            assert all(order.price > r.price for r in resting if r.side is Side.BUY)
+    at = prices(found)
+    if len(at) == 2:
+        assert at[Side.BUY] < at[Side.SELL]
+    # The decision is a target: once it rests, there is nothing to do.
+    for change in steps:
+        street.send(change)
+    assert plan_orders(street.view(), (), found.quotes, config) == ()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_cancel_ratio_holds_over_a_random_walk(seed: int) -> None:
+    """Only orders that risk demands out may go beyond the budget."""
+    dice = random.Random(seed)  # noqa: S311 - a walk, not a secret
+    street, config = middle(), a_quoter()
+    forced = 0
+    for step in range(600):
+        street.price += D(dice.randrange(-60, 61)) / 100
+        # The market meets what stands within the book's spread of it, four times out of five.
+        street.resting = [
+            order
+            for order in street.resting
+            if (order.price - street.price) * (1 if order.side is Side.SELL else -1) > D("0.5")
+            or dice.random() >= 0.8
+        ]
+        found = quoting(street, config, now=START + 5 * step)
+        steps = plan_orders(street.view(), (), found.quotes, config)
+        cancels = {s.client_id for s in steps if isinstance(s, CancelOrder)}
+        risky = {
+            order.client_id
+            for order in street.resting
+            if (order.price >= street.price) is (order.side is Side.BUY)
+            or order.side not in prices(found)
+        }
+        forced += len(cancels & risky)
+        for change in steps:
+            street.send(change)
+        assert street.cancelled - forced <= D("0.30") * street.sent
+    assert street.sent > 50
+
+
+def test_a_holiday_is_a_closed_session() -> None:
+    holiday = "2025-06-16T11:00/2025-06-16T13:00"
+    config = exchange_config(
+        quotes={"enabled": True, "closed": "stop"}, guards={"closed_sessions": holiday}
+    )
+    found = quoting(middle(), config)
+    assert found.stopped
+    assert holiday in found.refusals[0].detail
+    assert not quoting(middle(), config, now=START + 3600).stopped

@@ -1,0 +1,125 @@
+"""``dexmm run`` quoting without a pool: orders on both sides while it runs, none when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from dexmm.config import load_config
+from dexmm.errors import BadInput
+from dexmm.sandbox.exchange.faults import Effect, FaultRule
+from dexmm.sandbox.exchange.paper import PaperExchange
+from dexmm.sandbox.exchange.settings import QUIET, UNLIMITED, Opening, PaperSettings
+
+CONFIG = """
+[network]
+name = "sandbox"
+
+[market]
+price_low = 2000
+price_high = 8000
+
+[guards]
+closed_weekly = []
+
+[exchange]
+symbol = "PAXG/USDT"
+timeout_seconds = 2
+cancel_ratio = 1
+
+[quotes]
+enabled = true
+refresh_seconds = 1
+back_off_seconds = 1
+"""
+
+
+@pytest.fixture
+def paper() -> Iterator[PaperExchange]:
+    opening = Opening(spot={"PAXG": Decimal(2), "USDT": Decimal(14_000)}, margin=Decimal(0))
+    settings = PaperSettings(
+        accounts=(opening,),
+        flow=QUIET,
+        flows=dict.fromkeys(PaperSettings().flows, QUIET),
+        limits=UNLIMITED,
+    )
+    with PaperExchange(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def loop(paper: PaperExchange, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    (tmp_path / "dexmm.toml").write_text(CONFIG)
+    opening = paper.settings.accounts[0]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dexmm.cli.main", "run", "--config", str(tmp_path / "dexmm.toml")],
+        env={
+            "PATH": os.environ["PATH"],
+            "DEXMM_EXCHANGE__BASE_URL": paper.url,
+            "DEXMM_EXCHANGE__API_KEY": opening.api_key,
+            "DEXMM_EXCHANGE__SECRET": opening.secret,
+        },
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def resting(paper: PaperExchange) -> list[tuple[str, Decimal]]:
+    with paper.exchange.visit():
+        market = paper.exchange.spot["PAXGUSDT"]
+        return sorted((order.side.value, order.price) for order in market.open.values())
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+def test_quotes_follow_the_price_and_are_gone_at_the_end(
+    paper: PaperExchange, loop: subprocess.Popen[str], asked: signal.Signals
+) -> None:
+    until(lambda: len(resting(paper)) == 2)
+    before = resting(paper)
+    assert [side for side, _ in before] == ["BUY", "SELL"]
+    paper.set_fair_price("PAXGUSDT", Decimal(4020))
+    until(lambda: len(resting(paper)) == 2 and resting(paper)[0][1] > before[0][1])
+    loop.send_signal(asked)
+    assert loop.wait(30) == 0
+    assert resting(paper) == []
+
+
+def test_an_exchange_that_fails_is_left_alone_for_a_while(
+    paper: PaperExchange, loop: subprocess.Popen[str]
+) -> None:
+    until(lambda: len(resting(paper)) == 2)
+    paper.add_fault(FaultRule(endpoint="GET /api/v3/*", effect=Effect.SERVER_ERROR, times=6))
+    until(lambda: all(armed.is_over for armed in paper.exchange.faults.armed))
+    paper.set_fair_price("PAXGUSDT", Decimal(4020))
+    until(lambda: len(resting(paper)) == 2 and resting(paper)[0][1] > Decimal(4010))
+    loop.send_signal(signal.SIGTERM)
+    told = loop.communicate(timeout=30)[1]
+    assert loop.returncode == 0
+    assert "quotes back off for 1 s" in told or "turn skipped" in told
+    assert resting(paper) == []
+
+
+def test_without_a_pool_there_must_be_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "dexmm.toml"
+    path.write_text(CONFIG.replace("enabled = true", "enabled = false"))
+    with pytest.raises(BadInput, match=r"market\.pool is missing"):
+        load_config(path, {})
