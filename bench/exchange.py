@@ -11,6 +11,10 @@ rate limiter, as it runs, the looks five seconds apart as the limiter sees them,
 from __future__ import annotations
 
 import sys
+
+if sys.path[0].endswith("bench"):
+    sys.path[0] = sys.path[0].removesuffix("bench")
+
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -21,8 +25,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from _harness import arguments, finish
-
+from bench._harness import arguments, finish
 from dexmm.cex.client import RECONCILE_EVERY, ExchangeClient, open_client
 from dexmm.config import parse_config
 from dexmm.model.order import OrderKind, Purpose

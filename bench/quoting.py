@@ -12,15 +12,18 @@ times the same.
 
 from __future__ import annotations
 
+import sys
+
+if sys.path[0].endswith("bench"):
+    sys.path[0] = sys.path[0].removesuffix("bench")
+
 import math
 import random
-import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import fmean, stdev
 
-from _harness import arguments, finish
-
+from bench._harness import arguments, finish
 from dexmm.strategy.quotes import optimal_spread, reservation_price
 
 START, SIGMA, DT, STEPS, KAPPA, INTENSITY = 100, Decimal(2), Decimal("0.005"), 200, "1.5", 140.0

@@ -19,8 +19,12 @@ Targets: cancel ratio at most 30 %, order success at least 95 %, share inside it
 
 from __future__ import annotations
 
-import argparse
 import sys
+
+if sys.path[0].endswith("bench"):
+    sys.path[0] = sys.path[0].removesuffix("bench")
+
+import argparse
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -32,8 +36,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _harness import finish
-
+from bench._harness import finish
 from dexmm.cex.client import ExchangeClient, open_client
 from dexmm.config import Config, Quotes, parse_config
 from dexmm.model.entry import Entry
