@@ -15,6 +15,7 @@ from dexmm.config import Config
 from dexmm.errors import DexmmError
 from dexmm.ops.checks import Check, fail, failed_by, ok, warn
 from dexmm.ops.records import open_journal
+from dexmm.ops.world import account_of
 from dexmm.store.flags import HaltFlag
 from dexmm.store.lease import WalletLease, lock_folder
 
@@ -50,7 +51,8 @@ def secrets(config: Config) -> Iterator[Check]:
         yield verdict("secrets", f"{dotenv} can be read by others", f"run `chmod 600 {dotenv}`")
     else:
         yield ok("secrets", f"{dotenv} is yours alone" if dotenv.is_file() else "there is no .env")
-    yield _key(config)
+    if config.market.has_pool:
+        yield _key(config)
 
 
 def state(config: Config) -> Iterator[Check]:
@@ -125,8 +127,9 @@ def _journal(config: Config) -> Check:
 
 def _lock(config: Config) -> Check:
     try:
-        lease = WalletLease(lock_folder(config), config.network.chain_id, wallet_address(config))
-        holder = lease.holder()
+        # Without a pool the account is what only one process may write to.
+        owner = wallet_address(config) if config.market.has_pool else account_of(config)
+        holder = WalletLease(lock_folder(config), config.network.chain_id, owner).holder()
     except DexmmError as error:
         return failed_by("lock", error)
     if holder is None:

@@ -53,6 +53,9 @@ def _exchange(config: Config) -> Iterator[Check]:
 
 
 def _world(config: Config) -> Iterator[Check]:
+    if not config.market.has_pool:
+        yield ok("pool", "none is configured: quotes on the exchange alone")
+        return
     chain, warnings = open_eyes(config)
     yield from check_market.node(chain, config)
     sight = see(config, chain, warnings)

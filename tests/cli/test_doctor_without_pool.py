@@ -1,0 +1,42 @@
+"""``dexmm doctor`` where quotes on an exchange are all there is."""
+
+from pathlib import Path
+
+import pytest
+
+from dexmm.cli import main
+from dexmm.sandbox.exchange.paper import PaperExchange
+from dexmm.sandbox.exchange.settings import UNLIMITED, PaperSettings
+
+CONFIG = """
+[network]
+name = "sandbox"
+
+[market]
+price_low = 2000
+price_high = 8000
+
+[exchange]
+symbol = "PAXG/USDT"
+
+[quotes]
+enabled = true
+"""
+
+
+def test_nothing_is_asked_for_that_only_a_pool_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dexmm.toml").write_text(CONFIG)
+    settings = PaperSettings(limits=UNLIMITED)
+    with PaperExchange(settings) as paper:
+        opening = settings.accounts[0]
+        monkeypatch.setenv("DEXMM_EXCHANGE__BASE_URL", paper.url)
+        monkeypatch.setenv("DEXMM_EXCHANGE__API_KEY", opening.api_key)
+        monkeypatch.setenv("DEXMM_EXCHANGE__SECRET", opening.secret)
+        code = main.run(["doctor", "--config", str(tmp_path / "dexmm.toml")])
+    said = capsys.readouterr().out
+    assert code == 0, said
+    assert "may trade, may not withdraw" in said
+    assert "quotes on the exchange alone" in said
+    assert opening.secret not in said
