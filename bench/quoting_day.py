@@ -49,7 +49,7 @@ from dexmm.sandbox.exchange.exchange import Exchange
 from dexmm.sandbox.exchange.query import Query
 from dexmm.sandbox.exchange.server import Asked, Server
 from dexmm.sandbox.exchange.settings import UNLIMITED, Opening, PaperSettings
-from dexmm.sandbox.prices import Candle, PricePath, read_candles
+from dexmm.sim.prices import Candle, PricePath, read_candles
 from dexmm.turn import turn
 
 PRICES = "PAXGUSDT_perp_5m_2025-07_2025-12.csv.gz"

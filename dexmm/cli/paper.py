@@ -105,7 +105,7 @@ def paper(
 
 def _feed(price: Decimal | None, prices: Path | None, seed: int, speed: Decimal) -> Feed:
     from dexmm.sandbox.exchange.feed import along, fixed
-    from dexmm.sandbox.prices import generate, read_candles
+    from dexmm.sim.prices import generate, read_candles
 
     if price is not None:
         return fixed(price)

@@ -13,7 +13,7 @@ from pathlib import Path
 from dexmm.sandbox.exchange.paper import PaperExchange
 from dexmm.sandbox.exchange.settings import QUIET, UNLIMITED, USUAL_FLOW, Opening, PaperSettings
 from dexmm.sandbox.home import Desk
-from dexmm.sandbox.prices import Candle
+from dexmm.sim.prices import Candle
 
 SYMBOL = "PAXGUSDT"
 PART = Decimal("0.2")  # of the capital, on the exchange

@@ -33,7 +33,6 @@ from dexmm.sandbox.anvil import Anvil, AnvilOptions
 from dexmm.sandbox.calls import decode_answer, encode_call
 from dexmm.sandbox.desk import MARGIN_PART, PART, desk_of, paper_exchange, pass_candle
 from dexmm.sandbox.exchange.paper import PaperExchange
-from dexmm.sandbox.flow import FLOWS
 from dexmm.sandbox.home import KEPT, Home, throwaway_key
 from dexmm.sandbox.ledger import fees_received, owned_positions, volumes
 from dexmm.sandbox.mainnet import (
@@ -44,9 +43,10 @@ from dexmm.sandbox.mainnet import (
     deploy_mainnet,
 )
 from dexmm.sandbox.pools import pool_facts
-from dexmm.sandbox.prices import PricePath, generate, read_candles
 from dexmm.sandbox.summary import Chain, Run, Summary, TurnPoint, summarise, turn_point
 from dexmm.sandbox.world import SETUP_SECONDS, SandboxWorld, paxg_usdt
+from dexmm.sim.flow import FLOWS
+from dexmm.sim.prices import PricePath, generate, read_candles
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.orders import SqlOrderLog
 from dexmm.strategy.inventory import inventory

@@ -25,8 +25,8 @@ from dexmm.model.market import Market
 from dexmm.ops.narrate import digits, price_range
 from dexmm.sandbox.drawing import scale, span, sparkline
 from dexmm.sandbox.events import Line, Narrator, Tone
-from dexmm.sandbox.prices import PricePath
 from dexmm.sandbox.run import Options, Progress
+from dexmm.sim.prices import PricePath
 from dexmm.units import bp, to_decimal
 
 WIDEST = 120

@@ -13,8 +13,6 @@ and all of a block's go out in one request.
 
 from __future__ import annotations
 
-import math
-import random
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +23,6 @@ from dexmm.errors import NodeError
 from dexmm.model.market import Market, Token
 from dexmm.sandbox import issuers
 from dexmm.sandbox.calls import encode_call
-from dexmm.sandbox.flow import Flow, NoiseTrade, noise_dice, noise_trades
 from dexmm.sandbox.issuers import PAXG, USDT
 from dexmm.sandbox.mainnet import (
     ETH_USD_FEED,
@@ -37,15 +34,17 @@ from dexmm.sandbox.mainnet import (
     account,
 )
 from dexmm.sandbox.pools import POSITION_MANAGER, SWAP_ROUTER, approve
-from dexmm.sandbox.prices import Candle
-from dexmm.sandbox.traders import arbitrage, calldata, noise
+from dexmm.sandbox.router import swap_calldata
+from dexmm.sim.flow import Flow, NoiseTrade, noise_dice, noise_trades
+from dexmm.sim.gas import GWEI, BaseFee
+from dexmm.sim.prices import Candle
+from dexmm.sim.traders import arbitrage, noise
 from dexmm.units import SqrtPriceX96, to_units_down
 
 SLOT_SECONDS = 12
 SETUP_SECONDS = (
     600  # how long before the first candle the chain must be, for the traders to prepare
 )
-GWEI = 10**9
 _SWAP_GAS = 700_000
 _FEED_GAS = 150_000
 _TRADES_PER_BLOCK = 30  # each reserves _SWAP_GAS of the block's 30 million
@@ -79,19 +78,6 @@ class _Feed:
     def due(self, price: Decimal, at: int) -> bool:
         moved = abs(price / self.said - 1) >= FEED_DEVIATION
         return moved or at - self.said_at >= self.heartbeat_seconds
-
-
-class BaseFee:
-    """The base fee's walk: log-normal around 0.9 gwei, held between 0.5 and 2."""
-
-    def __init__(self, seed: int) -> None:
-        self._dice = random.Random(f"gas:{seed}")  # noqa: S311 - a repeatable market, not a secret
-        self._log = 0.0
-
-    def next_wei(self) -> int:
-        self._log = 0.9 * self._log + self._dice.gauss(0, 0.15)
-        gwei = min(max(0.9 * math.exp(self._log), 0.5), 2.0)
-        return round(gwei * GWEI)
 
 
 def paxg_usdt(deployment: Deployment) -> Market:
@@ -195,7 +181,7 @@ class SandboxWorld:
     def _pass_waypoint(self, trades: Sequence[NoiseTrade], at: int) -> None:
         calls = self._feed_calls(at)
         calls += [
-            self._swap_call(self.noise_trader, calldata(self.market, swap, self.noise_trader))
+            self._swap_call(self.noise_trader, swap_calldata(self.market, swap, self.noise_trader))
             for swap in (noise(self.market, trade, self.sqrt_price_x96) for trade in trades)
         ]
         blocks = [
@@ -206,7 +192,7 @@ class SandboxWorld:
             self._mine(block, at - ahead * SLOT_SECONDS)
         swap = arbitrage(self.market, self.sqrt_price_x96, self.fair_price)
         if swap is not None:
-            data = calldata(self.market, swap, self.arbitrageur)
+            data = swap_calldata(self.market, swap, self.arbitrageur)
             self._mine([self._swap_call(self.arbitrageur, data)], at)
 
     def _mine(self, calls: Sequence[_Call], at: int) -> None:

@@ -8,17 +8,17 @@ from decimal import Decimal
 import pytest
 
 from dexmm.model.market import Market, Token
-from dexmm.sandbox.flow import NoiseTrade
 from dexmm.sandbox.mainnet import Deployment, account
 from dexmm.sandbox.pools import approve, pool_facts
-from dexmm.sandbox.traders import (
+from dexmm.sandbox.router import swap_calldata
+from dexmm.sandbox.world import paxg_usdt
+from dexmm.sim.flow import NoiseTrade
+from dexmm.sim.traders import (
     PoolSwap,
     arbitrage,
-    calldata,
     no_arbitrage_interval,
     noise,
 )
-from dexmm.sandbox.world import paxg_usdt
 
 GOLD = Token(address="0x45804880De22913dAFE09f4980848ECE6EcbAf78", symbol="PAXG", decimals=18)
 DOLLAR = Token(address="0xdAC17F958D2ee523a2206206994597C13D831ec7", symbol="USDT", decimals=6)
@@ -85,7 +85,7 @@ def send(mainnet: Deployment, swap: PoolSwap) -> int:
     market = paxg_usdt(mainnet)
     for token in (market.token0.address, market.token1.address):
         approve(mainnet.anvil, trader, token, market.swap_router, 2**200)
-    mainnet.anvil.send_as(trader, market.swap_router, calldata(market, swap, trader))
+    mainnet.anvil.send_as(trader, market.swap_router, swap_calldata(market, swap, trader))
     return pool_facts(mainnet.anvil, mainnet.pool).sqrt_price_x96
 
 

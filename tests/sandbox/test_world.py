@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from dexmm.sandbox.calls import decode_answer, encode_call
-from dexmm.sandbox.flow import FLOWS
 from dexmm.sandbox.mainnet import ETH_USD_FEED, PAXG_USD_FEED, Deployment, account
-from dexmm.sandbox.prices import Candle, PricePath, generate
-from dexmm.sandbox.traders import no_arbitrage_interval
 from dexmm.sandbox.world import GWEI, SETUP_SECONDS, SLOT_SECONDS, SandboxWorld
+from dexmm.sim.flow import FLOWS
+from dexmm.sim.prices import Candle, PricePath, generate
+from dexmm.sim.traders import no_arbitrage_interval
 
 pytestmark = pytest.mark.anvil
 

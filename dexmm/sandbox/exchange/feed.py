@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 
-from dexmm.sandbox.prices import Candle, PricePath
+from dexmm.sim.prices import Candle, PricePath
 
 CENT = Decimal("0.01")
 

@@ -22,7 +22,7 @@ from dexmm.sandbox.exchange.feed import along, fixed
 from dexmm.sandbox.exchange.orders import Side
 from dexmm.sandbox.exchange.paper import PaperExchange
 from dexmm.sandbox.exchange.settings import PaperSettings
-from dexmm.sandbox.prices import Candle, PricePath
+from dexmm.sim.prices import Candle, PricePath
 
 D = Decimal
 PAXG, PERPETUAL = "PAXG/USDT", "PAXG/USDT:USDT"

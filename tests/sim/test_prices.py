@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dexmm.errors import BadInput
-from dexmm.sandbox.prices import GENERATOR_START, Candle, generate, read_candles
+from dexmm.sim.prices import GENERATOR_START, Candle, generate, read_candles
 
 HEADER = "timestamp_ms,open,high,low,close,volume"
 T0 = 1_751_629_800_000

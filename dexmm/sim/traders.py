@@ -1,4 +1,4 @@
-"""What the other people in the pool do: swaps through Uniswap's router, as calldata.
+"""What the other people in the pool do: swaps in the market's pool.
 
 The arbitrageur trades whenever the pool has left the fair price by more than its fee, and stops
 exactly where the next unit would earn nothing. For a fair price ``F`` (quote per base) and a fee
@@ -17,16 +17,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dexmm.model.market import Market
-from dexmm.sandbox.calls import encode_call
-from dexmm.sandbox.flow import NoiseTrade
+from dexmm.sim.flow import NoiseTrade
 from dexmm.units import PRICE, to_units_down
 
-NEVER = 2**64 - 1  # a deadline that no chain reaches
 WHATEVER_IT_TAKES = 2**127  # an amount that only the price limit ends
 NOISE_SLIPPAGE = Decimal("0.02")  # nobody buys a thin pool empty by mistake: the rest is not traded
-_EXACT_INPUT_SINGLE = (
-    "exactInputSingle((address,address,uint24,address,uint256,uint256,uint256,uint160))"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +68,3 @@ def noise(market: Market, trade: NoiseTrade, sqrt_price_x96: int) -> PoolSwap:
         amount_in=max(amount_in, 1),
         sqrt_price_limit_x96=market.sqrt_price_x96(worst),
     )
-
-
-def calldata(market: Market, swap: PoolSwap, recipient: str) -> bytes:
-    """What the router is sent; the proceeds go to ``recipient``."""
-    token_in, token_out = market.token0.address, market.token1.address
-    if not swap.zero_for_one:
-        token_in, token_out = token_out, token_in
-    parameters = (
-        token_in, token_out, market.fee_pips, recipient, NEVER,
-        swap.amount_in, 0, swap.sqrt_price_limit_x96,
-    )  # fmt: skip
-    return encode_call(_EXACT_INPUT_SINGLE, parameters)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from dexmm.sandbox.flow import FLOWS, noise_dice, noise_trades
+from dexmm.sim.flow import FLOWS, noise_dice, noise_trades
 
 MEASURED = {  # swaps, mean and largest base of 981 mainnet blocks
     "real": (34, 0.071, 0.148),

@@ -1,0 +1,115 @@
+"""What a track amounts to: the row it has in a comparison. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+
+from dexmm.ops.accounting import Attribution, Source, attribute
+from dexmm.ops.track import Track, TrackPoint
+from dexmm.units import PRICE, bp
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Money in quote; shares of time and of value 0 to 1; losses negative."""
+
+    name: str
+    days: Decimal
+    turns: int
+    start: Decimal  # net worth
+    end: Decimal
+    net: Decimal  # against holding, after every cost
+    net_bp: Decimal  # of the start
+    holding: Decimal  # what holding gained
+    fees: Decimal
+    divergence: Decimal
+    loss_versus_rebalancing: Decimal
+    gas: Decimal
+    swap_cost: Decimal
+    hedge: Decimal  # profit and cost together
+    quoting: Decimal
+    exchange_fees: Decimal
+    funding: Decimal
+    turnover: Decimal  # traded by our own actions, swaps of others in our liquidity aside
+    time_in_band: Decimal
+    time_in_range: Decimal
+    share_low: Decimal
+    share_mean: Decimal
+    share_high: Decimal
+    max_drawdown_bp: Decimal  # of net worth below its peak
+    max_drawdown_hold_bp: Decimal  # of net worth over holding, below its best
+    reranges: int
+    deployed: Decimal  # mean share of net worth in ranges
+    capital_efficiency_bp: Decimal  # fees a day per quote deployed; 0 where nothing was
+    halted: str
+
+
+def figures(track: Track) -> Figures:
+    """``track`` holds at least one point."""
+    with localcontext(PRICE):
+        return _figures(track, attribute(track.marks))
+
+
+def _figures(track: Track, found: Attribution) -> Figures:
+    points = track.points
+    count = Decimal(len(points))
+    days = Decimal(points[-1].at - points[0].at) / 86_400
+    worth = [mark.net_worth for mark in track.marks]
+    first = track.marks[0]
+    against = [
+        now / (first.base * mark.fair_price + first.quote)
+        for now, mark in zip(worth, track.marks, strict=True)
+        if first.base * mark.fair_price + first.quote > 0
+    ]
+    deployed = sum((_deployed(point) for point in points), ZERO) / count
+    fees = found.part(Source.FEES).total
+    done = [action for action in track.actions if action.status == "mined"]
+    return Figures(
+        name=track.name,
+        days=days,
+        turns=len(points),
+        start=found.start,
+        end=found.end,
+        net=found.against_holding,
+        net_bp=bp(found.against_holding, found.start) if found.start else ZERO,
+        holding=found.holding,
+        fees=fees,
+        divergence=found.divergence,
+        loss_versus_rebalancing=found.loss_versus_rebalancing,
+        gas=found.part(Source.GAS).total,
+        swap_cost=found.part(Source.SWAP).total,
+        hedge=found.part(Source.HEDGE).total + found.part(Source.TRIANGLE).total,
+        quoting=found.part(Source.QUOTE).total,
+        exchange_fees=found.part(Source.EXCHANGE_FEE).total,
+        funding=found.part(Source.FUNDING).total,
+        turnover=sum((action.turnover_quote for action in track.actions), ZERO),
+        time_in_band=sum(track.band_low <= p.share <= track.band_high for p in points) / count,
+        time_in_range=sum(p.in_range for p in points) / count,
+        share_low=min(p.share for p in points),
+        share_mean=sum((p.share for p in points), ZERO) / count,
+        share_high=max(p.share for p in points),
+        max_drawdown_bp=drawdown_bp(worth),
+        max_drawdown_hold_bp=drawdown_bp(against),
+        reranges=sum(action.kind == "rerange" for action in done),
+        deployed=deployed / (sum(worth, ZERO) / count) if sum(worth, ZERO) else ZERO,
+        capital_efficiency_bp=bp(fees / days, deployed) if deployed and days else ZERO,
+        halted=track.halted,
+    )
+
+
+def drawdown_bp(values: Sequence[Decimal]) -> Decimal:
+    """The deepest fall below the highest value before it, in basis points of that value."""
+    deepest, peak = ZERO, None
+    for value in values:
+        peak = value if peak is None or value > peak else peak
+        if peak > 0 and value < peak:
+            deepest = max(deepest, bp(peak - value, peak))
+    return deepest
+
+
+def _deployed(point: TrackPoint) -> Decimal:
+    return sum((shown.value for shown in point.ranges), ZERO)
