@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,11 @@ GENESIS = 1_790_000_000  # 2026-09-21 14:13:20 UTC, a Monday in gold's session
 def data_folder() -> Path:
     """Real prices and pool events; ``DEXMM_SHARED_DATA`` names another place."""
     return Path(os.environ.get("DEXMM_SHARED_DATA", PROJECT.parent / "shared" / "data"))
+
+
+def pytest_configure() -> None:
+    """A hang-up ends what tests start, as in a terminal, even where a runner ignores it (nohup)."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -63,7 +63,9 @@ OUTSIDE: dict[str, set[str]] = {
     "cex": {"ccxt"},
     "store": {"sqlalchemy", "pydantic"},
     "sandbox": {"aiohttp", "eth_abi", "eth_account", "eth_utils", "requests", "rich", "web3"},
-    "ops": {"rich", "pandas_market_calendars"},
+    "sim": {"numpy", "pyarrow"},
+    "ops": {"rich", "pandas_market_calendars", "plotly", "pyarrow", "msgspec", "ccxt", "requests"},
+    "backtest": {"numpy", "optuna", "plotly", "rich", "sqlalchemy"},
     "cli": {"click", "rich", "pydantic"},
 }
 
@@ -100,6 +102,11 @@ HEAVY = (
     "eth_utils",
     "dotenv",
     "aiohttp",
+    "numpy",
+    "pyarrow",
+    "plotly",
+    "optuna",
+    "msgspec",
 )
 
 
