@@ -21,7 +21,8 @@ from dexmm.model.venue import Side
 from dexmm.ops.records import NoIntents
 from dexmm.sandbox.issuers import PAXG
 from dexmm.sandbox.mainnet import PAXG_USDT_POOL, account
-from dexmm.sandbox.pools import Layer, add_layer, grow_observations
+from dexmm.sandbox.pools import add_layer, grow_observations
+from dexmm.sim.background import Layer
 from dexmm.strategy.portions import Member, net, portion
 from dexmm.units import sqrt_from_price
 

@@ -9,7 +9,7 @@ place as code. On a fork of mainnet nothing is deployed: ``adopt_fork`` only che
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from eth_utils.address import to_checksum_address
@@ -22,7 +22,8 @@ from dexmm.sandbox.artifacts import Artifact, contract, npm
 from dexmm.sandbox.calls import encode_arguments, encode_call
 from dexmm.sandbox.funding import add_token_balance, token_balance
 from dexmm.sandbox.issuers import PAXG, PAXG_V1, USDT
-from dexmm.sandbox.pools import FACTORY, POSITION_MANAGER, SWAP_ROUTER, Layer
+from dexmm.sandbox.pools import FACTORY, POSITION_MANAGER, SWAP_ROUTER
+from dexmm.sim.background import Layer, background
 from dexmm.units import sqrt_from_price, to_units_down
 
 TICK_LENS = "0xbfd8137f7d1516D3ea5cA83523914859ec47F573"
@@ -57,27 +58,6 @@ _PROXY = "v3-periphery-1.0.0/node_modules/@openzeppelin/contracts/build/contract
 def account(label: str) -> str:
     """An address for a part in the play, the same in every run; nobody has its key."""
     return str(to_checksum_address(keccak(text=f"dexmm sandbox {label}")[-20:]))
-
-
-def background(
-    *,
-    full_range: Decimal = Decimal(100_000),
-    wide: Decimal = Decimal(300_000),
-    concentrated: Decimal = Decimal(150_000),
-) -> tuple[Layer, ...]:
-    """A thin pool's liquidity, in whole quote tokens: a floor, three wide ranges, two narrow ones.
-
-    Ranges overlap and belong to different people, so the price crosses initialised ticks as it
-    moves and the product's own liquidity is never alone.
-    """
-    return (
-        Layer(owner=account("full range"), value=full_range, width_bp=None),
-        Layer(owner=account("wide 1"), value=wide / 2, width_bp=3000),
-        Layer(owner=account("wide 2"), value=wide / 4, width_bp=1500),
-        Layer(owner=account("wide 3"), value=wide / 4, width_bp=800),
-        Layer(owner=account("narrow 1"), value=concentrated / 2, width_bp=250),
-        Layer(owner=account("narrow 2"), value=concentrated / 2, width_bp=120),
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,4 +320,5 @@ def _open_pool(anvil: Anvil, options: MainnetOptions) -> None:
     if options.fee_protocol:
         pools.set_fee_protocol(anvil, PAXG_USDT_POOL, options.fee_protocol)
     for layer in options.layers:
-        pools.add_layer(anvil, PAXG_USDT_POOL, layer, USDT_DECIMALS)
+        owned = replace(layer, owner=account(layer.owner))
+        pools.add_layer(anvil, PAXG_USDT_POOL, owned, USDT_DECIMALS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from eth_utils.address import to_checksum_address
@@ -11,15 +10,7 @@ from eth_utils.address import to_checksum_address
 from dexmm.sandbox.anvil import Anvil
 from dexmm.sandbox.calls import decode_answer, encode_call
 from dexmm.sandbox.funding import add_token_balance, token_balance
-from dexmm.uniswap.liquidity_amounts import get_liquidity_for_amount1
-from dexmm.uniswap.sqrt_price_math import get_amount0_delta, get_amount1_delta
-from dexmm.uniswap.tick_math import (
-    get_sqrt_ratio_at_tick,
-    get_tick_at_sqrt_ratio,
-    max_usable_tick,
-    min_usable_tick,
-)
-from dexmm.units import Q96
+from dexmm.sim.background import Layer, amounts_worth, layer_ticks
 
 FACTORY = "0x1F98431c8aD98523631AE4a59f267346ea31F984"
 POSITION_MANAGER = "0xC36442b4a4522E871399CD717aBDD847Ab11FE88"
@@ -40,18 +31,6 @@ class PoolFacts:
     tick_spacing: int
     sqrt_price_x96: int
     tick: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """One owner's background liquidity: worth ``value`` quote units over ``width_bp`` each way.
-
-    ``width_bp`` None is the full range. Value is counted in token1, whole tokens.
-    """
-
-    owner: str
-    value: Decimal
-    width_bp: int | None
 
 
 def pool_facts(anvil: Anvil, pool: str) -> PoolFacts:
@@ -170,36 +149,10 @@ def approve(anvil: Anvil, owner: str, token: str, spender: str, units: int) -> N
 def add_layer(anvil: Anvil, pool: str, layer: Layer, decimals1: int) -> int:
     """Mint one layer of background liquidity around the pool's price; returns its token id."""
     facts = pool_facts(anvil, pool)
-    lower, upper = _layer_ticks(facts, layer.width_bp)
+    lower, upper = layer_ticks(facts.sqrt_price_x96, facts.tick_spacing, layer.width_bp)
     units = int(layer.value.scaleb(decimals1))
-    amount0, amount1 = _amounts_worth(facts.sqrt_price_x96, lower, upper, units)
+    amount0, amount1 = amounts_worth(facts.sqrt_price_x96, lower, upper, units)
     return mint_position(anvil, layer.owner, pool, lower, upper, amount0, amount1)
-
-
-def _layer_ticks(facts: PoolFacts, width_bp: int | None) -> tuple[int, int]:
-    spacing = facts.tick_spacing
-    if width_bp is None:
-        return min_usable_tick(spacing), max_usable_tick(spacing)
-    # sqrt(1 + w) and sqrt(1 - w), in Q96 by way of ticks: a layer's edges need no more precision.
-    edges = [
-        get_tick_at_sqrt_ratio(
-            int(facts.sqrt_price_x96 * (Decimal(10_000 + sign * width_bp) / 10_000).sqrt())
-        )
-        for sign in (-1, 1)
-    ]
-    lower, upper = (edge // spacing * spacing for edge in edges)
-    return lower, max(upper, lower + spacing)
-
-
-def _amounts_worth(sqrt_price_x96: int, lower: int, upper: int, units: int) -> tuple[int, int]:
-    """Both amounts, rounded up, of a range position that is worth ``units`` of token1."""
-    sqrt_lower, sqrt_upper = get_sqrt_ratio_at_tick(lower), get_sqrt_ratio_at_tick(upper)
-    # What liquidity L is worth, in token1, is linear in L: measure it on a large L.
-    probe = get_liquidity_for_amount1(sqrt_lower, sqrt_price_x96, units)
-    amount0 = get_amount0_delta(sqrt_price_x96, sqrt_upper, probe, True)
-    amount1 = get_amount1_delta(sqrt_lower, sqrt_price_x96, probe, True)
-    worth = amount1 + amount0 * sqrt_price_x96 * sqrt_price_x96 // (Q96 * Q96)
-    return -(-amount0 * units // worth), -(-amount1 * units // worth)
 
 
 def _minted(receipt: dict[str, Any]) -> int:

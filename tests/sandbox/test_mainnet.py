@@ -34,9 +34,9 @@ from dexmm.sandbox.mainnet import (
     MainnetOptions,
     account,
     adopt_fork,
-    background,
     deploy_mainnet,
 )
+from dexmm.sim.background import background
 
 pytestmark = pytest.mark.anvil
 
@@ -178,7 +178,7 @@ def test_feeds_can_be_set_and_made_stale(mainnet: Deployment) -> None:
 
 
 def test_background_liquidity_has_the_asked_value_and_several_owners(mainnet: Deployment) -> None:
-    owners = {layer.owner for layer in background()}
+    owners = {account(layer.owner) for layer in background()}
     assert len(owners) == 6
     in_pool = token_balance(mainnet.anvil, PAXG, PAXG_USDT_POOL) * 4000 // 10**12
     in_pool += token_balance(mainnet.anvil, USDT, PAXG_USDT_POOL)

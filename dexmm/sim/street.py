@@ -1,0 +1,151 @@
+"""The other people, from candle to candle, on any ground that can mine a block.
+
+A candle's way from open to close has three waypoints. At each, the noise trades of that time are
+mined in one block, and the arbitrageur answers a slot later when the pool has left the fair price
+by more than its fee. Price feeds speak in the first block of a waypoint when they are due. The
+last block of a candle carries its close time: the chain's clock is the price path's clock.
+
+Everything random comes from one seed, in streams of their own: prices do not change when the
+flow does. The same street on Anvil and in memory makes the same blocks.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from dexmm.model.market import Market
+from dexmm.sim.flow import Flow, NoiseTrade, noise_dice, noise_trades
+from dexmm.sim.gas import BaseFee
+from dexmm.sim.prices import Candle
+from dexmm.sim.traders import PoolSwap, arbitrage, noise
+
+SLOT_SECONDS = 12
+TRADES_PER_BLOCK = 30
+FEED_DEVIATION = Decimal("0.005")  # a feed speaks when the price has moved by this,
+GOLD_HEARTBEAT_SECONDS = 86_400  # or after this long without a word
+ETH_HEARTBEAT_SECONDS = 3_600
+
+ARBITRAGEUR, NOISE = "arbitrageur", "noise"
+
+
+@dataclass(slots=True, kw_only=True)
+class Feed:
+    """A price feed: what it last said, and when it will speak again."""
+
+    name: str
+    heartbeat_seconds: int
+    said: Decimal
+    said_at: int
+    constant: bool = False  # it does not follow the fair price
+
+    def due(self, price: Decimal, at: int) -> bool:
+        moved = not self.constant and abs(price / self.said - 1) >= FEED_DEVIATION
+        return moved or at - self.said_at >= self.heartbeat_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A feed's new answer."""
+
+    feed: str
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A swap in the pool, by somebody else."""
+
+    trader: str
+    swap: PoolSwap
+
+
+Deed = Spoken | Trade
+
+
+class Ground(Protocol):
+    """Where a street's blocks are mined."""
+
+    timestamp: int  # of the newest block
+    sqrt_price_x96: int  # of the pool
+
+    def mine_deeds(self, at: int, base_fee_wei: int, deeds: Sequence[Deed]) -> None:
+        """One block at ``at`` that holds these, in this order."""
+
+
+class Street:
+    """Moves a ground from candle to candle."""
+
+    def __init__(
+        self,
+        market: Market,
+        flow: Flow | None,
+        interval_seconds: int,
+        seed: int,
+        price: Decimal,
+        feeds: Sequence[Feed],
+    ) -> None:
+        self.market = market
+        self.flow = flow
+        self.interval_seconds = interval_seconds
+        self.fair_price = price
+        self.feeds = tuple(feeds)
+        self._dice: random.Random = noise_dice(seed)
+        self._base_fee = BaseFee(seed)
+        self.base_fee_wei = self._base_fee.next_wei()
+
+    def noise(self) -> tuple[NoiseTrade, ...]:
+        """The noise trades of the next interval; each call draws one interval's."""
+        if self.flow is None:
+            return ()
+        return noise_trades(self.flow, self._dice, self.interval_seconds)
+
+    def pass_candle(self, ground: Ground, candle: Candle) -> None:
+        """Everything that happens until the candle's close; the last block carries that time."""
+        self.pass_noisy(ground, candle, self.noise())
+
+    def pass_noisy(self, ground: Ground, candle: Candle, trades: Sequence[NoiseTrade]) -> None:
+        """As ``pass_candle``, with noise that was drawn already."""
+        interval, waypoints = self.interval_seconds, candle.waypoints()
+        for number, price in enumerate(waypoints):
+            start = interval * number // len(waypoints)
+            end = interval * (number + 1) // len(waypoints)
+            self.fair_price = price
+            here = [trade for trade in trades if start <= trade.at < end]
+            self._pass_waypoint(ground, here, candle.at + end)
+        self.close(ground, candle.at + interval)
+
+    def close(self, ground: Ground, at: int) -> None:
+        """An empty block, unless one has carried the candle's close time already."""
+        if ground.timestamp < at:
+            self._mine(ground, at, ())
+
+    def _pass_waypoint(self, ground: Ground, trades: Sequence[NoiseTrade], at: int) -> None:
+        deeds: list[Deed] = list(self._spoken(at))
+        price = ground.sqrt_price_x96
+        deeds += [Trade(NOISE, noise(self.market, trade, price)) for trade in trades]
+        blocks = [
+            deeds[first : first + TRADES_PER_BLOCK]
+            for first in range(0, len(deeds), TRADES_PER_BLOCK)
+        ]
+        for ahead, block in zip(range(len(blocks), 0, -1), blocks, strict=True):
+            self._mine(ground, at - ahead * SLOT_SECONDS, block)
+        swap = arbitrage(self.market, ground.sqrt_price_x96, self.fair_price)
+        if swap is not None:
+            self._mine(ground, at, (Trade(ARBITRAGEUR, swap),))
+
+    def _mine(self, ground: Ground, at: int, deeds: Sequence[Deed]) -> None:
+        self.base_fee_wei = self._base_fee.next_wei()
+        ground.mine_deeds(max(at, ground.timestamp + 1), self.base_fee_wei, deeds)
+
+    def _spoken(self, at: int) -> list[Spoken]:
+        spoken = []
+        for feed in self.feeds:
+            price = feed.said if feed.constant else self.fair_price
+            if feed.due(price, at):
+                feed.said, feed.said_at = price, at
+                spoken.append(Spoken(feed.name, price))
+        return spoken
