@@ -81,16 +81,14 @@ class SimChain:
     def __init__(
         self,
         terms: Terms,
-        pool: Pool,
+        manager: PositionManager,
         purse: Purse,
         block: Block,
-        *,
-        next_id: int = 1,
     ) -> None:
         self.terms = terms
         self.market = terms.market
-        self.pool = pool
-        self.manager = PositionManager(pool, terms.market.position_manager, next_id)
+        self.pool: Pool = manager.pool
+        self.manager = manager
         self.purse = purse
         self.tally = Tally()
         self._number = block.number
@@ -111,10 +109,14 @@ class SimChain:
 
     def mine(self, at: int, base_fee_wei: int | None = None) -> None:
         """A new block at ``at`` (timestamp, seconds), which is not before the last one's."""
-        self._number += 1
-        self.timestamp = self.pool.timestamp = at
+        self.skip(at)
         if base_fee_wei is not None:
             self.base_fee_wei = base_fee_wei
+
+    def skip(self, at: int) -> None:
+        """A new block that holds nothing; its base fee is for whoever looks at it to set."""
+        self._number += 1
+        self.timestamp = self.pool.timestamp = at
 
     def mine_deeds(self, at: int, base_fee_wei: int, deeds: Sequence[Deed]) -> None:
         """One block at ``at`` that holds these, in this order."""

@@ -16,6 +16,11 @@ class BaseFee:
         self._log = 0.0
 
     def next_wei(self) -> int:
-        self._log = 0.9 * self._log + self._dice.gauss(0, 0.15)
+        """The next block's."""
+        self.pass_block()
         gwei = min(max(0.9 * math.exp(self._log), 0.5), 2.0)
         return round(gwei * GWEI)
+
+    def pass_block(self) -> None:
+        """A block whose base fee nobody asks for."""
+        self._log = 0.9 * self._log + self._dice.gauss(0, 0.15)

@@ -69,8 +69,13 @@ Deed = Spoken | Trade
 class Ground(Protocol):
     """Where a street's blocks are mined."""
 
-    timestamp: int  # of the newest block
-    sqrt_price_x96: int  # of the pool
+    @property
+    def timestamp(self) -> int:
+        """Of the newest block."""
+
+    @property
+    def sqrt_price_x96(self) -> int:
+        """Of the pool."""
 
     def mine_deeds(self, at: int, base_fee_wei: int, deeds: Sequence[Deed]) -> None:
         """One block at ``at`` that holds these, in this order."""
@@ -122,6 +127,15 @@ class Street:
         """An empty block, unless one has carried the candle's close time already."""
         if ground.timestamp < at:
             self._mine(ground, at, ())
+
+    def pass_quiet(self, price: Decimal) -> None:
+        """A candle in which nobody trades and no feed speaks, but for its closing block."""
+        self.fair_price = price
+        self.base_fee_wei = self._base_fee.next_wei()
+
+    def skip_block(self) -> None:
+        """A block that nobody looks at: its base fee is drawn and forgotten."""
+        self._base_fee.pass_block()
 
     def _pass_waypoint(self, ground: Ground, trades: Sequence[NoiseTrade], at: int) -> None:
         deeds: list[Deed] = list(self._spoken(at))

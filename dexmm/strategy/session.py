@@ -8,6 +8,8 @@ announced beforehand and holds back all new liquidity.
 
 from __future__ import annotations
 
+from functools import cache
+
 from dexmm.config import Guards
 from dexmm.strategy.precise import DAY, HOUR
 
@@ -44,6 +46,24 @@ def event_on(now: int, events: tuple[str, ...]) -> str:
     return ""
 
 
+def next_change(now: int, guards: Guards) -> int | None:
+    """The first moment after ``now`` at which a window or an event begins or ends; None: never."""
+    at = (now + EPOCH_WEEKDAY * DAY) % WEEK
+    weekly = [
+        now + ((_in_week(part) - at - 1) % WEEK) + 1
+        for window in guards.closed_weekly
+        for part in window.split("-")
+    ]
+    dated = [
+        moment
+        for event in (*guards.closed_sessions, *guards.closed_events)
+        for part in event.split("/")
+        if (moment := _timestamp(part)) > now
+    ]
+    return min((*weekly, *dated), default=None)
+
+
+@cache
 def _in_week(text: str) -> int:
     """Seconds from Monday 00:00 to ``Fri 21:00``."""
     day, clock = text.split(" ")
@@ -51,6 +71,7 @@ def _in_week(text: str) -> int:
     return DAYS.index(day) * DAY + int(hours) * HOUR + int(minutes) * 60
 
 
+@cache
 def _timestamp(text: str) -> int:
     """Seconds since 1970 of ``2026-12-16T18:30`` in UTC; seconds may follow.
 

@@ -1,0 +1,28 @@
+"""A journal that remembers and forgets: what a backtest's turns leave behind for the next one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dexmm.config import Config
+from dexmm.model.entry import Entry
+from dexmm.model.memory import Memory
+
+
+class MemoryJournal:
+    """Implements ``turn.Journal``; keeps the newest entry and no other."""
+
+    def __init__(self) -> None:
+        self.newest: Entry | None = None
+        self._count = 0
+
+    def memory(self) -> Memory:
+        return self.newest.memory if self.newest is not None else Memory()
+
+    def halted(self) -> str:
+        return ""
+
+    def record(self, entry: Entry, config: Config) -> Entry:
+        self._count += 1
+        self.newest = replace(entry, id=self._count)
+        return self.newest

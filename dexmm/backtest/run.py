@@ -1,0 +1,248 @@
+"""A backtest: the live turns in a world in memory, with accounts that close.
+
+The same ``turn`` with the same ``decide``, ``plan`` and guards as on mainnet; only chain, clock,
+journal and exchange are in memory. What is assumed of costs and flow is said in the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from dexmm.backtest.doze import doze
+from dexmm.backtest.gas import gas_of
+from dexmm.backtest.memory import MemoryJournal
+from dexmm.backtest.recorder import Recorder
+from dexmm.config import NO_POOL, Config
+from dexmm.errors import BadInput
+from dexmm.model.market import Block, Market, Token
+from dexmm.model.order import OrderIntent
+from dexmm.ops.accounting import Leg, legs
+from dexmm.ops.figures import Figures, figures
+from dexmm.ops.track import Track
+from dexmm.sim.chain import SimChain, Terms
+from dexmm.sim.flow import FLOWS
+from dexmm.sim.gas import GWEI
+from dexmm.sim.opening import PoolOpening, open_pool
+from dexmm.sim.prices import PricePath
+from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed, Street
+from dexmm.sim.trial import Purse
+from dexmm.sim.world import Candles, CandleWorld, ListedCandles, World
+from dexmm.turn import turn
+from dexmm.units import to_units_down
+
+ETHER_DECIMALS = 18
+WALLET_ETH = Decimal(1)
+NO_FLOW = "none"
+WALLET = "0x00000000000000000000000000000000000000AA"
+PAXG_USDT = "0x7Cb85f75e61226060453a997a7733F76707Df337"
+PAXG = "0x45804880De22913dAFE09f4980848ECE6EcbAf78"
+USDT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
+
+Watch = Callable[[int, int], None]
+"""Told how many turns' times have passed, and of how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What is backtested, and in which world."""
+
+    path: PricePath | Candles
+    config: Config
+    market: Market
+    source: str = ""  # what the history is, for people
+    capital: Decimal = Decimal(50_000)  # quote, at the configuration's target share
+    flow: str = "real"  # of ``sim.flow.FLOWS``, or "none"
+    seed: int = 1
+    pool_scale: Decimal = Decimal(1)  # of the liquidity of others; 1 is the sandbox's pool
+    fee_protocol: int = 4  # the denominator of the protocol's share of the fee; 0: none
+    eth_price: Decimal = Decimal(4000)
+    every_turn: bool = False  # False: turns that can decide nothing are slept through
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backtest:
+    track: Track
+    figures: Figures
+    legs: tuple[Leg, ...]
+    turns: int  # taken
+
+
+def paxg_usdt_market(config: Config) -> Market:
+    """The market that a configuration names, as PAXG/USDT 0.05 % where it names none."""
+    section = config.market
+    named = section.has_pool and section.pool != NO_POOL
+    return Market(
+        chain_id=config.network.chain_id,
+        pool=section.pool if named else PAXG_USDT,
+        position_manager=section.position_manager,
+        swap_router=section.swap_router,
+        token0=Token(address=section.base if named else PAXG, symbol="PAXG", decimals=18),
+        token1=Token(address=USDT, symbol="USDT", decimals=6),
+        base_is_token0=True,
+        fee_pips=500,
+        tick_spacing=10,
+    )
+
+
+def run_backtest(scenario: Scenario, watch: Watch | None = None) -> Backtest:
+    """Run the scenario's whole history. Raises ``BadInput`` for a history that is too short."""
+    world = open_world(scenario)
+    return run_in(world, scenario, watch)
+
+
+def open_world(scenario: Scenario) -> CandleWorld:
+    """A pool, a wallet and the other people, before the first candle."""
+    path = scenario.path
+    candles: Candles = ListedCandles(path) if isinstance(path, PricePath) else path
+    if len(candles) < 2:
+        raise BadInput("the history holds fewer than two candles: there is nothing to backtest")
+    first = candles.candle(0)
+    market, config = scenario.market, scenario.config
+    opening = PoolOpening(
+        price=first.open,
+        at=first.at,
+        fee_protocol=scenario.fee_protocol,
+        scale=scenario.pool_scale,
+    )
+    _, manager = open_pool(market, opening)
+    street = Street(
+        market,
+        None if scenario.flow == NO_FLOW else FLOWS[scenario.flow],
+        candles.interval_seconds,
+        scenario.seed,
+        first.open,
+        _feeds(config, first.open, first.at),
+    )
+    chain = SimChain(
+        terms_of(scenario),
+        manager,
+        purse_of(scenario, first.open),
+        Block(number=0, timestamp=first.at, base_fee_wei=street.base_fee_wei),
+    )
+    for feed in street.feeds:
+        chain.hear(feed.name, feed.said)
+    every = max(1, config.loop.interval_seconds // candles.interval_seconds)
+    return CandleWorld(chain, street, candles, every)
+
+
+def terms_of(scenario: Scenario) -> Terms:
+    config = scenario.config
+    return Terms(
+        market=scenario.market,
+        wallet=WALLET,
+        gas_of=gas_of,
+        tip_wei=int(config.gas.tip_gwei * GWEI),
+        twap_seconds=config.guards.twap_seconds,
+        eth_price=scenario.eth_price,
+        confirmations=config.network.confirmations,
+        reference_feed=config.market.reference_feed or "",
+        reference_heartbeat_seconds=config.market.reference_heartbeat_seconds,
+    )
+
+
+def purse_of(scenario: Scenario, price: Decimal) -> Purse:
+    """The capital at the target share."""
+    market, share = scenario.market, scenario.config.strategy.target
+    base = to_units_down(scenario.capital * share / price, market.base.decimals)
+    quote = to_units_down(scenario.capital * (1 - share), market.quote.decimals)
+    amounts = (base, quote) if market.base_is_token0 else (quote, base)
+    return Purse(
+        amount0=amounts[0], amount1=amounts[1], eth=to_units_down(WALLET_ETH, ETHER_DECIMALS)
+    )
+
+
+def run_in(world: World, scenario: Scenario, watch: Watch | None = None) -> Backtest:
+    """Turns in a world until its history is over."""
+    config, chain, journal = scenario.config, world.chain, MemoryJournal()
+    recorder = Recorder(chain.market, config)
+    interval = max(config.loop.interval_seconds, 1)
+    taken = 0
+    moved = world.advance()
+    while moved:
+        before = chain.tally
+        entry = turn(chain, journal, config, lambda: chain.timestamp)
+        recorder.saw(entry, world.fair_price, before)
+        taken += 1
+        sleep = None if scenario.every_turn else doze(entry, config, interval)
+        if sleep is not None and isinstance(world, CandleWorld):
+            moved = world.advance_to(sleep)
+        else:
+            moved = world.advance()
+        if watch is not None:
+            watch(*world.progress)
+    if not taken:
+        raise BadInput("the history is shorter than the time between two turns")
+    recorder.ended(chain.observe(), None, world.fair_price, chain.tally)
+    halted = journal.memory().halted
+    return finish(recorder, scenario, taken, halted)
+
+
+def finish(
+    recorder: Recorder,
+    scenario: Scenario,
+    turns: int,
+    halted: str,
+    orders: tuple[OrderIntent, ...] = (),
+) -> Backtest:
+    """Close the accounts. Raises ``Halt`` when they do not close."""
+    config, market = scenario.config, scenario.market
+    track = Track(
+        name=config.strategy.name,
+        source=scenario.source,
+        base=market.base.symbol,
+        quote=market.quote.symbol,
+        band_low=config.strategy.band_low,
+        band_high=config.strategy.band_high,
+        target=config.strategy.target,
+        interval_seconds=config.loop.interval_seconds,
+        points=tuple(recorder.points),
+        marks=tuple(recorder.marks),
+        actions=tuple(recorder.actions),
+        orders=orders,
+        halted=halted,
+        assumptions=assumptions(scenario),
+        facts={"turns taken": str(turns), "seed": str(scenario.seed)},
+    )
+    return Backtest(track=track, figures=figures(track), legs=legs(track.marks), turns=turns)
+
+
+def assumptions(scenario: Scenario) -> tuple[str, ...]:
+    """Of cost and flow, in plain sentences."""
+    market, quote = scenario.market, scenario.market.quote.symbol
+    fee_bp = Decimal(market.fee_pips) / 100
+    share = (
+        f"the protocol takes 1/{scenario.fee_protocol} of them"
+        if scenario.fee_protocol
+        else "the protocol takes nothing of them"
+    )
+    flow = (
+        "nobody trades but arbitrageurs"
+        if scenario.flow == NO_FLOW
+        else f"noise trades arrive and are sized as measured on mainnet ('{scenario.flow}')"
+    )
+    return (
+        f"The pool charges {fee_bp.normalize():f} bp; {share}.",
+        f"Arbitrageurs bring the pool back to within its fee of the fair price at every waypoint "
+        f"of a candle; {flow}.",
+        f"Others' liquidity is the sandbox's thin pool times {scenario.pool_scale:f}, and stays.",
+        f"Gas costs 0.5 to 2 gwei (a seeded walk) at {scenario.eth_price:f} {quote} per ether; "
+        "what is sent is mined a slot later and nobody comes in between.",
+        "The fair price is the history's: it does not answer to what we trade.",
+    )
+
+
+def _feeds(config: Config, price: Decimal, at: int) -> list[Feed]:
+    name = config.market.reference_feed
+    if name is None:
+        return []
+    heartbeat = GOLD_HEARTBEAT_SECONDS
+    return [Feed(name=name, heartbeat_seconds=heartbeat, said=price, said_at=at)]
+
+
+def with_strategy(scenario: Scenario, name: str) -> Scenario:
+    """The same world for another strategy."""
+    strategy = scenario.config.strategy.model_copy(update={"name": name})
+    config = scenario.config.model_copy(update={"strategy": strategy})
+    return replace(scenario, config=config)

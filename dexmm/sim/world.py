@@ -1,0 +1,226 @@
+"""Worlds that a backtest runs turns in.
+
+``CandleWorld`` moves a chain along a price path as the sandbox does, block for block. Candles in
+which nobody trades cost next to nothing: whether anybody does is known from the candle's low and
+high, the pool's price and what the feeds last said.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from math import inf
+from typing import Protocol
+
+from dexmm.sim.chain import SimChain
+from dexmm.sim.prices import Candle, PricePath
+from dexmm.sim.street import FEED_DEVIATION, Street
+
+# What floats are trusted with: candles this near to a threshold are looked at exactly.
+_NEAR = 1e-9
+
+
+class World(Protocol):
+    """What turns are taken in."""
+
+    chain: SimChain
+
+    @property
+    def fair_price(self) -> Decimal:
+        """Quote per base, the world's own, now."""
+
+    def advance(self) -> bool:
+        """To the time of the next turn; False when the history is over."""
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Turns' times passed, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doze:
+    """Until when no turn is needed: a time, or a price that leaves its interval."""
+
+    until: int  # timestamp, seconds
+    fair_low: Decimal
+    fair_high: Decimal
+    sqrt_low_x96: int
+    sqrt_high_x96: int
+
+
+class Candles(Protocol):
+    """A price path: ``PricePath``, or columns of integers."""
+
+    @property
+    def interval_seconds(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def candle(self, index: int) -> Candle: ...
+
+    def columns(self) -> Columns: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Prices as integers: ``price * 10 ** decimals``."""
+
+    times: Sequence[int]  # open times, timestamps in seconds
+    lows: Sequence[int]
+    highs: Sequence[int]
+    closes: Sequence[int]
+    decimals: int
+
+
+class ListedCandles:
+    """A ``PricePath`` as a world reads it."""
+
+    def __init__(self, path: PricePath) -> None:
+        self._path = path
+
+    @property
+    def interval_seconds(self) -> int:
+        return self._path.interval_seconds
+
+    def __len__(self) -> int:
+        return len(self._path.candles)
+
+    def candle(self, index: int) -> Candle:
+        return self._path.candles[index]
+
+    def columns(self) -> Columns:
+        """Exact."""
+        candles = self._path.candles
+        prices = [price for candle in candles for price in (candle.low, candle.high, candle.close)]
+        decimals = max(0, *(-int(price.as_tuple().exponent) for price in prices))
+
+        def scaled(column: Iterable[Decimal]) -> array[int]:
+            return array("q", [int(price.scaleb(decimals)) for price in column])
+
+        return Columns(
+            times=array("q", [candle.at for candle in candles]),
+            lows=scaled(candle.low for candle in candles),
+            highs=scaled(candle.high for candle in candles),
+            closes=scaled(candle.close for candle in candles),
+            decimals=decimals,
+        )
+
+
+class CandleWorld:
+    """One turn after every ``every`` candles."""
+
+    def __init__(self, chain: SimChain, street: Street, path: Candles, every: int = 1) -> None:
+        self.chain = chain
+        self._street = street
+        self._path = path
+        self._columns = path.columns()
+        self._every = every
+        self._next = 0  # candle
+        # Inside these no candle makes anybody trade or any feed speak; scaled prices.
+        self._quiet_low, self._quiet_high = inf, -inf
+        self._quiet_until = 0
+        self._looked_at = 0  # the pool's price when those were found
+
+    @property
+    def fair_price(self) -> Decimal:
+        return self._street.fair_price
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        return self._next // self._every, len(self._path) // self._every
+
+    def advance(self) -> bool:
+        """To the close of the last of the next ``every`` candles."""
+        if self._next + self._every > len(self._path):
+            return False
+        self._pass(self._next + self._every, None)
+        return True
+
+    def advance_to(self, doze: Doze) -> bool:
+        """As ``advance``, over as many turns as may be slept through; at least one."""
+        if not self.advance():
+            return False
+        last = len(self._path) // self._every * self._every
+        self._pass(last, doze)
+        return True
+
+    def _pass(self, until: int, doze: Doze | None) -> None:
+        columns, street, chain = self._columns, self._street, self.chain
+        times, lows, highs, closes = columns.times, columns.lows, columns.highs, columns.closes
+        interval, every = street.interval_seconds, self._every
+        noise, index, quiet = street.noise, self._next, False
+        scale = 10**columns.decimals
+        awake = inf
+        if chain.pool.sqrt_price_x96 != self._looked_at:
+            self._look(scale)
+        if doze is not None:
+            fair_low, fair_high = float(doze.fair_low) * scale, float(doze.fair_high) * scale
+            sqrt_low, sqrt_high, awake = doze.sqrt_low_x96, doze.sqrt_high_x96, doze.until
+            if self._woken(doze):
+                return
+        while index < until:
+            at = times[index] + interval
+            trades = noise()
+            if (
+                not trades
+                and self._quiet_low <= lows[index]
+                and highs[index] <= self._quiet_high
+                and at < self._quiet_until
+            ):
+                if quiet:
+                    street.skip_block()
+                quiet = True
+                chain.skip(at)
+            else:
+                if quiet:
+                    quiet = False
+                    self._settle(index)
+                street.pass_noisy(chain, self._path.candle(index), trades)
+                self._look(scale)
+            index += 1
+            if (
+                doze is not None
+                and index % every == 0
+                and (
+                    at >= awake
+                    or not fair_low <= closes[index - 1] <= fair_high
+                    or not sqrt_low <= chain.pool.sqrt_price_x96 <= sqrt_high
+                )
+            ):
+                break
+        if quiet:
+            self._settle(index)
+        self._next = index
+
+    def _settle(self, index: int) -> None:
+        """After quiet candles: the price, and the base fee of the newest block."""
+        close = Decimal(self._columns.closes[index - 1]).scaleb(-self._columns.decimals)
+        self._street.pass_quiet(close)
+        self.chain.base_fee_wei = self._street.base_fee_wei
+
+    def _woken(self, doze: Doze) -> bool:
+        chain = self.chain
+        return (
+            chain.timestamp >= doze.until
+            or not doze.fair_low <= self.fair_price <= doze.fair_high
+            or not doze.sqrt_low_x96 <= chain.pool.sqrt_price_x96 <= doze.sqrt_high_x96
+        )
+
+    def _look(self, scale: int) -> None:
+        """Between which prices the next candles are quiet, and until when."""
+        market, street = self._street.market, self._street
+        self._looked_at = self.chain.pool.sqrt_price_x96
+        price = float(market.price(self.chain.pool.sqrt_price_x96)) * scale
+        kept = 1 - market.fee_pips / 1_000_000
+        low, high = price * kept, price / kept
+        for feed in street.feeds:
+            if not feed.constant:
+                said = float(feed.said) * scale
+                low = max(low, said * (1 - float(FEED_DEVIATION)))
+                high = min(high, said * (1 + float(FEED_DEVIATION)))
+        self._quiet_low, self._quiet_high = low * (1 + _NEAR), high * (1 - _NEAR)
+        self._quiet_until = min(
+            (feed.said_at + feed.heartbeat_seconds for feed in street.feeds), default=1 << 62
+        )
