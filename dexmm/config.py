@@ -17,6 +17,7 @@ import json
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -358,7 +359,27 @@ class Config(Section):
 
     def fingerprint(self) -> str:
         """Names a configuration in the journal: equal settings, equal name; no secret counts."""
-        return hashlib.sha256(self.public_json().encode()).hexdigest()[:16]
+        return _fingerprint(_Same(self))
+
+
+class _Same:
+    """A configuration by identity: every turn asks for its fingerprint, and it never changes."""
+
+    __slots__ = ("config",)
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.config is self.config
+
+    def __hash__(self) -> int:
+        return id(self.config)
+
+
+@lru_cache(maxsize=16)
+def _fingerprint(same: _Same) -> str:
+    return hashlib.sha256(same.config.public_json().encode()).hexdigest()[:16]
 
 
 SECTIONS: dict[str, type[Section]] = {

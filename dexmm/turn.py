@@ -112,10 +112,13 @@ def turn(
 
 def observe(chain: Chain, journal: Journal, clock: Clock, cex: Cex | None = None) -> Snapshot:
     """Chain and exchange side by side; either one that cannot be read makes the whole absent."""
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        venue = beside.submit(cex.observe) if cex is not None else None
-        view = chain.observe()
-        seen = venue.result() if venue is not None else None
+    if cex is None:
+        view, seen = chain.observe(), None
+    else:
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            venue = beside.submit(cex.observe)
+            view = chain.observe()
+            seen = venue.result()
     return Snapshot(
         chain=view,
         venue=seen,

@@ -61,10 +61,11 @@ def sqrt_from_price(
     price: Decimal, decimals0: int, decimals1: int, *, base_is_token0: bool
 ) -> SqrtPriceX96:
     """The pool's square-root price of a quote-per-base price; rounds down by less than a unit."""
-    with localcontext(EXACT):
-        token1_per_token0 = (price if base_is_token0 else 1 / price).scaleb(decimals1 - decimals0)
-        scaled = int((token1_per_token0 * Decimal(1 << 192)).to_integral_value(ROUND_DOWN))
-    return SqrtPriceX96(isqrt(scaled))
+    above, below = price.as_integer_ratio()
+    if not base_is_token0:
+        above, below = below, above
+    above, below = above * 10**decimals1, below * 10**decimals0
+    return SqrtPriceX96(isqrt((above << 192) // below))
 
 
 def bp(part: Decimal, whole: Decimal) -> Decimal:

@@ -3,58 +3,103 @@
 A turn is a pure function of what it sees. After one that decided nothing, the next ones decide
 nothing either until something that a decision depends on has changed: the price has come near an
 edge, the band, the corridor or a loss limit, a timer or a session boundary is due, or volatility
-takes its next sample. A backtest sleeps until the first of these may have happened, and no longer
-than ``volatility``'s sampling interval or a move of ``STRIDE`` in the price.
+has become another. A backtest sleeps until the first of these may have happened, and no longer
+than ``LONGEST`` or a move of ``STRIDE`` in the price. Volatility goes on being sampled in the
+sleep, at the moments at which turns would have sampled it.
 
 What a sleeper misses: peaks of NAV and of the stop-loss's reference between two looks (at most
-``STRIDE`` of the price), and the minutes within a sampling interval in which an action that the
-economic gate holds back would first have become worth its gas. ``every_turn`` misses nothing; a
-test holds the two against each other.
+``STRIDE`` of the price), and, within ``LONGEST``, the first moment at which an action that the
+economic gate holds back would have become worth its gas. ``every_turn`` misses nothing; a test
+holds the two against each other.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
+from dexmm.backtest.memory import MemoryJournal
 from dexmm.config import Config
 from dexmm.model.decision import State
 from dexmm.model.entry import Entry
-from dexmm.model.snapshot import ChainView
-from dexmm.sim.world import Doze
-from dexmm.strategy.precise import DAY, HOUR
+from dexmm.model.memory import Memory
+from dexmm.sim.world import CandleWorld, Doze
+from dexmm.strategy.advance import sampled, sigma_of
+from dexmm.strategy.edges import distance
+from dexmm.strategy.precise import BP, HOUR
 from dexmm.strategy.session import next_change
+from dexmm.strategy.strategies import STRATEGIES
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
 from dexmm.units import PRICE, bp
 
-STRIDE = Decimal("0.0025")  # of the price: never slept through
-NEAR_LIMIT_BP = Decimal(60)  # of a loss limit: nearer, and every turn is taken
-NEAR_BAND = Decimal("0.01")  # of the share, beyond what the stride may move it
+STRIDE = Decimal("0.005")  # of the price: never slept through
+SHORTEST_STRIDE = Decimal("0.0005")  # near a limit steps are shorter; still nearer, none is skipped
+LONGEST = 6 * HOUR
+EARLY = Decimal("0.95")
 PATIENT = {"economic_gate"}  # what may hold an action back while we sleep
-FOREVER = 1 << 60
 
 
 def doze(entry: Entry, config: Config, interval_seconds: int) -> Doze | None:
     """How long the turns after this one may be slept through; None: not at all."""
-    decision, memory, view = entry.decision, entry.memory, entry.snapshot.chain
-    if entry.snapshot.venue is not None or view.in_flight or entry.steps:
+    if not _idle(entry):
         return None
+    stride = STRIDE
+    while _near_a_limit(entry, config, stride) or _near_the_band(entry, config, stride):
+        stride /= 2
+        if stride < SHORTEST_STRIDE:
+            return None
+    until = _next_event(entry, config, interval_seconds)
+    if entry.decision.withheld:  # what gas costs, and what is earned, decides when
+        until = min(until, entry.at + int(config.strategy.sigma_sample_seconds))
+    return _until(entry, until, stride)
+
+
+def sleep(world: CandleWorld, journal: MemoryJournal, doze: Doze, config: Config) -> bool:
+    """Until the next turn that is needed; False when the history is over."""
+    chain, every = world.chain, max(int(config.strategy.sigma_sample_seconds), 1)
+    while True:
+        last = journal.memory().last_time
+        due = max((last if last is not None else chain.timestamp) + every, chain.timestamp + 1)
+        if not world.advance_to(replace(doze, until=min(due, doze.until))):
+            return False
+        if world.woken(doze):
+            return True
+        memory = sampled(
+            journal.memory(), chain.pool_state(), chain.market, chain.timestamp, config
+        )
+        journal.amend(memory)
+        if _other_regime(memory, config):
+            return True
+
+
+def _idle(entry: Entry) -> bool:
+    """Whether nothing is under way that the next turn would have to look after."""
+    decision, memory = entry.decision, entry.memory
+    if entry.snapshot.venue is not None or entry.snapshot.chain.in_flight or entry.steps:
+        return False
     if decision.state is State.HALTED:
-        return _until(view, entry, FOREVER, STRIDE)
-    held_back = {refusal.rule for refusal in decision.refusals}
-    if decision.state is not State.ACTIVE or (decision.withheld and not held_back <= PATIENT):
-        return None
-    if decision.trigger is not None and not decision.withheld:
-        return None
-    if memory.capital_moved or memory.band_since is not None:
-        return None
-    if _near_a_limit(entry, config) or _near_the_band(entry, config):
-        return None
-    if memory.edge_since is not None and not decision.withheld:
-        return None
-    return _until(view, entry, _next_event(entry, config, interval_seconds), STRIDE)
+        return True
+    if decision.state is not State.ACTIVE or memory.capital_moved:
+        return False
+    if memory.band_since is not None:
+        return False
+    if decision.withheld:
+        return {refusal.rule for refusal in decision.refusals} <= PATIENT
+    return decision.trigger is None and memory.edge_since is None
 
 
-def _until(view: ChainView, entry: Entry, until: int, stride: Decimal) -> Doze:
+def _other_regime(memory: Memory, config: Config) -> bool:
+    """As the trigger of that name, a little earlier."""
+    made_for = memory.sigma_at_rerange
+    if not made_for:
+        return False
+    settings = config.strategy
+    then, now = distance(made_for, settings), distance(sigma_of(memory, settings), settings)
+    return max(then, now) >= settings.regime_ratio * min(then, now) * EARLY
+
+
+def _until(entry: Entry, until: int, stride: Decimal) -> Doze:
+    view = entry.snapshot.chain
     fair, sqrt = entry.decision.fair_price, view.pool.sqrt_price_x96
     half = int(sqrt * stride) // 2  # of the square root
     low, high = sqrt - half, sqrt + half
@@ -74,7 +119,7 @@ def _until(view: ChainView, entry: Entry, until: int, stride: Decimal) -> Doze:
     )
 
 
-def _near_a_limit(entry: Entry, config: Config) -> bool:
+def _near_a_limit(entry: Entry, config: Config, stride: Decimal) -> bool:
     """A loss or a price that a guard watches for could be reached within a stride."""
     memory, decision, guards = entry.memory, entry.decision, config.guards
     losses = []
@@ -89,14 +134,16 @@ def _near_a_limit(entry: Entry, config: Config) -> bool:
         fallen = bp(memory.reference_price - decision.fair_price, memory.reference_price)
         losses.append((fallen, guards.stop_loss_bp))
     price, market = decision.fair_price, config.market
-    near = 1 + NEAR_LIMIT_BP / 10_000
+    near, near_bp = 1 + 2 * stride, 2 * stride * BP
     outside = not market.price_low * near <= price <= market.price_high / near
-    return outside or any(lost + NEAR_LIMIT_BP > most for lost, most in losses)
+    return outside or any(lost + near_bp > most for lost, most in losses)
 
 
-def _near_the_band(entry: Entry, config: Config) -> bool:
-    """The share could reach its band's edge within a stride."""
+def _near_the_band(entry: Entry, config: Config, stride: Decimal) -> bool:
+    """The share could leave its band, by more than is tolerated, within a stride."""
     settings, view, nav = config.strategy, entry.snapshot.chain, entry.decision.nav
+    if not STRATEGIES[settings.name].keeps_band:
+        return False
     share = entry.decision.share
     if not nav:
         return True
@@ -105,8 +152,8 @@ def _near_the_band(entry: Entry, config: Config) -> bool:
     quote_units = inside * view.pool.sqrt_price_x96 >> 96
     if not view.market.base_is_token0:
         quote_units = (inside << 96) // view.pool.sqrt_price_x96
-    traded = Decimal(quote_units).scaleb(-view.market.quote.decimals) * STRIDE / 2
-    room = NEAR_BAND + STRIDE * share * (1 - share) + traded / nav
+    traded = Decimal(quote_units).scaleb(-view.market.quote.decimals) * stride / 2
+    room = stride * share * (1 - share) + traded / nav - settings.band_tolerance
     return not settings.band_low + room <= share <= settings.band_high - room
 
 
@@ -114,12 +161,9 @@ def _next_event(entry: Entry, config: Config, interval_seconds: int) -> int:
     """The first moment at which time alone may change the decision."""
     memory, now = entry.memory, entry.snapshot.chain.block.timestamp
     settings = config.strategy
-    moments = [now + int(settings.sigma_sample_seconds)]
-    if memory.last_time is not None:
-        moments.append(memory.last_time + int(settings.sigma_sample_seconds))
+    moments = [now + LONGEST]
     if memory.last_rerange_at is not None:
         moments.append(memory.last_rerange_at + int(settings.max_age_hours * HOUR))
-    moments.append((now // DAY + 1) * DAY)
     due = min(moment for moment in moments if moment > now)
     change = next_change(now, config.guards)
     if change is None or change > due:

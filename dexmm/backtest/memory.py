@@ -26,3 +26,8 @@ class MemoryJournal:
         self._count += 1
         self.newest = replace(entry, id=self._count)
         return self.newest
+
+    def amend(self, memory: Memory) -> None:
+        """What the next turn remembers, where time has passed without one."""
+        assert self.newest is not None  # noqa: S101 - a turn was taken before any is skipped
+        self.newest = replace(self.newest, memory=memory)

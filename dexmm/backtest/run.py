@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from dexmm.backtest.doze import doze
+from dexmm.backtest.doze import doze, sleep
 from dexmm.backtest.gas import gas_of
 from dexmm.backtest.memory import MemoryJournal
 from dexmm.backtest.recorder import Recorder
@@ -165,9 +165,9 @@ def run_in(world: World, scenario: Scenario, watch: Watch | None = None) -> Back
         entry = turn(chain, journal, config, lambda: chain.timestamp)
         recorder.saw(entry, world.fair_price, before)
         taken += 1
-        sleep = None if scenario.every_turn else doze(entry, config, interval)
-        if sleep is not None and isinstance(world, CandleWorld):
-            moved = world.advance_to(sleep)
+        until = None if scenario.every_turn else doze(entry, config, interval)
+        if until is not None and isinstance(world, CandleWorld):
+            moved = sleep(world, journal, until, config)
         else:
             moved = world.advance()
         if watch is not None:

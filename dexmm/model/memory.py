@@ -3,8 +3,10 @@ statistics and timers, not money."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
+from operator import attrgetter
+from typing import Any
 
 from dexmm.model.venue import Side
 
@@ -94,3 +96,20 @@ class Memory:
 
     # guards that trip once and stay
     halted: str = ""  # why; empty is not halted
+
+
+_NAMES = tuple(each.name for each in fields(Memory))
+_values = attrgetter(*_NAMES)
+_setters = tuple(getattr(Memory, name).__set__ for name in _NAMES)
+
+
+def evolve(memory: Memory, **changes: Any) -> Memory:
+    """As ``dataclasses.replace``, in half the time: a turn does this a dozen times over."""
+    values = dict(zip(_NAMES, _values(memory), strict=True))
+    values.update(changes)
+    if len(values) > len(_NAMES):
+        raise TypeError(f"Memory has no {', '.join(sorted(changes.keys() - set(_NAMES)))}")
+    twin = object.__new__(Memory)
+    for store, value in zip(_setters, values.values(), strict=True):
+        store(twin, value)
+    return twin

@@ -144,7 +144,7 @@ class SimChain:
         return ChainView(
             market=self.market,
             block=self.block,
-            pool=self._pool_state(),
+            pool=self.pool_state(),
             wallet=self._wallet(),
             positions=live,
             other_positions=len(self.manager.owned(self.terms.wallet)) - len(live),
@@ -252,7 +252,8 @@ class SimChain:
             )
         return tuple(found)
 
-    def _pool_state(self) -> PoolState:
+    def pool_state(self) -> PoolState:
+        """As a snapshot shows it."""
         pool, window = self.pool, self.terms.twap_seconds
         return PoolState(
             sqrt_price_x96=SqrtPriceX96(pool.sqrt_price_x96),

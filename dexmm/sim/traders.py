@@ -18,9 +18,11 @@ from decimal import Decimal
 
 from dexmm.model.market import Market
 from dexmm.sim.flow import NoiseTrade
-from dexmm.units import PRICE, to_units_down
+from dexmm.units import PRICE, Q96, to_units_down
 
 WHATEVER_IT_TAKES = 2**127  # an amount that only the price limit ends
+PIPS = 1_000_000
+_FLOAT_ERROR = 1e-9  # far more than three float operations can be off
 NOISE_SLIPPAGE = Decimal("0.02")  # nobody buys a thin pool empty by mistake: the rest is not traded
 
 
@@ -35,23 +37,37 @@ class PoolSwap:
 
 def no_arbitrage_interval(market: Market, fair_price: Decimal) -> tuple[int, int]:
     """The square-root prices, low first, between which arbitrage earns nothing."""
-    kept = Decimal(1_000_000 - market.fee_pips) / 1_000_000
-    one = market.sqrt_price_x96(PRICE.multiply(fair_price, kept))
-    other = market.sqrt_price_x96(PRICE.divide(fair_price, kept))
+    one, other = _edge(market, fair_price, above=True), _edge(market, fair_price, above=False)
     return min(one, other), max(one, other)
 
 
 def arbitrage(market: Market, sqrt_price_x96: int, fair_price: Decimal) -> PoolSwap | None:
     """The swap that brings the pool to the edge of the interval, or None when it is inside."""
-    lower, upper = no_arbitrage_interval(market, fair_price)
-    if lower <= sqrt_price_x96 <= upper:
+    over = float_price(market, sqrt_price_x96) / float(fair_price)
+    kept = 1 - market.fee_pips / PIPS
+    if kept * (1 + _FLOAT_ERROR) < over < (1 - _FLOAT_ERROR) / kept:
+        return None  # beyond any doubt that a float could leave
+    limit = _edge(market, fair_price, above=over > 1)
+    zero_for_one = (over > 1) == market.base_is_token0
+    if not (sqrt_price_x96 > limit if zero_for_one else sqrt_price_x96 < limit):
         return None
-    above = sqrt_price_x96 > upper
     return PoolSwap(
-        zero_for_one=above,
-        amount_in=WHATEVER_IT_TAKES,
-        sqrt_price_limit_x96=upper if above else lower,
+        zero_for_one=zero_for_one, amount_in=WHATEVER_IT_TAKES, sqrt_price_limit_x96=limit
     )
+
+
+def float_price(market: Market, sqrt_price_x96: int) -> float:
+    """Quote per base to a float's precision: to rule things out, never to trade by."""
+    root = sqrt_price_x96 / Q96
+    price = root * root * 10.0 ** (market.token0.decimals - market.token1.decimals)
+    return price if market.base_is_token0 else 1 / price
+
+
+def _edge(market: Market, fair_price: Decimal, *, above: bool) -> int:
+    """The end of the interval on the side of people's prices above, or below, the fair one."""
+    kept = Decimal(PIPS - market.fee_pips) / PIPS
+    price = PRICE.divide(fair_price, kept) if above else PRICE.multiply(fair_price, kept)
+    return market.sqrt_price_x96(price)
 
 
 def noise(market: Market, trade: NoiseTrade, sqrt_price_x96: int) -> PoolSwap:

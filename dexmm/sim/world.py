@@ -17,6 +17,7 @@ from typing import Protocol
 from dexmm.sim.chain import SimChain
 from dexmm.sim.prices import Candle, PricePath
 from dexmm.sim.street import FEED_DEVIATION, Street
+from dexmm.sim.traders import float_price
 
 # What floats are trusted with: candles this near to a threshold are looked at exactly.
 _NEAR = 1e-9
@@ -142,9 +143,17 @@ class CandleWorld:
         """As ``advance``, over as many turns as may be slept through; at least one."""
         if not self.advance():
             return False
-        last = len(self._path) // self._every * self._every
-        self._pass(last, doze)
+        if not self.woken(doze):
+            self._pass(len(self._path) // self._every * self._every, doze)
         return True
+
+    def woken(self, doze: Doze) -> bool:
+        """Whether a turn is needed now."""
+        return (
+            self.chain.timestamp >= doze.until
+            or not doze.fair_low <= self.fair_price <= doze.fair_high
+            or not doze.sqrt_low_x96 <= self.chain.pool.sqrt_price_x96 <= doze.sqrt_high_x96
+        )
 
     def _pass(self, until: int, doze: Doze | None) -> None:
         columns, street, chain = self._columns, self._street, self.chain
@@ -158,8 +167,6 @@ class CandleWorld:
         if doze is not None:
             fair_low, fair_high = float(doze.fair_low) * scale, float(doze.fair_high) * scale
             sqrt_low, sqrt_high, awake = doze.sqrt_low_x96, doze.sqrt_high_x96, doze.until
-            if self._woken(doze):
-                return
         while index < until:
             at = times[index] + interval
             trades = noise()
@@ -200,19 +207,11 @@ class CandleWorld:
         self._street.pass_quiet(close)
         self.chain.base_fee_wei = self._street.base_fee_wei
 
-    def _woken(self, doze: Doze) -> bool:
-        chain = self.chain
-        return (
-            chain.timestamp >= doze.until
-            or not doze.fair_low <= self.fair_price <= doze.fair_high
-            or not doze.sqrt_low_x96 <= chain.pool.sqrt_price_x96 <= doze.sqrt_high_x96
-        )
-
     def _look(self, scale: int) -> None:
         """Between which prices the next candles are quiet, and until when."""
         market, street = self._street.market, self._street
         self._looked_at = self.chain.pool.sqrt_price_x96
-        price = float(market.price(self.chain.pool.sqrt_price_x96)) * scale
+        price = float_price(market, self._looked_at) * scale
         kept = 1 - market.fee_pips / 1_000_000
         low, high = price * kept, price / kept
         for feed in street.feeds:

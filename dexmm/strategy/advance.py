@@ -6,11 +6,12 @@ statistics. Time is the chain's: turns may be seconds or hours apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from dexmm.config import Config, Strategy
-from dexmm.model.memory import Memory, SeenPosition
+from dexmm.model.market import Market, PoolState
+from dexmm.model.memory import Memory, SeenPosition, evolve
 from dexmm.model.snapshot import ChainView, Snapshot
 from dexmm.strategy import volatility
 from dexmm.strategy.held import HeldRange, Side, edges_of
@@ -63,7 +64,7 @@ def advance(seen: Observation) -> Memory:
     there = amounts_there(seen.snapshot.venue) if seen.snapshot.venue else (None, None)
     # What one of our own transactions is still going to change says nothing about deposits.
     settled = all(flight.mined for flight in seen.view.in_flight)
-    return replace(
+    return evolve(
         memory,
         seen_at=seen.now,
         venue_base=there[0],
@@ -100,7 +101,7 @@ def outside_band(share: Decimal, settings: Strategy, tolerance: Decimal) -> bool
 
 def _same_day(memory: Memory, now: int) -> Memory:
     today = now // DAY
-    return memory if memory.gas_day == today else replace(memory, gas_day=today, gas_spent_today=0)
+    return memory if memory.gas_day == today else evolve(memory, gas_day=today, gas_spent_today=0)
 
 
 def _positions(seen: Observation, memory: Memory) -> Memory:
@@ -133,7 +134,7 @@ def _positions(seen: Observation, memory: Memory) -> Memory:
     told = memory.seen_at is not None and memory.last_rerange_at == memory.seen_at
     appeared = not told and any(p.token_id not in before for p in seen.view.positions)
     ours = appeared and memory.seen_at is not None
-    return replace(
+    return evolve(
         memory,
         seen=tuple(now_seen),
         fees_base=memory.fees_base + base,
@@ -198,7 +199,7 @@ def _capital(seen: Observation, memory: Memory) -> Memory:
     holding = hold_base * seen.fair + hold_quote
     ratio = nav / holding if holding > 0 else None
     moved = before > 0 and abs(value) * BP > seen.settings.capital_bp * before
-    return replace(
+    return evolve(
         memory,
         peak_nav=max(peak, nav),
         hold_base=hold_base,
@@ -230,7 +231,7 @@ def _stop_loss(seen: Observation, memory: Memory) -> Memory:
         kept = remaining(elapsed, guards.stop_loss_halflife_hours * HOUR)
         reference = max(price, price + (reference - price) * kept)
     limit = guards.stop_loss_release_bp if memory.reducing else guards.stop_loss_bp
-    return replace(
+    return evolve(
         memory,
         reference_price=reference,
         reducing=(reference - price) * BP >= limit * reference,
@@ -245,7 +246,7 @@ def _timers(seen: Observation, memory: Memory) -> Memory:
         since = None
     elif since is None and outside_band(share, settings, settings.band_tolerance):
         since = seen.now
-    return replace(
+    return evolve(
         memory,
         edge_since=_earlier(memory.edge_since, seen.now) if at_edge else None,
         band_since=since,
@@ -262,25 +263,30 @@ def _price(seen: Observation, memory: Memory) -> Memory:
     Its clock stands still while the base's own market is closed: a calm weekend is no sign of a
     calm Monday, and the gap at the open belongs to the first hour of trading.
     """
-    pool = seen.view.pool
-    strayed = pool.mean_tick is not None and (
-        abs(pool.tick - pool.mean_tick) > seen.config.guards.twap_max_ticks
-    )
-    if memory.last_time is not None and closed_window(seen.now, seen.config.guards.closed_weekly):
-        memory = replace(memory, last_time=seen.now)
-    elif not strayed:
-        price = seen.view.market.price(pool.sqrt_price_x96)
-        variance = volatility.sample(memory, price, seen.now, seen.settings)
-        memory = replace(
-            memory,
-            variance_per_second=variance.per_second,
-            variance_seconds=variance.seconds,
-            last_price=variance.last_price,
-            last_time=variance.last_time,
-        )
+    memory = sampled(memory, seen.view.pool, seen.view.market, seen.now, seen.config)
     if memory.sigma_at_rerange is None and seen.held:
-        return replace(memory, sigma_at_rerange=sigma_of(memory, seen.settings))
+        return evolve(memory, sigma_at_rerange=sigma_of(memory, seen.settings))
     return memory
+
+
+def sampled(memory: Memory, pool: PoolState, market: Market, now: int, config: Config) -> Memory:
+    """The statistics of the price after one look at the pool; see ``_price``."""
+    strayed = pool.mean_tick is not None and (
+        abs(pool.tick - pool.mean_tick) > config.guards.twap_max_ticks
+    )
+    if memory.last_time is not None and closed_window(now, config.guards.closed_weekly):
+        return evolve(memory, last_time=now)
+    if strayed:
+        return memory
+    price = market.price(pool.sqrt_price_x96)
+    variance = volatility.sample(memory, price, now, config.strategy)
+    return evolve(
+        memory,
+        variance_per_second=variance.per_second,
+        variance_seconds=variance.seconds,
+        last_price=variance.last_price,
+        last_time=variance.last_time,
+    )
 
 
 def sigma_of(memory: Memory, settings: Strategy) -> Decimal:
@@ -292,8 +298,8 @@ def _waiting(seen: Observation, memory: Memory) -> Memory:
     """Since which block the oldest of our transactions has been seen waiting."""
     waiting = sorted((f for f in seen.view.in_flight if not f.mined), key=lambda f: f.nonce)
     if not waiting:
-        return replace(memory, waiting_intent="", waiting_block=0)
+        return evolve(memory, waiting_intent="", waiting_block=0)
     if waiting[0].intent_id == memory.waiting_intent:
         return memory
     since = max(seen.view.block.number - waiting[0].blocks_waiting, 0)
-    return replace(memory, waiting_intent=waiting[0].intent_id, waiting_block=since)
+    return evolve(memory, waiting_intent=waiting[0].intent_id, waiting_block=since)

@@ -28,8 +28,24 @@ class Look(Observation):
         return sigma_of(self.known, self.settings)
 
 
+_newest: tuple[Snapshot, Config, Look] | None = None
+
+
 def look(snapshot: Snapshot, config: Config) -> Look:
-    """Everything that follows from a snapshot before anything is decided."""
+    """Everything that follows from a snapshot before anything is decided.
+
+    ``decide`` and ``remember`` look at the same snapshot: the newest look is kept for the second.
+    """
+    global _newest
+    newest = _newest
+    if newest is not None and newest[0] is snapshot and newest[1] is config:
+        return newest[2]
+    found = _look(snapshot, config)
+    _newest = (snapshot, config, found)
+    return found
+
+
+def _look(snapshot: Snapshot, config: Config) -> Look:
     view = snapshot.chain
     ladder = Ladder.of(view.market)
     parts = Observation(

@@ -6,11 +6,9 @@ are added. Derived, never the truth: a lost memory costs statistics and timers, 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dexmm.config import Config
 from dexmm.model.decision import Decision, State
-from dexmm.model.memory import Memory
+from dexmm.model.memory import Memory, evolve
 from dexmm.model.snapshot import Snapshot
 from dexmm.model.steps import Outcome
 from dexmm.strategy.look import look
@@ -39,15 +37,15 @@ def remember(
     memory = _gas(memory, outcomes)
     tripped = [r.detail for r in decision.refusals if r.rule in LATCHING]
     if tripped and not memory.halted:
-        memory = replace(memory, halted=tripped[0])
+        memory = evolve(memory, halted=tripped[0])
     if decision.trigger is None and not decision.withheld:
-        memory = replace(memory, capital_moved=memory.capital_moved and _still_open(snapshot))
+        memory = evolve(memory, capital_moved=memory.capital_moved and _still_open(snapshot))
     if any(outcome.status not in UNTOUCHED for outcome in outcomes):
-        memory = replace(memory, wallet_amount0=None, wallet_amount1=None)
+        memory = evolve(memory, wallet_amount0=None, wallet_amount1=None)
     if any(o.step in MOVES and o.status in SENT for o in outcomes):
-        memory = replace(memory, last_action_at=now)
+        memory = evolve(memory, last_action_at=now)
     if any(o.step == "rerange" and o.status == "mined" for o in outcomes):
-        memory = replace(
+        memory = evolve(
             memory,
             last_rerange_at=now,
             sigma_at_rerange=decision.sigma,
@@ -65,7 +63,9 @@ def _still_open(snapshot: Snapshot) -> bool:
 
 def _gas(memory: Memory, outcomes: tuple[Outcome, ...]) -> Memory:
     spent = sum(outcome.gas_used * outcome.gas_price for outcome in outcomes)
-    return replace(
+    if not spent:
+        return memory
+    return evolve(
         memory,
         gas_spent=memory.gas_spent + spent,
         gas_spent_today=memory.gas_spent_today + spent,

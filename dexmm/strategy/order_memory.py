@@ -6,11 +6,10 @@ less than was filled.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 from dexmm.model.decision import Decision, State, TargetTrade
-from dexmm.model.memory import Memory
+from dexmm.model.memory import Memory, evolve
 from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
 from dexmm.model.steps import Outcome
 from dexmm.model.venue import Side, VenueView
@@ -41,7 +40,7 @@ def remember_orders(
     if seen.config.exchange is None:
         return memory
     base, coin = leftovers(tuple(triangle_orders(outcomes)), seen.config.exchange)
-    return replace(
+    return evolve(
         memory,
         triangle_base=memory.triangle_base + base,
         triangle_coin=memory.triangle_coin + coin,
@@ -60,14 +59,14 @@ def _unsettled(
     fresh = sum((net_of(o)[0] for o in placed if o.symbol.startswith(own)), ZERO)
     total = net + fresh
     at = since if waits and not fresh else seen.now
-    return replace(memory, unsettled_base=total, unsettled_at=at if total else None)
+    return evolve(memory, unsettled_base=total, unsettled_at=at if total else None)
 
 
 def _refusals(seen: Look, outcomes: tuple[Outcome, ...], memory: Memory) -> Memory:
     there = [o for o in outcomes if o.step in EXCHANGE_STEPS and o.status != "skipped"]
     if any(o.status in REFUSED for o in there):
-        return replace(memory, orders_refused=memory.orders_refused + 1, order_refused_at=seen.now)
-    return replace(memory, orders_refused=0, order_refused_at=None) if there else memory
+        return evolve(memory, orders_refused=memory.orders_refused + 1, order_refused_at=seen.now)
+    return evolve(memory, orders_refused=0, order_refused_at=None) if there else memory
 
 
 def _hedge(
@@ -83,7 +82,7 @@ def _hedge(
     orders = [o for o in outcomes if o.order is not None and o.order.purpose is Purpose.HEDGE]
     placed = [o for o in orders if o.step == "place_order"]
     carried = decision.carried_base or (ZERO if trades else memory.carried_base)
-    return replace(
+    return evolve(
         memory,
         hedging=side if goes_on else None,
         hedge_order=_hedge_order(seen, venue, decision, placed),
@@ -138,14 +137,14 @@ def _slice(
 ) -> Memory:
     """How much of the stop-loss's slice is still to be sold; a new one starts its own pause."""
     if decision.state is not State.REDUCING:
-        return replace(memory, slice_left=ZERO)
+        return evolve(memory, slice_left=ZERO)
     if not any(trade.purpose is Purpose.SLICE for trade in decision.trades):
         return memory
     began = not seen.snapshot.memory.slice_left
     sold = sum((-net_of(o)[0] for o in placed if o.purpose is Purpose.SLICE), ZERO)
     left = max(slice_amount(seen) - sold, ZERO)
     dust = left < least_of(venue, Side.SELL, seen.config)
-    return replace(
+    return evolve(
         memory,
         slice_left=ZERO if dust else left,
         last_slice_at=seen.now if began else memory.last_slice_at,
