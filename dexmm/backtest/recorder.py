@@ -9,10 +9,9 @@ flows. That the flows add up to the change of the inventory is asserted for ever
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
-from dexmm.config import Config
 from dexmm.model.decision import Refusal
 from dexmm.model.entry import Entry
 from dexmm.model.market import Market
@@ -42,12 +41,11 @@ class _Standing:
 class Recorder:
     """One run's points, marks and actions. Feed it every turn, in order, and the end."""
 
-    def __init__(self, market: Market, config: Config) -> None:
+    def __init__(self, market: Market) -> None:
         self.points: list[TrackPoint] = []
         self.marks: list[Mark] = []
         self.actions: list[Action] = []
         self._market = market
-        self._config = config
         self._before: _Standing | None = None
         self._leg = 0
         self._gas = ZERO  # paid so far, in quote
@@ -241,15 +239,10 @@ def kind_of(step: Step) -> str:
     return step.kind
 
 
-def no_tally() -> Tally:
-    """Before anything has moved."""
-    return Tally()
-
-
 def _standing(view: ChainView, tally: Tally) -> _Standing:
     positions = view.positions
     return _Standing(
         (sum(p.amount0 for p in positions), sum(p.amount1 for p in positions)),
         (sum(p.fees0 for p in positions), sum(p.fees1 for p in positions)),
-        replace(tally),
+        tally,
     )

@@ -156,7 +156,7 @@ def purse_of(scenario: Scenario, price: Decimal) -> Purse:
 def run_in(world: World, scenario: Scenario, watch: Watch | None = None) -> Backtest:
     """Turns in a world until its history is over."""
     config, chain, journal = scenario.config, world.chain, MemoryJournal()
-    recorder = Recorder(chain.market, config)
+    recorder = Recorder(chain.market)
     interval = max(config.loop.interval_seconds, 1)
     taken = 0
     moved = world.advance()

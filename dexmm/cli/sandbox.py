@@ -63,6 +63,13 @@ class Capital(click.ParamType[Decimal]):
 )
 @click.option("--strategy", type=click.Choice(STRATEGIES), default="budget", show_default=True)
 @click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="A setting other than its default, such as strategy.edge_sigmas=1. Repeatable.",
+)
+@click.option(
     "--capital",
     type=Capital(),
     default="50000",
@@ -95,6 +102,7 @@ def sandbox(
     prices: Path | None,
     flow: str,
     strategy: str,
+    settings: tuple[str, ...],
     capital: Decimal,
     fork_url: str | None,
     fork_block: int | None,
@@ -132,6 +140,7 @@ def sandbox(
         prices=prices,
         flow=flow,
         strategy=strategy,
+        settings=settings,
         capital=capital,
         fork_url=fork_url,
         fork_block=fork_block,

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -24,6 +25,8 @@ from dexmm.sandbox.rpc import Rpc
 KEPT = Path(".dexmm") / "sandbox"
 CONFIG, SECRETS, CHAIN, STATE = "dexmm.toml", ".env", "chain.json", "state"
 _OURS = {CONFIG, SECRETS, CHAIN, STATE}
+_SETTABLE = ("strategy", "guards", "gas", "hedge", "quotes", "triangle")
+_SETTING = re.compile(rf"({'|'.join(_SETTABLE)})\.([a-z_]+)=([^\r\n]*)")
 
 _TEMPLATE = """\
 # A {network} of its own, written by `dexmm sandbox`. Its key is in .env beside this file, and
@@ -114,8 +117,14 @@ class Home:
         key: str,
         fork: bool,
         desk: Desk | None = None,
+        settings: tuple[str, ...] = (),
     ) -> Config:
-        """Write configuration and key, and read them back as the product does."""
+        """Write configuration and key, and read them back as the product does.
+
+        ``settings`` are further ones, as ``strategy.edge_sigmas=1``. Raises ``BadInput`` for one
+        that is none.
+        """
+        overrides = [_override(setting) for setting in settings]
         text = _TEMPLATE.format(
             network="fork" if fork else "sandbox",
             url=url,
@@ -136,6 +145,7 @@ class Home:
         secrets = self.folder / SECRETS
         with os.fdopen(os.open(secrets, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(f"DEXMM_WALLET__PRIVATE_KEY={key}\n")
+            file.writelines(overrides)
             if desk is not None:
                 file.write(f"DEXMM_EXCHANGE__API_KEY={desk.api_key}\n")
                 file.write(f"DEXMM_EXCHANGE__SECRET={desk.secret}\n")
@@ -151,6 +161,18 @@ class Home:
                     f"`kill {chain['pid']}`, or choose another --state-dir",
                     pid=chain["pid"],
                 )
+
+
+def _override(setting: str) -> str:
+    """A line of ``.env`` that sets it."""
+    found = _SETTING.fullmatch(setting)
+    if found is None:
+        raise BadInput(
+            f"--set {setting} is no setting of a sandbox: write SECTION.KEY=VALUE, the section one "
+            f"of {', '.join(_SETTABLE)}"
+        )
+    section, key, value = found.groups()
+    return f"DEXMM_{section.upper()}__{key.upper()}={json.dumps(value)}\n"
 
 
 def throwaway_key(seed: int) -> str:

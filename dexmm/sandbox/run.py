@@ -70,6 +70,7 @@ class Options:
     interval_seconds: int | None = None  # between generated turns; None: the default
     flow: str = "busy"
     strategy: str = "budget"
+    settings: tuple[str, ...] = ()  # further ones, as "strategy.edge_sigmas=1"
     capital: Decimal = Decimal(50_000)  # in quote
     fork_url: str | None = field(default=None, repr=False)  # may carry a key
     fork_block: int | None = None
@@ -283,6 +284,7 @@ def _open_stage(
         market=street.market,
         price=price,
         strategy=options.strategy,
+        settings=options.settings,
         interval_seconds=path.interval_seconds,
         key=throwaway_key(options.seed),
         fork=deployment.fork,

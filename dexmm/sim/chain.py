@@ -134,7 +134,15 @@ class SimChain:
     def hear(self, feed: str, price: Decimal) -> None:
         """A price feed answers, as of the newest block."""
         if feed == self.terms.reference_feed:
-            self._reference = (price, self.timestamp)
+            self.tell(price, self.timestamp)
+
+    def tell(self, price: Decimal, updated_at: int) -> None:
+        """What the reference feed has last said, and when (timestamp, seconds)."""
+        self._reference = (price, updated_at)
+
+    def renumber(self, number: int) -> None:
+        """The newest block is this one: for a chain that began elsewhere."""
+        self._number = number
 
     # The product's side
 

@@ -114,7 +114,7 @@ class CandleWorld:
 
     def __init__(self, chain: SimChain, street: Street, path: Candles, every: int = 1) -> None:
         self.chain = chain
-        self._street = street
+        self.street = street
         self._path = path
         self._columns = path.columns()
         self._every = every
@@ -126,7 +126,7 @@ class CandleWorld:
 
     @property
     def fair_price(self) -> Decimal:
-        return self._street.fair_price
+        return self.street.fair_price
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -156,7 +156,7 @@ class CandleWorld:
         )
 
     def _pass(self, until: int, doze: Doze | None) -> None:
-        columns, street, chain = self._columns, self._street, self.chain
+        columns, street, chain = self._columns, self.street, self.chain
         times, lows, highs, closes = columns.times, columns.lows, columns.highs, columns.closes
         interval, every = street.interval_seconds, self._every
         noise, index, quiet = street.noise, self._next, False
@@ -204,12 +204,12 @@ class CandleWorld:
     def _settle(self, index: int) -> None:
         """After quiet candles: the price, and the base fee of the newest block."""
         close = Decimal(self._columns.closes[index - 1]).scaleb(-self._columns.decimals)
-        self._street.pass_quiet(close)
-        self.chain.base_fee_wei = self._street.base_fee_wei
+        self.street.pass_quiet(close)
+        self.chain.base_fee_wei = self.street.base_fee_wei
 
     def _look(self, scale: int) -> None:
         """Between which prices the next candles are quiet, and until when."""
-        market, street = self._street.market, self._street
+        market, street = self.street.market, self.street
         self._looked_at = self.chain.pool.sqrt_price_x96
         price = float_price(market, self._looked_at) * scale
         kept = 1 - market.fee_pips / 1_000_000
