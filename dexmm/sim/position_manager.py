@@ -1,8 +1,8 @@
 """Uniswap's NonfungiblePositionManager over one pool, equal to the deployed bytecode.
 
 Every NFT has a record of its own on top of the pool's record for the manager, which all NFTs of a
-range share. Amounts are smallest units. A method that raises has changed nothing of the manager;
-whoever needs several calls to happen together works on a ``copy`` (the contract's ``multicall``).
+range share. Amounts are smallest units. A method that raises may have changed the pool: make calls
+on a ``copy`` that takes the place of this one when all of them have passed, as a transaction does.
 """
 
 from __future__ import annotations
