@@ -31,7 +31,20 @@ COMMANDS = {
         "dexmm.cli.calendar:calendar",
         "Write gold's holidays and early closes as a setting.",
     ),
+    "fetch": ("dexmm.cli.fetch:fetch", "Fetch candles, or a pool's swaps, into a file."),
+    "backtest": (
+        "dexmm.cli.backtest:backtest",
+        "Run it over a history, with every cost, beside what others do.",
+    ),
+    "tune": (
+        "dexmm.cli.tune:tune",
+        "Search for better settings, scored on history it never saw.",
+    ),
     "replay": ("dexmm.cli.replay:replay", "Decide recorded history again and show differences."),
+    "report": (
+        "dexmm.cli.report:report",
+        "Show what was earned, spent and refused, as one page.",
+    ),
 }
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count

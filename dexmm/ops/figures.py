@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 from dexmm.ops.accounting import Attribution, Source, attribute
+from dexmm.ops.holding import worths
 from dexmm.ops.track import Track, TrackPoint
 from dexmm.units import PRICE, bp
 
@@ -58,13 +59,8 @@ def _figures(track: Track, found: Attribution) -> Figures:
     points = track.points
     count = Decimal(len(points))
     days = Decimal(points[-1].at - points[0].at) / 86_400
-    worth = [mark.net_worth for mark in track.marks]
-    first = track.marks[0]
-    against = [
-        now / (first.base * mark.fair_price + first.quote)
-        for now, mark in zip(worth, track.marks, strict=True)
-        if first.base * mark.fair_price + first.quote > 0
-    ]
+    worth, holding = _undisturbed(track)
+    against = [now / held for now, held in zip(worth, holding, strict=True) if held > 0]
     deployed = sum((_deployed(point) for point in points), ZERO) / count
     fees = found.part(Source.FEES).total
     done = [action for action in track.actions if action.status == "mined"]
@@ -109,6 +105,15 @@ def drawdown_bp(values: Sequence[Decimal]) -> Decimal:
         if peak > 0 and value < peak:
             deepest = max(deepest, bp(peak - value, peak))
     return deepest
+
+
+def _undisturbed(track: Track) -> tuple[list[Decimal], list[Decimal]]:
+    """Net worth and holding at every mark, deposits and withdrawals left aside in both.
+
+    A withdrawal is no drawdown, and a deposit no recovery.
+    """
+    found = worths(track.marks)
+    return [w.undisturbed for w in found], [w.holding - w.capital for w in found]
 
 
 def _deployed(point: TrackPoint) -> Decimal:

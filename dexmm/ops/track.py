@@ -9,6 +9,7 @@ from decimal import Decimal
 from dexmm.model.decision import Refusal
 from dexmm.model.order import OrderIntent
 from dexmm.ops.accounting import Mark
+from dexmm.units import bp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,26 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quoted:
+    """What rested of ours in the exchange's spot book when one turn looked."""
+
+    at: int  # timestamp, seconds
+    bid: Decimal | None  # the best of ours, quote per base; None: nothing rests on this side
+    ask: Decimal | None
+    bid_base: Decimal = Decimal(0)  # all that rests
+    ask_base: Decimal = Decimal(0)
+    bid_quote: Decimal = Decimal(0)
+    ask_quote: Decimal = Decimal(0)
+
+    @property
+    def spread_bp(self) -> Decimal | None:
+        """Of the middle between our two best; None with a side missing."""
+        if self.bid is None or self.ask is None:
+            return None
+        return bp(self.ask - self.bid, (self.ask + self.bid) / 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
     """``points`` and ``marks`` are parallel; ``marks`` holds the accounts."""
 
@@ -74,3 +95,7 @@ class Track:
     halted: str = ""  # why it ended halted; empty when it did not
     assumptions: tuple[str, ...] = ()  # of cost and flow, in plain sentences
     facts: Mapping[str, str] = field(default_factory=dict)  # seed, file, configuration name ...
+    quoted: tuple[Quoted, ...] = ()  # where quotes rest on an exchange: one a turn
+    fee_rate: Decimal = Decimal(0)  # of what others swap, what reaches liquidity; 0: unknown
+    began: int = 0  # the stretch that was watched, timestamps; 0: as the points have it
+    ended: int = 0

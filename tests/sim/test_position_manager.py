@@ -157,7 +157,9 @@ def operate(both: Both, dice: random.Random) -> str:
             both, "mint", there, lambda here: here.mint(owner, lower, upper, desired, least)
         )
     emptied = [each for each in ids if not manager.nft(each).info.liquidity]
-    token_id = dice.choice(emptied if emptied and dice.random() < 0.5 else ids)
+    if emptied and dice.random() < 0.5:
+        ids, kind = tuple(emptied), dice.choice(["collect", "burn"])
+    token_id = dice.choice(ids)
     held = manager.nft(token_id).info.liquidity
     if kind == "increase":
         there = both.there(INCREASE, (token_id, *desired, *least, NEVER))
