@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from dexmm.backtest.desk import Desk, parts, with_exchange
 from dexmm.backtest.doze import doze, sleep
 from dexmm.backtest.gas import gas_of
 from dexmm.backtest.memory import MemoryJournal
@@ -28,6 +29,7 @@ from dexmm.sim.opening import PoolOpening, open_pool
 from dexmm.sim.prices import PricePath
 from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed, Street
 from dexmm.sim.trial import Purse
+from dexmm.sim.venue_costs import VenueCosts
 from dexmm.sim.world import Candles, CandleWorld, ListedCandles, World
 from dexmm.turn import turn
 from dexmm.units import to_units_down
@@ -58,6 +60,7 @@ class Scenario:
     pool_scale: Decimal = Decimal(1)  # of the liquidity of others; 1 is the sandbox's pool
     fee_protocol: int = 4  # the denominator of the protocol's share of the fee; 0: none
     eth_price: Decimal = Decimal(4000)
+    exchange: VenueCosts | None = None  # beside the pool; None: there is none
     every_turn: bool = False  # False: turns that can decide nothing are slept through
 
 
@@ -88,8 +91,17 @@ def paxg_usdt_market(config: Config) -> Market:
 
 def run_backtest(scenario: Scenario, watch: Watch | None = None) -> Backtest:
     """Run the scenario's whole history. Raises ``BadInput`` for a history that is too short."""
-    world = open_world(scenario)
-    return run_in(world, scenario, watch)
+    scenario = complete(scenario)
+    return run_in(open_world(scenario), scenario, watch)
+
+
+def complete(scenario: Scenario) -> Scenario:
+    """With the exchange that is simulated in the configuration, or with none."""
+    if scenario.exchange is None:
+        config = scenario.config.model_copy(update={"exchange": None})
+    else:
+        config = with_exchange(scenario.config, scenario.market)
+    return replace(scenario, config=config)
 
 
 def open_world(scenario: Scenario) -> CandleWorld:
@@ -143,10 +155,13 @@ def terms_of(scenario: Scenario) -> Terms:
 
 
 def purse_of(scenario: Scenario, price: Decimal) -> Purse:
-    """The capital at the target share."""
+    """The capital at the target share, but for what is on the exchange."""
     market, share = scenario.market, scenario.config.strategy.target
-    base = to_units_down(scenario.capital * share / price, market.base.decimals)
-    quote = to_units_down(scenario.capital * (1 - share), market.quote.decimals)
+    there, margin = parts(scenario.config)
+    here = 1 - there
+    base = to_units_down(scenario.capital * share * here / price, market.base.decimals)
+    idle = scenario.capital * ((1 - share) * here - margin)
+    quote = to_units_down(idle, market.quote.decimals)
     amounts = (base, quote) if market.base_is_token0 else (quote, base)
     return Purse(
         amount0=amounts[0], amount1=amounts[1], eth=to_units_down(WALLET_ETH, ETHER_DECIMALS)
@@ -157,26 +172,35 @@ def run_in(world: World, scenario: Scenario, watch: Watch | None = None) -> Back
     """Turns in a world until its history is over."""
     config, chain, journal = scenario.config, world.chain, MemoryJournal()
     recorder = Recorder(chain.market)
+    desk = None
+    if scenario.exchange is not None and isinstance(world, CandleWorld):
+        desk = Desk(scenario.exchange, scenario.capital, config, world, journal)
+    advance = world.advance if desk is None else desk.advance
     interval = max(config.loop.interval_seconds, 1)
     taken = 0
-    moved = world.advance()
+    moved = advance()
     while moved:
-        before = chain.tally
-        entry = turn(chain, journal, config, lambda: chain.timestamp)
-        recorder.saw(entry, world.fair_price, before)
+        before, flows = chain.tally, desk.flows() if desk is not None else ()
+        cex = desk.cex if desk is not None else None
+        entry = turn(chain, journal, config, lambda: chain.timestamp, cex=cex)
+        recorder.saw(entry, world.fair_price, before, flows)
         taken += 1
-        until = None if scenario.every_turn else doze(entry, config, interval)
+        until = None if scenario.every_turn or desk is not None else doze(entry, config, interval)
+        if desk is not None:
+            desk.turned()
         if until is not None and isinstance(world, CandleWorld):
             moved = sleep(world, journal, until, config)
         else:
-            moved = world.advance()
+            moved = advance()
         if watch is not None:
             watch(*world.progress)
     if not taken:
         raise BadInput("the history is shorter than the time between two turns")
-    recorder.ended(chain.observe(), None, world.fair_price, chain.tally)
-    halted = journal.memory().halted
-    return finish(recorder, scenario, taken, halted)
+    venue = desk.cex.observe() if desk is not None else None
+    flows = desk.flows() if desk is not None else ()
+    recorder.ended(chain.observe(), venue, world.fair_price, chain.tally, flows)
+    orders = desk.orders if desk is not None else ()
+    return finish(recorder, scenario, taken, journal.memory().halted, orders)
 
 
 def finish(
@@ -230,6 +254,7 @@ def assumptions(scenario: Scenario) -> tuple[str, ...]:
         f"Gas costs 0.5 to 2 gwei (a seeded walk) at {scenario.eth_price:f} {quote} per ether; "
         "what is sent is mined a slot later and nobody comes in between.",
         "The fair price is the history's: it does not answer to what we trade.",
+        *(scenario.exchange.sentences(triangle=False) if scenario.exchange is not None else ()),
     )
 
 

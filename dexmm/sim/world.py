@@ -139,6 +139,13 @@ class CandleWorld:
         self._pass(self._next + self._every, None)
         return True
 
+    def upcoming(self) -> tuple[Candle, ...]:
+        """The candles that ``advance`` would pass; none at the end."""
+        until = self._next + self._every
+        if until > len(self._path):
+            return ()
+        return tuple(self._path.candle(index) for index in range(self._next, until))
+
     def advance_to(self, doze: Doze) -> bool:
         """As ``advance``, over as many turns as may be slept through; at least one."""
         if not self.advance():
