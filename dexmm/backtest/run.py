@@ -14,6 +14,7 @@ from dexmm.backtest.desk import Desk, parts, with_exchange
 from dexmm.backtest.doze import doze, sleep
 from dexmm.backtest.gas import gas_of
 from dexmm.backtest.memory import MemoryJournal
+from dexmm.backtest.packed_candles import PackedCandles
 from dexmm.backtest.recorder import Recorder
 from dexmm.config import NO_POOL, Config
 from dexmm.errors import BadInput
@@ -26,6 +27,7 @@ from dexmm.sim.chain import SimChain, Terms
 from dexmm.sim.flow import FLOWS
 from dexmm.sim.gas import GWEI
 from dexmm.sim.opening import PoolOpening, open_pool
+from dexmm.sim.packed import PackedPath
 from dexmm.sim.prices import PricePath
 from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed, Street
 from dexmm.sim.trial import Purse
@@ -50,7 +52,7 @@ Watch = Callable[[int, int], None]
 class Scenario:
     """What is backtested, and in which world."""
 
-    path: PricePath | Candles
+    path: PricePath | PackedPath | Candles
     config: Config
     market: Market
     source: str = ""  # what the history is, for people
@@ -107,7 +109,11 @@ def complete(scenario: Scenario) -> Scenario:
 def open_world(scenario: Scenario) -> CandleWorld:
     """A pool, a wallet and the other people, before the first candle."""
     path = scenario.path
-    candles: Candles = ListedCandles(path) if isinstance(path, PricePath) else path
+    candles: Candles
+    if isinstance(path, PricePath):
+        candles = ListedCandles(path)
+    else:
+        candles = PackedCandles(path) if isinstance(path, PackedPath) else path
     if len(candles) < 2:
         raise BadInput("the history holds fewer than two candles: there is nothing to backtest")
     first = candles.candle(0)
@@ -131,7 +137,7 @@ def open_world(scenario: Scenario) -> CandleWorld:
         terms_of(scenario),
         manager,
         purse_of(scenario, first.open),
-        Block(number=0, timestamp=first.at, base_fee_wei=street.base_fee_wei),
+        Block(number=0, timestamp=first.at, base_fee_wei=street.base_fee.wei),
     )
     for feed in street.feeds:
         chain.hear(feed.name, feed.said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from itertools import pairwise
 
 from dexmm.ops.accounting import Attribution, Source, attribute
 from dexmm.ops.holding import worths
@@ -57,11 +58,11 @@ def figures(track: Track) -> Figures:
 
 def _figures(track: Track, found: Attribution) -> Figures:
     points = track.points
-    count = Decimal(len(points))
+    spans = time_spans([point.at for point in points])
     days = Decimal(points[-1].at - points[0].at) / 86_400
     worth, holding = _undisturbed(track)
     against = [now / held for now, held in zip(worth, holding, strict=True) if held > 0]
-    deployed = sum((_deployed(point) for point in points), ZERO) / count
+    deployed = _mean([_deployed(point) for point in points], spans)
     fees = found.part(Source.FEES).total
     done = [action for action in track.actions if action.status == "mined"]
     return Figures(
@@ -83,18 +84,35 @@ def _figures(track: Track, found: Attribution) -> Figures:
         exchange_fees=found.part(Source.EXCHANGE_FEE).total,
         funding=found.part(Source.FUNDING).total,
         turnover=sum((action.turnover_quote for action in track.actions), ZERO),
-        time_in_band=sum(track.band_low <= p.share <= track.band_high for p in points) / count,
-        time_in_range=sum(p.in_range for p in points) / count,
+        time_in_band=_mean(
+            [Decimal(track.band_low <= p.share <= track.band_high) for p in points], spans
+        ),
+        time_in_range=_mean([Decimal(p.in_range) for p in points], spans),
         share_low=min(p.share for p in points),
-        share_mean=sum((p.share for p in points), ZERO) / count,
+        share_mean=_mean([p.share for p in points], spans),
         share_high=max(p.share for p in points),
         max_drawdown_bp=drawdown_bp(worth),
         max_drawdown_hold_bp=drawdown_bp(against),
         reranges=sum(action.kind == "rerange" for action in done),
-        deployed=deployed / (sum(worth, ZERO) / count) if sum(worth, ZERO) else ZERO,
+        deployed=deployed / _mean(worth, spans) if any(worth) else ZERO,
         capital_efficiency_bp=bp(fees / days, deployed) if deployed and days else ZERO,
         halted=track.halted,
     )
+
+
+def time_spans(times: Sequence[int]) -> list[Decimal]:
+    """How long each look counts: until the next one; the last as long as the one before it.
+
+    A backtest looks when something may happen, and a loop that was down did not look at all.
+    """
+    spans = [Decimal(later - earlier) for earlier, later in pairwise(times)]
+    spans.append(spans[-1] if spans else ZERO)
+    return spans if any(spans) else [Decimal(1)] * len(times)
+
+
+def _mean(values: Sequence[Decimal], weights: Sequence[Decimal]) -> Decimal:
+    weighted = (value * weight for value, weight in zip(values, weights, strict=True))
+    return sum(weighted, ZERO) / sum(weights, ZERO)
 
 
 def drawdown_bp(values: Sequence[Decimal]) -> Decimal:

@@ -31,7 +31,7 @@ from dexmm.sandbox.mainnet import (
 from dexmm.sandbox.pools import POSITION_MANAGER, SWAP_ROUTER, approve
 from dexmm.sandbox.router import swap_calldata
 from dexmm.sim.flow import Flow
-from dexmm.sim.gas import GWEI
+from dexmm.sim.gas import GWEI, BaseFee
 from dexmm.sim.prices import Candle
 from dexmm.sim.street import (
     ETH_HEARTBEAT_SECONDS,
@@ -136,7 +136,7 @@ class SandboxWorld:
                 while not done.wait(_POLL_SECONDS):
                     waiting = int(self._anvil.rpc("txpool_status")["pending"], 16)
                     if waiting and waiting == before:
-                        self._mine_block(self.timestamp + SLOT_SECONDS, self._street.base_fee_wei)
+                        self._mine_block(self.timestamp + SLOT_SECONDS, self._street.base_fee.wei)
                     before = waiting
             except NodeError as error:
                 failed.append(error)
@@ -156,10 +156,10 @@ class SandboxWorld:
         self._anvil.rpc("anvil_removeBlockTimestampInterval")
         self._anvil.rpc("evm_setIntervalMining", [1])
 
-    def mine_deeds(self, at: int, base_fee_wei: int, deeds: Sequence[Deed]) -> None:
-        """One block at ``at`` that holds these, in this order."""
+    def mine_deeds(self, at: int, base_fee: BaseFee, deeds: Sequence[Deed]) -> None:
+        """One block at ``at`` that holds these, in this order, at the newest base fee."""
         mined = self._mine_block(
-            at, base_fee_wei, [self._send_request(self._call(deed)) for deed in deeds]
+            at, base_fee.wei, [self._send_request(self._call(deed)) for deed in deeds]
         )
         if mined < len(deeds):
             raise NodeError(

@@ -30,8 +30,9 @@ from dexmm.model.steps import (
     Simulation,
     Transfer,
 )
+from dexmm.sim.gas import BaseFee
 from dexmm.sim.position_manager import PositionManager
-from dexmm.sim.street import SLOT_SECONDS, Deed, Spoken
+from dexmm.sim.street import SLOT_SECONDS, Deed, Trade
 from dexmm.sim.traders import PoolSwap
 from dexmm.sim.trial import Purse, Tally, Trial
 from dexmm.uniswap.errors import Revert
@@ -93,7 +94,8 @@ class SimChain:
         self.tally = Tally()
         self._number = block.number
         self.timestamp = block.timestamp
-        self.base_fee_wei = block.base_fee_wei
+        self._base_fee: BaseFee | None = None
+        self._base_fee_wei = block.base_fee_wei
         self._reference: tuple[Decimal, int] | None = None
         self._mined: list[_Mined] = []
 
@@ -104,28 +106,35 @@ class SimChain:
         return self.pool.sqrt_price_x96
 
     @property
+    def base_fee_wei(self) -> int:
+        """Of the newest block. What a market of fees passes is only worked out when asked for."""
+        return self._base_fee_wei if self._base_fee is None else self._base_fee.wei
+
+    @property
     def block(self) -> Block:
         return Block(number=self._number, timestamp=self.timestamp, base_fee_wei=self.base_fee_wei)
 
     def mine(self, at: int, base_fee_wei: int | None = None) -> None:
         """A new block at ``at`` (timestamp, seconds), which is not before the last one's."""
-        self.skip(at)
+        self._number += 1
+        self.timestamp = self.pool.timestamp = at
         if base_fee_wei is not None:
-            self.base_fee_wei = base_fee_wei
+            self._base_fee, self._base_fee_wei = None, base_fee_wei
 
-    def skip(self, at: int) -> None:
-        """A new block that holds nothing; its base fee is for whoever looks at it to set."""
+    def skip(self, at: int, base_fee: BaseFee) -> None:
+        """A new block that holds nothing."""
+        self._base_fee = base_fee
         self._number += 1
         self.timestamp = self.pool.timestamp = at
 
-    def mine_deeds(self, at: int, base_fee_wei: int, deeds: Sequence[Deed]) -> None:
-        """One block at ``at`` that holds these, in this order."""
-        self.mine(at, base_fee_wei)
+    def mine_deeds(self, at: int, base_fee: BaseFee, deeds: Sequence[Deed]) -> None:
+        """One block at ``at`` that holds these, in this order, at the newest base fee."""
+        self.skip(at, base_fee)
         for deed in deeds:
-            if isinstance(deed, Spoken):
-                self.hear(deed.feed, deed.price)
-            else:
+            if isinstance(deed, Trade):
                 self.swap(deed.swap)
+            else:
+                self.hear(deed.feed, deed.price)
 
     def swap(self, swap: PoolSwap) -> tuple[int, int]:
         """By somebody else, in the newest block; what the pool received, negative: paid."""

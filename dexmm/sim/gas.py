@@ -14,13 +14,19 @@ class BaseFee:
     def __init__(self, seed: int) -> None:
         self._dice = random.Random(f"gas:{seed}")  # noqa: S311 - a repeatable market, not a secret
         self._log = 0.0
-
-    def next_wei(self) -> int:
-        """The next block's."""
         self.pass_block()
+
+    def pass_block(self) -> None:
+        """To the next block."""
+        self._log = 0.9 * self._log + self._dice.gauss(0, 0.15)
+
+    @property
+    def wei(self) -> int:
+        """The newest block's."""
         gwei = min(max(0.9 * math.exp(self._log), 0.5), 2.0)
         return round(gwei * GWEI)
 
-    def pass_block(self) -> None:
-        """A block whose base fee nobody asks for."""
-        self._log = 0.9 * self._log + self._dice.gauss(0, 0.15)
+    def next_wei(self) -> int:
+        """To the next block, and what it costs there."""
+        self.pass_block()
+        return self.wei

@@ -77,8 +77,8 @@ class Ground(Protocol):
     def sqrt_price_x96(self) -> int:
         """Of the pool."""
 
-    def mine_deeds(self, at: int, base_fee_wei: int, deeds: Sequence[Deed]) -> None:
-        """One block at ``at`` that holds these, in this order."""
+    def mine_deeds(self, at: int, base_fee: BaseFee, deeds: Sequence[Deed]) -> None:
+        """One block at ``at`` that holds these, in this order, at the newest base fee."""
 
 
 class Street:
@@ -99,8 +99,7 @@ class Street:
         self.fair_price = price
         self.feeds = tuple(feeds)
         self._dice: random.Random = noise_dice(seed)
-        self._base_fee = BaseFee(seed)
-        self.base_fee_wei = self._base_fee.next_wei()
+        self.base_fee = BaseFee(seed)
 
     def noise(self) -> tuple[NoiseTrade, ...]:
         """The noise trades of the next interval; each call draws one interval's."""
@@ -110,50 +109,39 @@ class Street:
 
     def pass_candle(self, ground: Ground, candle: Candle) -> None:
         """Everything that happens until the candle's close; the last block carries that time."""
-        self.pass_noisy(ground, candle, self.noise())
-
-    def pass_noisy(self, ground: Ground, candle: Candle, trades: Sequence[NoiseTrade]) -> None:
-        """As ``pass_candle``, with noise that was drawn already."""
-        interval, waypoints = self.interval_seconds, candle.waypoints()
+        trades, interval, waypoints = self.noise(), self.interval_seconds, candle.waypoints()
         for number, price in enumerate(waypoints):
             start = interval * number // len(waypoints)
             end = interval * (number + 1) // len(waypoints)
-            self.fair_price = price
             here = [trade for trade in trades if start <= trade.at < end]
-            self._pass_waypoint(ground, here, candle.at + end)
+            self.pass_waypoint(ground, price, here, candle.at + end)
         self.close(ground, candle.at + interval)
+
+    def pass_waypoint(
+        self, ground: Ground, price: Decimal, trades: Sequence[NoiseTrade], at: int
+    ) -> None:
+        """The fair price is ``price``: feeds speak, noise trades, the arbitrageur answers."""
+        self.fair_price = price
+        deeds: list[Deed] = list(self._spoken(at))
+        if trades:
+            there = ground.sqrt_price_x96
+            deeds += [Trade(NOISE, noise(self.market, trade, there)) for trade in trades]
+        for first in range(0, len(deeds), TRADES_PER_BLOCK):
+            ahead = -(-(len(deeds) - first) // TRADES_PER_BLOCK)
+            block = deeds[first : first + TRADES_PER_BLOCK]
+            self._mine(ground, at - ahead * SLOT_SECONDS, block)
+        swap = arbitrage(self.market, ground.sqrt_price_x96, price)
+        if swap is not None:
+            self._mine(ground, at, (Trade(ARBITRAGEUR, swap),))
 
     def close(self, ground: Ground, at: int) -> None:
         """An empty block, unless one has carried the candle's close time already."""
         if ground.timestamp < at:
             self._mine(ground, at, ())
 
-    def pass_quiet(self, price: Decimal) -> None:
-        """A candle in which nobody trades and no feed speaks, but for its closing block."""
-        self.fair_price = price
-        self.base_fee_wei = self._base_fee.next_wei()
-
-    def skip_block(self) -> None:
-        """A block that nobody looks at: its base fee is drawn and forgotten."""
-        self._base_fee.pass_block()
-
-    def _pass_waypoint(self, ground: Ground, trades: Sequence[NoiseTrade], at: int) -> None:
-        deeds: list[Deed] = list(self._spoken(at))
-        price = ground.sqrt_price_x96
-        deeds += [Trade(NOISE, noise(self.market, trade, price)) for trade in trades]
-        blocks = [
-            deeds[first : first + TRADES_PER_BLOCK]
-            for first in range(0, len(deeds), TRADES_PER_BLOCK)
-        ]
-        for ahead, block in zip(range(len(blocks), 0, -1), blocks, strict=True):
-            self._mine(ground, at - ahead * SLOT_SECONDS, block)
-        swap = arbitrage(self.market, ground.sqrt_price_x96, self.fair_price)
-        if swap is not None:
-            self._mine(ground, at, (Trade(ARBITRAGEUR, swap),))
-
     def _mine(self, ground: Ground, at: int, deeds: Sequence[Deed]) -> None:
-        self.base_fee_wei = self._base_fee.next_wei()
-        ground.mine_deeds(max(at, ground.timestamp + 1), self.base_fee_wei, deeds)
+        self.base_fee.pass_block()
+        ground.mine_deeds(max(at, ground.timestamp + 1), self.base_fee, deeds)
 
     def _spoken(self, at: int) -> list[Spoken]:
         spoken = []

@@ -15,6 +15,7 @@ from math import inf
 from typing import Protocol
 
 from dexmm.sim.chain import SimChain
+from dexmm.sim.flow import NoiseTrade
 from dexmm.sim.prices import Candle, PricePath
 from dexmm.sim.street import FEED_DEVIATION, Street
 from dexmm.sim.traders import float_price
@@ -69,6 +70,7 @@ class Columns:
     """Prices as integers: ``price * 10 ** decimals``."""
 
     times: Sequence[int]  # open times, timestamps in seconds
+    opens: Sequence[int]
     lows: Sequence[int]
     highs: Sequence[int]
     closes: Sequence[int]
@@ -94,7 +96,11 @@ class ListedCandles:
     def columns(self) -> Columns:
         """Exact."""
         candles = self._path.candles
-        prices = [price for candle in candles for price in (candle.low, candle.high, candle.close)]
+        prices = [
+            price
+            for candle in candles
+            for price in (candle.open, candle.low, candle.high, candle.close)
+        ]
         decimals = max(0, *(-int(price.as_tuple().exponent) for price in prices))
 
         def scaled(column: Iterable[Decimal]) -> array[int]:
@@ -102,6 +108,7 @@ class ListedCandles:
 
         return Columns(
             times=array("q", [candle.at for candle in candles]),
+            opens=scaled(candle.open for candle in candles),
             lows=scaled(candle.low for candle in candles),
             highs=scaled(candle.high for candle in candles),
             closes=scaled(candle.close for candle in candles),
@@ -117,6 +124,7 @@ class CandleWorld:
         self.street = street
         self._path = path
         self._columns = path.columns()
+        self._scale = 10**self._columns.decimals
         self._every = every
         self._next = 0  # candle
         # Inside these no candle makes anybody trade or any feed speak; scaled prices.
@@ -164,59 +172,70 @@ class CandleWorld:
 
     def _pass(self, until: int, doze: Doze | None) -> None:
         columns, street, chain = self._columns, self.street, self.chain
-        times, lows, highs, closes = columns.times, columns.lows, columns.highs, columns.closes
-        interval, every = street.interval_seconds, self._every
-        noise, index, quiet = street.noise, self._next, False
-        scale = 10**columns.decimals
-        awake = inf
-        if chain.pool.sqrt_price_x96 != self._looked_at:
-            self._look(scale)
+        opens, lows, highs, closes = columns.opens, columns.lows, columns.highs, columns.closes
+        times, interval, every = columns.times, street.interval_seconds, self._every
+        noise, base_fee, pool = street.noise, street.base_fee, chain.pool
+        awake, fair_low, fair_high = inf, -inf, inf
         if doze is not None:
+            awake, scale = doze.until, 10**columns.decimals
             fair_low, fair_high = float(doze.fair_low) * scale, float(doze.fair_high) * scale
-            sqrt_low, sqrt_high, awake = doze.sqrt_low_x96, doze.sqrt_high_x96, doze.until
+            sqrt_low, sqrt_high = doze.sqrt_low_x96, doze.sqrt_high_x96
+        if pool.sqrt_price_x96 != self._looked_at:
+            self._look()
+        index = self._next
         while index < until:
-            at = times[index] + interval
+            low, high, close = lows[index], highs[index], closes[index]
+            opened = times[index]
+            at = opened + interval
             trades = noise()
             if (
-                not trades
-                and self._quiet_low <= lows[index]
-                and highs[index] <= self._quiet_high
-                and at < self._quiet_until
+                trades
+                or low < self._quiet_low
+                or self._quiet_high < high
+                or self._quiet_until <= at
             ):
-                if quiet:
-                    street.skip_block()
-                quiet = True
-                chain.skip(at)
-            else:
-                if quiet:
-                    quiet = False
-                    self._settle(index)
-                street.pass_noisy(chain, self._path.candle(index), trades)
-                self._look(scale)
+                way = (low, high, close) if close >= opens[index] else (high, low, close)
+                self._pass_noisy(opened, way, trades)
+            if chain.timestamp < at:
+                base_fee.pass_block()
+                chain.skip(at, base_fee)
             index += 1
             if (
                 doze is not None
                 and index % every == 0
                 and (
                     at >= awake
-                    or not fair_low <= closes[index - 1] <= fair_high
-                    or not sqrt_low <= chain.pool.sqrt_price_x96 <= sqrt_high
+                    or not fair_low <= close <= fair_high
+                    or not sqrt_low <= pool.sqrt_price_x96 <= sqrt_high
                 )
             ):
                 break
-        if quiet:
-            self._settle(index)
+        if index > self._next:
+            street.fair_price = self._price(closes[index - 1])
         self._next = index
 
-    def _settle(self, index: int) -> None:
-        """After quiet candles: the price, and the base fee of the newest block."""
-        close = Decimal(self._columns.closes[index - 1]).scaleb(-self._columns.decimals)
-        self.street.pass_quiet(close)
-        self.chain.base_fee_wei = self.street.base_fee_wei
+    def _pass_noisy(
+        self, opened: int, way: tuple[int, int, int], trades: Sequence[NoiseTrade]
+    ) -> None:
+        """The waypoints at which somebody trades, or may; the others change nothing."""
+        street, interval = self.street, self.street.interval_seconds
+        for number, units in enumerate(way):
+            start, end = interval * number // 3, interval * (number + 1) // 3
+            here = [trade for trade in trades if start <= trade.at < end] if trades else ()
+            if (
+                here
+                or not self._quiet_low <= units <= self._quiet_high
+                or self._quiet_until <= opened + end
+            ):
+                street.pass_waypoint(self.chain, self._price(units), here, opened + end)
+                self._look()
 
-    def _look(self, scale: int) -> None:
+    def _price(self, units: int) -> Decimal:
+        return Decimal(units).scaleb(-self._columns.decimals)
+
+    def _look(self) -> None:
         """Between which prices the next candles are quiet, and until when."""
-        market, street = self.street.market, self.street
+        market, street, scale = self.street.market, self.street, self._scale
         self._looked_at = self.chain.pool.sqrt_price_x96
         price = float_price(market, self._looked_at) * scale
         kept = 1 - market.fee_pips / 1_000_000
