@@ -137,8 +137,14 @@ class SimChain:
                 self.hear(deed.feed, deed.price)
 
     def swap(self, swap: PoolSwap) -> tuple[int, int]:
-        """By somebody else, in the newest block; what the pool received, negative: paid."""
-        return self.pool.swap(swap.zero_for_one, swap.amount_in, swap.sqrt_price_limit_x96)
+        """By somebody else, in the newest block; what the pool received, negative: paid.
+
+        Where the price has gone past the limit meanwhile, their transaction reverts.
+        """
+        price, limit = self.pool.sqrt_price_x96, swap.sqrt_price_limit_x96
+        if not (limit < price if swap.zero_for_one else price < limit):
+            return 0, 0
+        return self.pool.swap(swap.zero_for_one, swap.amount_in, limit)
 
     def hear(self, feed: str, price: Decimal) -> None:
         """A price feed answers, as of the newest block."""
