@@ -12,18 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
-from dexmm.model.decision import Refusal
 from dexmm.model.entry import Entry
 from dexmm.model.market import Market
 from dexmm.model.snapshot import ChainView
-from dexmm.model.steps import Outcome, PlaceOrder, Rerange, Step, Swap
+from dexmm.model.steps import Outcome, Step, Swap
 from dexmm.model.venue import VenueView
 from dexmm.ops.accounting import Flow, Mark, Source, merged
-from dexmm.ops.track import Action, RangeShown, TrackPoint
+from dexmm.ops.report.entry_facts import Sketcher, actions, paired
+from dexmm.ops.track import Action, TrackPoint
 from dexmm.sim.trial import Tally
-from dexmm.strategy.inventory import inventory
-from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
-from dexmm.units import EXACT, to_decimal
+from dexmm.strategy.inventory import Inventory, inventory
+from dexmm.units import EXACT, PRICE, to_decimal
 
 ZERO = Decimal(0)
 ETHER_DECIMALS = 18
@@ -49,7 +48,7 @@ class Recorder:
         self._before: _Standing | None = None
         self._leg = 0
         self._gas = ZERO  # paid so far, in quote
-        self._prices: dict[int, Decimal] = {}
+        self._sketcher = Sketcher()
 
     def saw(
         self,
@@ -60,8 +59,10 @@ class Recorder:
     ) -> None:
         """A turn. ``tally`` stood so when the turn looked; ``elsewhere`` are the flows on the
         exchange since the turn before looked."""
-        self._mark(entry.snapshot.chain, entry.snapshot.venue, fair_price, tally, elsewhere)
-        self._point(entry, fair_price)
+        snapshot = entry.snapshot
+        held = self._mark(snapshot.chain, snapshot.venue, fair_price, tally, elsewhere)
+        with localcontext(PRICE):
+            self.points.append(self._sketcher.point(entry, held.share, held.nav, fair_price))
         self._act(entry, fair_price)
 
     def ended(
@@ -73,11 +74,10 @@ class Recorder:
         elsewhere: Iterable[Flow] = (),
     ) -> None:
         """The last look, with nothing decided: what the last turn's actions came to."""
-        self._mark(view, venue, fair_price, tally, elsewhere)
-        last = self.points[-1]
-        self.points.append(
-            self._seen(view, venue, fair_price, state=last.state, refusals=(), withheld=False)
-        )
+        held = self._mark(view, venue, fair_price, tally, elsewhere)
+        state = self.points[-1].state
+        with localcontext(PRICE):
+            self.points.append(self._sketcher.look(view, fair_price, held.share, held.nav, state))
 
     def _mark(
         self,
@@ -86,7 +86,7 @@ class Recorder:
         fair_price: Decimal,
         tally: Tally,
         elsewhere: Iterable[Flow],
-    ) -> None:
+    ) -> Inventory:
         now = _standing(view, tally)
         gas = ZERO
         if self._before is not None:
@@ -108,6 +108,7 @@ class Recorder:
             )
         )
         self._before = now
+        return held
 
     def _flows(
         self, before: _Standing, now: _Standing, gas: Decimal, elsewhere: Iterable[Flow]
@@ -143,100 +144,20 @@ class Recorder:
         base, quote = self._market.base_quote(amount0, amount1)
         return Flow(source=source, base=base, quote=quote)
 
-    def _point(self, entry: Entry, fair_price: Decimal) -> None:
-        decision = entry.decision
-        simulated = tuple(o.refusal for o in entry.outcomes if o.refusal is not None)
-        self.points.append(
-            self._seen(
-                entry.snapshot.chain,
-                entry.snapshot.venue,
-                fair_price,
-                state=decision.state.value,
-                refusals=decision.refusals + simulated,
-                withheld=decision.withheld or bool(simulated),
-            )
-        )
-
-    def _seen(
-        self,
-        view: ChainView,
-        venue: VenueView | None,
-        fair_price: Decimal,
-        *,
-        state: str,
-        refusals: tuple[Refusal, ...],
-        withheld: bool,
-    ) -> TrackPoint:
-        held = inventory(view, fair_price, venue)
-        return TrackPoint(
-            at=view.block.timestamp,
-            fair_price=fair_price,
-            pool_price=self._market.price(view.pool.sqrt_price_x96),
-            share=held.share,
-            nav=held.nav,
-            in_range=any(p.liquidity and p.in_range(view.pool.tick) for p in view.positions),
-            ranges=self._ranges(view, fair_price),
-            state=state,
-            refusals=refusals,
-            withheld=withheld,
-        )
-
-    def _ranges(self, view: ChainView, fair_price: Decimal) -> tuple[RangeShown, ...]:
-        shown = []
-        for position in view.positions:
-            if not position.liquidity:
-                continue
-            edges = sorted((self._price(position.tick_lower), self._price(position.tick_upper)))
-            base, quote = self._market.base_quote(position.amount0, position.amount1)
-            shown.append(RangeShown(low=edges[0], high=edges[1], value=base * fair_price + quote))
-        return tuple(shown)
-
-    def _price(self, tick: int) -> Decimal:
-        price = self._prices.get(tick)
-        if price is None:
-            price = self._prices[tick] = self._market.price(get_sqrt_ratio_at_tick(tick))
-        return price
-
     def _act(self, entry: Entry, fair_price: Decimal) -> None:
-        decision, view = entry.decision, entry.snapshot.chain
-        for step, outcome in zip(entry.steps, entry.outcomes, strict=False):
-            if isinstance(step, Rerange) and outcome.status == "mined":
-                self._leg += 1
-            gas = to_decimal(outcome.gas_used * outcome.gas_price, ETHER_DECIMALS) * view.eth_price
-            self.actions.append(
-                Action(
-                    at=entry.at,
-                    kind=kind_of(step),
-                    status=outcome.status,
-                    reason=decision.reason,
-                    trigger=decision.trigger.value if decision.trigger is not None else "",
-                    leg=self._leg,
-                    gas_quote=gas,
-                    turnover_quote=self._turnover(step, outcome, fair_price),
-                    tx_hash=outcome.tx_hash,
-                    entry_id=entry.id,
-                )
-            )
+        gained = sum((self._gained(step, outcome) for step, outcome in paired(entry)), ZERO)
+        began = list(actions(entry, self._leg, {}, gained, fair_price))
+        self.actions += began
+        self._leg = began[-1].leg if began else self._leg
 
-    def _turnover(self, step: Step, outcome: Outcome, fair_price: Decimal) -> Decimal:
-        if isinstance(step, PlaceOrder):
-            return outcome.order.filled * fair_price if outcome.order is not None else ZERO
+    def _gained(self, step: Step | None, outcome: Outcome) -> Decimal:
+        """The base that a swap of ours brought; negative: cost."""
         if not isinstance(step, Swap) or outcome.status != "mined":
             return ZERO
-        base_in = step.zero_for_one == self._market.base_is_token0
-        amount = step.amount_in if base_in else outcome.collected0 + outcome.collected1
-        return to_decimal(amount, self._market.base.decimals) * fair_price
-
-
-def kind_of(step: Step) -> str:
-    """A step's kind to people: a first deposit takes nothing out, an exit puts nothing in."""
-    if isinstance(step, Rerange):
-        if not step.removals:
-            return "deposit"
-        return "rerange" if step.mints else "exit"
-    if isinstance(step, PlaceOrder):
-        return step.purpose.value
-    return step.kind
+        paid = (step.amount_in, 0) if step.zero_for_one else (0, step.amount_in)
+        return self._market.base_quote(outcome.collected0 - paid[0], outcome.collected1 - paid[1])[
+            0
+        ]
 
 
 def _standing(view: ChainView, tally: Tally) -> _Standing:

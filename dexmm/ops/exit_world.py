@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from dexmm.chain.client import connect
 from dexmm.chain.keys import wallet_address
@@ -29,7 +29,31 @@ from dexmm.turn import Cex, Chain
 
 log = logging.getLogger("dexmm.withdraw")
 
+L = TypeVar("L")
 T = TypeVar("T")
+
+
+class Forgiving(Generic[L]):
+    """A record that is asked while it works, and left alone from the moment it does not."""
+
+    def __init__(self, open_record: Callable[[], L], what: str) -> None:
+        self._open = open_record
+        self._what = what
+        self._record: L | None = None
+        self._failed = False
+
+    def ask(self, question: Callable[[L], T]) -> T | None:
+        if self._failed:
+            return None
+        try:
+            if self._record is None:
+                self._record = self._open()
+            return question(self._record)
+        except (DexmmError, ValueError, OSError) as error:
+            self._failed = True
+            why = error.message if isinstance(error, DexmmError) else type(error).__name__
+            log.warning("going on without the %s: %s", self._what, why)
+            return None
 
 
 class ForgivingIntentLog:
@@ -40,14 +64,12 @@ class ForgivingIntentLog:
     """
 
     def __init__(self, journal: Callable[[], IntentLog], *, read_only: bool) -> None:
-        self._open = journal
+        self._journal = Forgiving(journal, "journal")
         self._read_only = read_only
-        self._journal: IntentLog | None = None
-        self._failed = False
         self._saved: dict[str, Intent] = {}
 
     def open_intents(self, wallet: str, chain_id: int) -> tuple[Intent, ...]:
-        stored = self._ask(lambda journal: journal.open_intents(wallet, chain_id)) or ()
+        stored = self._journal.ask(lambda journal: journal.open_intents(wallet, chain_id)) or ()
         if self._read_only:
             # As if never seen mined: what a reorganisation drops is then not broadcast again.
             stored = tuple(replace(intent, status=IntentStatus.OPEN) for intent in stored)
@@ -58,60 +80,32 @@ class ForgivingIntentLog:
     def save(self, intent: Intent) -> None:
         self._saved[intent.id] = intent
         if not self._read_only:
-            self._ask(lambda journal: journal.save(intent))
-
-    def _ask(self, question: Callable[[IntentLog], T]) -> T | None:
-        if self._failed:
-            return None
-        try:
-            if self._journal is None:
-                self._journal = self._open()
-            return question(self._journal)
-        except (DexmmError, ValueError, OSError) as error:
-            self._failed = True
-            why = error.message if isinstance(error, DexmmError) else type(error).__name__
-            log.warning("going on without the journal: %s", why)
-            return None
+            self._journal.ask(lambda journal: journal.save(intent))
 
 
 class ForgivingOrderLog:
     """As ``ForgivingIntentLog``, for exchange orders: the exchange itself knows what rests."""
 
     def __init__(self, journal: Callable[[], OrderLog], *, read_only: bool) -> None:
-        self._open = journal
+        self._journal = Forgiving(journal, "record of orders")
         self._read_only = read_only
-        self._journal: OrderLog | None = None
-        self._failed = False
         self._saved: dict[str, OrderIntent] = {}
 
     def open_orders(self, account: str) -> tuple[OrderIntent, ...]:
-        stored = self._ask(lambda journal: journal.open_orders(account)) or ()
+        stored = self._journal.ask(lambda journal: journal.open_orders(account)) or ()
         return tuple(order for order in self._known(stored) if not order.status.final)
 
     def orders_since(self, account: str, since: int) -> tuple[OrderIntent, ...]:
-        stored = self._ask(lambda journal: journal.orders_since(account, since)) or ()
+        stored = self._journal.ask(lambda journal: journal.orders_since(account, since)) or ()
         return tuple(order for order in self._known(stored) if order.created_at >= since)
 
     def save_order(self, order: OrderIntent) -> None:
         self._saved[order.client_id] = order
         if not self._read_only:
-            self._ask(lambda journal: journal.save_order(order))
+            self._journal.ask(lambda journal: journal.save_order(order))
 
     def _known(self, stored: tuple[OrderIntent, ...]) -> tuple[OrderIntent, ...]:
         return tuple(({order.client_id: order for order in stored} | self._saved).values())
-
-    def _ask(self, question: Callable[[OrderLog], T]) -> T | None:
-        if self._failed:
-            return None
-        try:
-            if self._journal is None:
-                self._journal = self._open()
-            return question(self._journal)
-        except (DexmmError, ValueError, OSError) as error:
-            self._failed = True
-            why = error.message if isinstance(error, DexmmError) else type(error).__name__
-            log.warning("going on without the record of orders: %s", why)
-            return None
 
 
 class ExitWorld:

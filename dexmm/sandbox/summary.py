@@ -20,7 +20,7 @@ from itertools import pairwise
 from dexmm.model.decision import Refusal
 from dexmm.model.entry import Entry
 from dexmm.model.order import OrderIntent
-from dexmm.model.steps import Rerange
+from dexmm.ops.report.entry_facts import kind_of, paired
 from dexmm.ops.trading import Trading, trading
 from dexmm.strategy.inventory import inventory
 from dexmm.units import PRICE, bp
@@ -168,10 +168,7 @@ def turn_point(entry: Entry, fair_price: Decimal) -> TurnPoint:
         in_range=any(p.in_range(view.pool.tick) and p.liquidity for p in view.positions),
         refusals=_refusals(entry),
         withheld=entry.decision.withheld or any(o.refusal for o in entry.outcomes),
-        outcomes=tuple(
-            (_kind(step), outcome.status)
-            for step, outcome in zip(entry.steps, entry.outcomes, strict=False)
-        ),
+        outcomes=tuple((kind_of(step, outcome), outcome.status) for step, outcome in paired(entry)),
         known=frozenset(
             [p.token_id for p in view.positions]
             + [minted.token_id for outcome in entry.outcomes for minted in outcome.minted]
@@ -281,10 +278,3 @@ def summarise(
 def _refusals(entry: Entry) -> tuple[Refusal, ...]:
     simulated = tuple(o.refusal for o in entry.outcomes if o.refusal is not None)
     return entry.decision.refusals + simulated
-
-
-def _kind(step: object) -> str:
-    """A first deposit takes nothing out: it is no re-range."""
-    if isinstance(step, Rerange):
-        return "rerange" if step.removals else "deposit"
-    return str(getattr(step, "kind", type(step).__name__))

@@ -1,0 +1,282 @@
+"""``dexmm report``: what happened since, as a page, as facts, and as verdicts."""
+
+from __future__ import annotations
+
+import logging
+import time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dexmm.cli.common import (
+    answer,
+    common_options,
+    console,
+    finish,
+    json_option,
+    load,
+    market_option,
+)
+from dexmm.cli.replay import timestamp
+from dexmm.errors import BadInput
+
+if TYPE_CHECKING:
+    from dexmm.config import Config
+    from dexmm.model.entry import Entry
+    from dexmm.model.order import OrderIntent
+    from dexmm.ops.report.page import Page
+    from dexmm.ops.report.verdicts import Verdict
+    from dexmm.ops.track import Track
+    from dexmm.store.journal import SqlJournal
+
+NOT_PASSED = 3
+DEFAULT_PAGE = Path("report.html")
+WEEK = 7 * 86_400  # an order may rest for so long before it fills
+TELL_EVERY = 20_000  # turns read
+
+log = logging.getLogger("dexmm.report")
+
+
+class Amount(click.ParamType[Decimal]):
+    """A number that is not negative; ``most`` bounds it."""
+
+    name = "number"
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        try:
+            amount = Decimal(str(value))
+        except InvalidOperation:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not (amount.is_finite() and 0 <= amount <= self.most):
+            self.fail(f"must be from 0 to {self.most}", param, ctx)
+        return amount
+
+
+@click.command()
+@common_options
+@json_option
+@click.option("--since", default="0", help="From here on: 2026-01-31, 2026-01-31T12:00 or seconds.")
+@click.option(
+    "--until",
+    help="No further than this; written alike. Unless said, until now on mainnet, and until the "
+    "last turn of a sandbox, which lives in a time of its own.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=f"Where to write the page: {DEFAULT_PAGE} unless said; with --json, nowhere unless said.",
+)
+@market_option
+@click.option("--trial", is_flag=True, help="Judge it as a trial run: ready for real money?")
+@click.option("--evidence", is_flag=True, help="What an exchange asks of a market maker.")
+@click.option(
+    "--min-hours", type=Amount(100_000), default="24", show_default=True, help="Of a trial."
+)
+@click.option(
+    "--min-fills",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Of a trial: turns that found pool fees grown, and filled exchange orders.",
+)
+@click.option(
+    "--min-days", type=Amount(10_000), default="1", show_default=True, help="Of evidence."
+)
+@click.option(
+    "--min-uptime", type=Amount(100), default="95", show_default=True, help="Of evidence, per cent."
+)
+@click.option(
+    "--min-presence",
+    type=Amount(100),
+    default="80",
+    show_default=True,
+    help="Of evidence: per cent of the time with quotes on both sides.",
+)
+@click.option(
+    "--log",
+    "log_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The loop's log: errors that nobody foresaw are in no journal.",
+)
+def report(
+    config_path: Path,
+    as_json: bool,
+    since: str,
+    until: str | None,
+    output: Path | None,
+    market: str | None,
+    trial: bool,
+    evidence: bool,
+    min_hours: Decimal,
+    min_fills: int,
+    min_days: Decimal,
+    min_uptime: Decimal,
+    min_presence: Decimal,
+    log_path: Path | None,
+) -> None:
+    """Report on what the loop has done: earned, spent, held, refused.
+
+    Reads the journal only, and works beside a running loop. --evidence alone writes a page
+    for an exchange, without a word of what is held or earned.
+
+    Exit codes: 0 written, 3 a verdict that was asked for is not passed.
+    """
+    from dexmm.ops.report.verdicts import EvidenceRules, TrialRules
+    from dexmm.ops.report.verdicts import evidence as judge_evidence
+    from dexmm.ops.report.verdicts import trial as judge_trial
+
+    config = load(config_path, market)
+    stretch = _stretch(since, until)
+    errors = _unforeseen(log_path)
+    track = _track(config, stretch, errors)
+    trial_rules = TrialRules(
+        hours=min_hours, fills=min_fills, tolerance=config.strategy.band_tolerance
+    )
+    evidence_rules = EvidenceRules(
+        days=min_days, uptime=min_uptime / 100, two_sided=min_presence / 100
+    )
+    searched = log_path is not None
+    tried = judge_trial(track, trial_rules, log_searched=searched) if trial else None
+    shown = judge_evidence(track, evidence_rules) if evidence else None
+    page = output or (None if as_json else DEFAULT_PAGE)
+    size = _page(track, tried, shown).write(page) if page is not None else 0
+    if as_json:
+        answer(_facts(track, tried, shown) | {"page": page, "page_bytes": size})
+    else:
+        _tell(track, tried, shown, page, size)
+    if any(verdict is not None and not verdict.passed for verdict in (tried, shown)):
+        finish(NOT_PASSED)
+
+
+def _stretch(since: str, until: str | None) -> tuple[int, int]:
+    """From and until as timestamps; 0 is open."""
+    start = timestamp(since)
+    end = _until(until) if until is not None else 0
+    if start > time.time():
+        raise BadInput(f"--since {since} is in the future")
+    if end and start > end:
+        raise BadInput(f"--since {since} is after --until {until}")
+    return start, end
+
+
+def _until(text: str) -> int:
+    try:
+        return timestamp(text)
+    except BadInput as error:
+        raise BadInput(error.message.replace("--since", "--until")) from None
+
+
+def _unforeseen(path: Path | None) -> tuple[str, ...]:
+    from dexmm.ops.report.logged import unforeseen
+
+    return unforeseen(path) if path is not None else ()
+
+
+def _track(config: Config, stretch: tuple[int, int], errors: tuple[str, ...]) -> Track:
+    from dexmm.ops.records import open_journal
+    from dexmm.ops.report.from_journal import from_journal
+
+    start, end = stretch
+    journal = open_journal(config)
+    if journal is None:
+        raise BadInput(f"there is no journal in {config.state_dir}: nothing has been recorded yet")
+    if not end and config.network.name == "mainnet":
+        end = int(time.time())  # a silence that lasts until now is one
+    entries = (entry for entry in journal.entries(start) if not end or entry.at <= end)
+    return from_journal(
+        entries,
+        _orders(config, start),
+        config,
+        source=f"journal of {config.market.name} on {config.network.name}",
+        began=start if _had_begun(journal, start) else 0,
+        ended=end,
+        errors=errors,
+        seen=_Counting(),
+    )
+
+
+def _had_begun(journal: SqlJournal, start: int) -> bool:
+    """Whether anything ran before: a silence before the first turn of all is no outage."""
+    first = next(journal.entries(), None)
+    return first is not None and first.at < start
+
+
+def _orders(config: Config, start: int) -> tuple[OrderIntent, ...]:
+    from dexmm.cex.exchange import account_name
+    from dexmm.ops.records import borrowed_orders
+
+    if config.exchange is None:
+        return ()
+    account = account_name(config.exchange)
+    return borrowed_orders(config).orders_since(account, max(start - WEEK, 0))
+
+
+class _Counting:
+    """Says how far reading has come: a year of turns takes minutes."""
+
+    def __init__(self) -> None:
+        self._read = 0
+
+    def __call__(self, entry: Entry) -> None:
+        self._read += 1
+        if self._read % TELL_EVERY == 0:
+            log.info("read %d turns, to turn %d", self._read, entry.id)
+
+
+def _page(track: Track, tried: Verdict | None, shown: Verdict | None) -> Page:
+    from dexmm.ops.report.evidence_page import evidence_page
+    from dexmm.ops.report.tables import verdict_parts
+    from dexmm.ops.report.track_page import track_page
+
+    if shown is not None and tried is None:
+        return evidence_page(track, shown)
+    page = track_page(track, tried)
+    if shown is not None:
+        page.section(shown.name.capitalize(), *verdict_parts(shown))
+    return page
+
+
+def _facts(track: Track, tried: Verdict | None, shown: Verdict | None) -> dict[str, object]:
+    from dexmm.ops.report.facts import evidence_facts, verdict_facts
+    from dexmm.ops.report.facts import report as everything
+
+    if shown is not None and tried is None:
+        return {"evidence": evidence_facts(track, shown)}
+    facts = everything(track)
+    if tried is not None:
+        facts["trial"] = verdict_facts(tried)
+    if shown is not None:
+        facts["evidence"] = evidence_facts(track, shown)
+    return facts
+
+
+def _tell(
+    track: Track, tried: Verdict | None, shown: Verdict | None, page: Path | None, size: int
+) -> None:
+    from rich.markup import escape
+
+    from dexmm.ops.report.words import headline
+
+    out = console()
+    for verdict in filter(None, (tried, shown)):
+        colour, word = ("green", "passed") if verdict.passed else ("red", "not passed")
+        out.print(f"[bold]{verdict.name}[/] [{colour}]{word}[/]")
+        for each in verdict.criteria:
+            mark = "[green]pass[/]" if each.passed else "[red]fail[/]"
+            note = f" ({escape(each.note)})" if each.note else ""
+            out.print(f"  {mark}  {each.what}: {escape(each.found)}, {each.wanted}{note}")
+    if tried is not None or shown is None:
+        for sentence in headline(track):
+            out.print(escape(sentence))
+    if page is not None:
+        out.print(f"wrote {escape(str(page))}, {size / 1_000_000:.2f} MB, nothing to load")

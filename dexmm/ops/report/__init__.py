@@ -1,0 +1,1 @@
+"""Reports: a track as one self-contained page, as plain facts, and as verdicts."""

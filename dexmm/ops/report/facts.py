@@ -1,0 +1,107 @@
+"""A report as plain facts: everything that its page shows, for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+from dexmm.ops.accounting import attribute
+from dexmm.ops.figures import figures
+from dexmm.ops.holding import worths
+from dexmm.ops.report.bands import stretches
+from dexmm.ops.report.filled import filled
+from dexmm.ops.report.legs_shown import legs_shown
+from dexmm.ops.report.presence import presence
+from dexmm.ops.report.refused import refused
+from dexmm.ops.report.steps import steps
+from dexmm.ops.report.thin import thinned
+from dexmm.ops.report.uptime import uptime
+from dexmm.ops.report.verdicts import Verdict
+from dexmm.ops.track import Track
+from dexmm.ops.trading import trading
+
+T = TypeVar("T")
+Series = list[tuple[int, Decimal]]
+
+
+def report(track: Track) -> dict[str, object]:
+    """Money in quote, shares 0 to 1, times in seconds since 1970.
+
+    ``series`` are thinned as they are drawn, extremes kept; everything else is of every turn.
+    """
+    found, seen = attribute(track.marks), uptime(track)
+    return {
+        "name": track.name,
+        "source": track.source,
+        "base": track.base,
+        "quote": track.quote,
+        "facts": track.facts,
+        "assumptions": track.assumptions,
+        "band": {"low": track.band_low, "high": track.band_high, "target": track.target},
+        "figures": figures(track),
+        "attribution": {
+            "start": found.start,
+            "end": found.end,
+            "change": found.change,
+            "holding": found.holding,
+            "against_holding": found.against_holding,
+            "parts": {
+                source.value: {"timing": part.timing, "edge": part.edge, "total": part.total}
+                for source, part in found.parts.items()
+            },
+            "waterfall": steps(found),
+        },
+        "legs": legs_shown(track),
+        "fills": filled(track),
+        "exchange": trading(track.orders),
+        "actions": track.actions,
+        "refusals": refused(track.points),
+        "uptime": {
+            "began": seen.began,
+            "ended": seen.ended,
+            "turns": seen.turns,
+            "scheduled": seen.scheduled,
+            "up_seconds": seen.up_seconds,
+            "down_seconds": seen.down_seconds,
+            "share": seen.share,
+            "outages": seen.outages,
+        },
+        "errors": track.errors,
+        "halted": track.halted,
+        "ranges": stretches(track),
+        "series": _series(track),
+    }
+
+
+def verdict_facts(verdict: Verdict) -> dict[str, object]:
+    return {"name": verdict.name, "passed": verdict.passed, "criteria": verdict.criteria}
+
+
+def evidence_facts(track: Track, verdict: Verdict) -> dict[str, object]:
+    """What is said to an exchange, and no word of what is held or earned."""
+    seen = uptime(track)
+    return {
+        **verdict_facts(verdict),
+        "market": f"{track.base}/{track.quote}",
+        "period": {"began": seen.began, "ended": seen.ended, "seconds": seen.seconds},
+        "uptime": {"share": seen.share, "turns": seen.turns, "outages": seen.outages},
+        "orders": trading(track.orders),
+        "presence": presence(track),
+    }
+
+
+def _series(track: Track) -> Mapping[str, Series]:
+    worth = worths(track.marks)
+    return {
+        "fair_price": _thin(track.points, lambda point: (point.at, point.fair_price)),
+        "pool_price": _thin(track.points, lambda point: (point.at, point.pool_price)),
+        "share": _thin(track.points, lambda point: (point.at, point.share)),
+        "net_worth": _thin(worth, lambda w: (w.at, w.net_worth)),
+        "holding": _thin(worth, lambda w: (w.at, w.holding)),
+        "against_holding": _thin(worth, lambda w: (w.at, w.against_holding)),
+    }
+
+
+def _thin(of: Sequence[T], value: Callable[[T], tuple[int, Decimal]]) -> Series:
+    return [value(item) for item in thinned(of, lambda item: value(item)[1])]

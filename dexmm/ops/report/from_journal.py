@@ -1,0 +1,265 @@
+"""A live journal as a track: consecutive turns compared, and every difference given its source.
+
+What one turn looked at, and what became of its steps, must explain what the next one looks at.
+Whatever does not is ``Source.UNEXPLAINED``: shown, never spread over the other sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, localcontext
+
+from dexmm.config import Config
+from dexmm.errors import BadInput
+from dexmm.model.entry import Entry
+from dexmm.model.order import OrderIntent, Purpose
+from dexmm.ops.accounting import Flow, Mark, Source, merged
+from dexmm.ops.flow import left_to_liquidity
+from dexmm.ops.report.chain_flows import chain_flows
+from dexmm.ops.report.entry_facts import (
+    Sketcher,
+    actions,
+    begins_leg,
+    gas_quote,
+    halted,
+    paired,
+    quoted,
+)
+from dexmm.ops.report.exchange_flows import Ledger, exchange_flows
+from dexmm.ops.report.holdings import Amounts, Holdings, holdings
+from dexmm.ops.track import Action, Quoted, Track, TrackPoint
+from dexmm.strategy.advance import Observation, capital_flow
+from dexmm.strategy.inventory import inventory
+from dexmm.strategy.ladder import Ladder
+from dexmm.strategy.venue import venue_flow
+from dexmm.units import EXACT, PRICE
+
+ZERO = Decimal(0)
+PIPS = Decimal(1_000_000)
+
+
+def from_journal(
+    entries: Iterable[Entry],
+    orders: Iterable[OrderIntent],
+    config: Config,
+    *,
+    name: str = "",
+    source: str = "the journal",
+    began: int = 0,
+    ended: int = 0,
+    errors: tuple[str, ...] = (),
+    seen: Callable[[Entry], None] | None = None,
+) -> Track:
+    """``entries`` oldest first, ``orders`` of the account. ``seen`` is called with every entry.
+
+    ``began`` and ``ended`` are the stretch that was asked for; 0: from the first turn, to the last.
+    Raises ``BadInput`` when there is no entry, ``Halt`` when the accounts do not close.
+    """
+    log = {order.client_id: order for order in orders}
+    teller = _Teller(config=config, log=log, ledger=Ledger(log))
+    for entry in entries:
+        teller.tell(entry)
+        if seen is not None:
+            seen(entry)
+    if teller.last is None:
+        raise BadInput("no turn is on record in that time")
+    return teller.track(name, source, began, ended, errors)
+
+
+@dataclass(slots=True)
+class _Teller:
+    config: Config
+    log: Mapping[str, OrderIntent]
+    ledger: Ledger
+    sketcher: Sketcher = field(default_factory=Sketcher)
+    points: list[TrackPoint] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    quoted: list[Quoted] = field(default_factory=list)
+    fingerprints: dict[str, int] = field(default_factory=dict)
+    first: Entry | None = None
+    last: Entry | None = None
+    held: Holdings | None = None  # at `last`
+    gas: Decimal = ZERO  # quote, so far
+    leg: int = 0
+
+    def tell(self, entry: Entry) -> None:
+        now = holdings(entry.snapshot, entry.decision.fair_price)
+        flows: tuple[Flow, ...] = ()
+        if self.last is None or self.held is None:
+            self.first = entry
+            self.ledger.open_at(entry)
+        else:
+            flows = self._flows(self.last, entry, self.held, now)
+            self._acted(self.last, flows)
+        self._mark(entry, now, flows)
+        if (rests := quoted(entry, self.log)) is not None:
+            self.quoted.append(rests)
+        self.fingerprints[entry.config] = self.fingerprints.get(entry.config, 0) + 1
+        self.last, self.held = entry, now
+
+    def track(
+        self, name: str, source: str, began: int, ended: int, errors: tuple[str, ...]
+    ) -> Track:
+        """Everything told so far."""
+        first, last = self.first, self.last
+        assert first is not None and last is not None  # noqa: S101, PT018 - told one at least
+        self._acted(last, ())
+        market, settings = last.snapshot.chain.market, self.config.strategy
+        log = [o for o in self.log.values() if o.created_at >= _exchange_time(first)]
+        quotes = any(order.purpose is Purpose.QUOTE for order in log)
+        return Track(
+            name=name or "report",
+            source=source,
+            base=market.base.symbol,
+            quote=market.quote.symbol,
+            band_low=settings.band_low,
+            band_high=settings.band_high,
+            target=settings.target,
+            interval_seconds=self.config.loop.interval_seconds,
+            points=tuple(self.points),
+            marks=tuple(self.marks),
+            actions=tuple(sorted([*self.actions, *self._fills(log)], key=lambda a: a.at)),
+            orders=tuple(log),
+            errors=errors,
+            halted=halted(last),
+            assumptions=tuple(self._assumptions(log)),
+            facts=self._facts(first, last),
+            quoted=tuple(self.quoted) if quotes or self.config.quotes.enabled else (),
+            fee_rate=_fee_rate(last),
+            began=began,
+            ended=ended,
+        )
+
+    def _flows(
+        self, before: Entry, after: Entry, then: Holdings, now: Holdings
+    ) -> tuple[Flow, ...]:
+        here, there = _deposits(after, self.config)
+        with localcontext(EXACT):
+            fills = self.ledger.between(then, now, after)
+            return merged(
+                [
+                    *chain_flows(before, after, here),
+                    *exchange_flows(fills, (then, now), (before, after), there),
+                    Flow(source=Source.GAS, quote=-gas_quote(before, before.outcomes)),
+                ]
+            )
+
+    def _mark(self, entry: Entry, now: Holdings, flows: tuple[Flow, ...]) -> None:
+        price, total = entry.decision.fair_price, now.total
+        with localcontext(EXACT):
+            self.gas += sum((f.quote for f in flows if f.source is Source.GAS), ZERO)
+            quote = total.quote + self.gas
+        with localcontext(PRICE):
+            nav = total.base * price + total.quote
+            share = total.base * price / nav if nav else ZERO
+        self.points.append(self.sketcher.point(entry, share, nav))
+        self.marks.append(
+            Mark(
+                at=entry.at,
+                fair_price=price,
+                base=total.base,
+                quote=quote,
+                flows=flows,
+                leg=self.leg,
+            )
+        )
+
+    def _acted(self, entry: Entry, flows: tuple[Flow, ...]) -> None:
+        """What ``entry`` began, now that it is known what it brought; later marks are of its leg.
+
+        Called before the next mark is made: a re-range's cost belongs to the leg it begins.
+        """
+        gained = sum((f.base for f in flows if f.source is Source.SWAP), ZERO)
+        self.actions += actions(entry, self.leg, self.log, gained)
+        self.leg += sum(begins_leg(step, outcome) for step, outcome in paired(entry))
+
+    def _fills(self, log: Iterable[OrderIntent]) -> Iterable[Action]:
+        """Quotes that were filled. A quote's value is what it was filled for."""
+        market = self.config.exchange.symbol if self.config.exchange is not None else ""
+        for order in log:
+            if order.purpose is Purpose.QUOTE and order.filled and order.symbol == market:
+                yield Action(
+                    at=order.created_at,
+                    kind="quote",
+                    status="done",
+                    reason=f"{order.side} {order.filled:f} at {order.price:f}",
+                    turnover_quote=order.cost,
+                )
+
+    def _assumptions(self, log: Iterable[OrderIntent]) -> Iterable[str]:
+        yield (
+            "Everything is valued at the fair price that the turns decided with: the median of the "
+            "pool's average, the exchange and the triangle, as far as they are configured."
+        )
+        yield (
+            "Gas is what the turns' transactions burned, at the price of ether they saw; a "
+            "withdraw or a transaction by hand is not among them."
+        )
+        if self.config.exchange is not None:
+            yield "Fills, fees and their times are the order log's, held against the balances."
+        others: dict[str, Decimal] = {}
+        for order in log:
+            for coin, amount in order.fee_other:
+                others[coin] = others.get(coin, ZERO) + amount
+        for coin, amount in sorted(others.items()):
+            yield f"Exchange fees of {amount:f} {coin} were paid in a coin outside these accounts."
+        if len(self.fingerprints) > 1:
+            yield (
+                f"The configuration changed: {len(self.fingerprints)} of them decided these turns; "
+                "band and target are shown as they are set now."
+            )
+
+    def _facts(self, first: Entry, last: Entry) -> dict[str, str]:
+        view = last.snapshot.chain
+        facts = {
+            "network": self.config.network.name,
+            "market": f"{view.market.base.symbol}/{view.market.quote.symbol}",
+            "strategy": self.config.strategy.name,
+            "configuration": last.config,
+            "first turn": f"{first.id} at {_moment(first.at)}",
+            "last turn": f"{last.id} at {_moment(last.at)}",
+        }
+        if self.config.market.has_pool:
+            facts["pool"] = view.market.pool
+            facts["wallet"] = view.wallet.address
+            facts["blocks"] = f"{first.snapshot.chain.block.number} to {view.block.number}"
+        if last.snapshot.venue is not None:
+            facts["exchange"] = last.snapshot.venue.exchange
+        return facts
+
+
+def _deposits(entry: Entry, config: Config) -> tuple[Amounts, bool]:
+    """What the product itself took for a deposit: to the wallet, and whether one there."""
+    snapshot, price = entry.snapshot, entry.decision.fair_price
+    market = snapshot.chain.market
+    ladder = Ladder.of(market)
+    seen = Observation(
+        snapshot=snapshot,
+        config=config,
+        inventory=inventory(snapshot.chain, price, snapshot.venue),
+        ladder=ladder,
+        s=ladder.root(snapshot.chain.pool.sqrt_price_x96),
+        held=(),
+    )
+    with localcontext(EXACT):
+        both = capital_flow(seen, snapshot.memory)
+        there = venue_flow(snapshot.venue, snapshot.memory, price, seen.inventory.nav)
+        return Amounts(both[0] - there[0], both[1] - there[1]), any(there)
+
+
+def _fee_rate(entry: Entry) -> Decimal:
+    view = entry.snapshot.chain
+    kept = left_to_liquidity(view.pool.fee_protocol, zero_for_one=True)
+    return PRICE.multiply(PRICE.divide(Decimal(view.market.fee_pips), PIPS), kept)
+
+
+def _exchange_time(entry: Entry) -> int:
+    venue = entry.snapshot.venue
+    return venue.at // 1000 if venue is not None else entry.at
+
+
+def _moment(at: int) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,52 @@
+"""Numbers as people read them: units beside them, nothing flattered by rounding."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import ROUND_DOWN, Decimal
+
+from dexmm.ops.narrate import digits
+from dexmm.ops.track import Track
+
+HOUR = 3600
+DAY = 86_400
+ONE = Decimal(1)
+
+
+def percent(share: Decimal, places: int = 1) -> str:
+    """Cut off, not rounded: 99.96 % is never told as 100."""
+    step = ONE.scaleb(-places)
+    return f"{digits((share * 100).quantize(step, ROUND_DOWN), places)} %"
+
+
+def duration(seconds: int) -> str:
+    """Cut off as well."""
+    if seconds < 60:
+        return f"{seconds} seconds"
+    if seconds < 2 * HOUR:
+        minutes = seconds // 60
+        return f"{minutes} minute{'' if minutes == 1 else 's'}"
+    unit, name = (HOUR, "hours") if seconds < 3 * DAY else (DAY, "days")
+    return f"{digits(Decimal(seconds * 10 // unit) / 10, 1)} {name}"
+
+
+def money(amount: Decimal, track: Track, *, sign: bool = False) -> str:
+    """To the cent, with its unit; ``sign`` shows a plus too."""
+    return f"{signed(amount) if sign else digits(amount, 2)} {track.quote}"
+
+
+def signed(amount: Decimal, places: int = 2) -> str:
+    """With its sign, a true minus; nothing is nothing, without one."""
+    text = digits(abs(amount), places)
+    if not Decimal(text.replace(" ", "")):
+        return text
+    return ("+" if amount > 0 else "−") + text
+
+
+def whole(number: int) -> str:
+    return digits(Decimal(number), 0)
+
+
+def moment(at: int) -> str:
+    """To the minute, UTC."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"

@@ -1,0 +1,39 @@
+"""A track's result in plain sentences."""
+
+from __future__ import annotations
+
+from dexmm.ops.accounting import attribute
+from dexmm.ops.report.numbers import duration, money
+from dexmm.ops.report.steps import Step, steps
+from dexmm.ops.track import Track
+
+
+def headline(track: Track) -> tuple[str, ...]:
+    """What happened, what holding would have brought, and what made the difference."""
+    found = attribute(track.marks)
+    net = found.against_holding
+    seconds = track.points[-1].at - track.points[0].at
+    held = found.end - net
+    verdict = "more" if net > 0 else "less"
+    first = (
+        f"In {duration(seconds)} net worth went from {money(found.start, track)} to "
+        f"{money(found.end, track)}. The same inventory untouched would be worth "
+        f"{money(held, track)}: making the market brought {money(abs(net), track)} {verdict}, "
+        "after every cost."
+    )
+    return (first, *_made_of(steps(found), track))
+
+
+def _made_of(shown: tuple[Step, ...], track: Track) -> tuple[str, ...]:
+    gains = sorted((s for s in shown if s.amount > 0), key=lambda s: -s.amount)[:2]
+    losses = sorted((s for s in shown if s.amount < 0), key=lambda s: s.amount)[:2]
+    said = []
+    if gains:
+        said.append("Most was earned by " + _listed(gains, track))
+    if losses:
+        said.append(("most lost to " if said else "Most was lost to ") + _listed(losses, track))
+    return (", ".join(said) + ".",) if said else ()
+
+
+def _listed(shown: list[Step], track: Track) -> str:
+    return " and ".join(f"{step.label} ({money(abs(step.amount), track)})" for step in shown)
