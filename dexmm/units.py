@@ -61,11 +61,17 @@ def sqrt_from_price(
     price: Decimal, decimals0: int, decimals1: int, *, base_is_token0: bool
 ) -> SqrtPriceX96:
     """The pool's square-root price of a quote-per-base price; rounds down by less than a unit."""
-    above, below = price.as_integer_ratio()
-    if not base_is_token0:
-        above, below = below, above
-    above, below = above * 10**decimals1, below * 10**decimals0
-    return SqrtPriceX96(isqrt((above << 192) // below))
+    return sqrt_from_ratio(
+        *price.as_integer_ratio(), decimals0, decimals1, base_is_token0=base_is_token0
+    )
+
+
+def sqrt_from_ratio(
+    quote: int, base: int, decimals0: int, decimals1: int, *, base_is_token0: bool
+) -> SqrtPriceX96:
+    """As ``sqrt_from_price``, of so many whole quote for so many whole base."""
+    above, below = (quote, base) if base_is_token0 else (base, quote)
+    return SqrtPriceX96(isqrt((above * 10**decimals1 << 192) // (below * 10**decimals0)))
 
 
 def bp(part: Decimal, whole: Decimal) -> Decimal:

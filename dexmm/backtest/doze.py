@@ -24,7 +24,7 @@ from dexmm.model.decision import State
 from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory
 from dexmm.sim.world import CandleWorld, Doze
-from dexmm.strategy.advance import sampled, sigma_of
+from dexmm.strategy.advance import sampled, sigma_of, strays
 from dexmm.strategy.edges import distance
 from dexmm.strategy.precise import BP, HOUR
 from dexmm.strategy.session import next_change
@@ -36,7 +36,8 @@ STRIDE = Decimal("0.005")  # of the price: never slept through
 SHORTEST_STRIDE = Decimal("0.0005")  # near a limit steps are shorter; still nearer, none is skipped
 LONGEST = 6 * HOUR
 EARLY = Decimal("0.95")
-PATIENT = {"economic_gate"}  # what may hold an action back while we sleep
+GATE = "economic_gate"
+PATIENT = {GATE, "calendar"}  # what may hold an action back while we sleep
 
 
 def doze(entry: Entry, config: Config, interval_seconds: int) -> Doze | None:
@@ -49,14 +50,15 @@ def doze(entry: Entry, config: Config, interval_seconds: int) -> Doze | None:
         if stride < SHORTEST_STRIDE:
             return None
     until = _next_event(entry, config, interval_seconds)
-    if entry.decision.withheld:  # what gas costs, and what is earned, decides when
+    if GATE in _rules(entry):  # what gas costs, and what is earned, decides when
         until = min(until, entry.at + int(config.strategy.sigma_sample_seconds))
     return _until(entry, until, stride)
 
 
 def sleep(world: CandleWorld, journal: MemoryJournal, doze: Doze, config: Config) -> bool:
     """Until the next turn that is needed; False when the history is over."""
-    chain, every = world.chain, max(int(config.strategy.sigma_sample_seconds), 1)
+    chain, pool, market = world.chain, world.chain.pool, world.chain.market
+    every = max(int(config.strategy.sigma_sample_seconds), 1)
     while True:
         last = journal.memory().last_time
         due = max((last if last is not None else chain.timestamp) + every, chain.timestamp + 1)
@@ -65,7 +67,11 @@ def sleep(world: CandleWorld, journal: MemoryJournal, doze: Doze, config: Config
         if world.woken(doze):
             return True
         memory = sampled(
-            journal.memory(), chain.pool_state(), chain.market, chain.timestamp, config
+            journal.memory(),
+            lambda: market.price(pool.sqrt_price_x96),
+            strays(pool.tick, chain.mean_tick(), config),
+            chain.timestamp,
+            config,
         )
         journal.amend(memory)
         if _other_regime(memory, config):
@@ -84,8 +90,13 @@ def _idle(entry: Entry) -> bool:
     if memory.band_since is not None:
         return False
     if decision.withheld:
-        return {refusal.rule for refusal in decision.refusals} <= PATIENT
-    return decision.trigger is None and memory.edge_since is None
+        return _rules(entry) <= PATIENT
+    return decision.trigger is None
+
+
+def _rules(entry: Entry) -> set[str]:
+    """What bites; a session's end wakes every sleeper."""
+    return {refusal.rule for refusal in entry.decision.refusals}
 
 
 def _other_regime(memory: Memory, config: Config) -> bool:
@@ -162,6 +173,8 @@ def _next_event(entry: Entry, config: Config, interval_seconds: int) -> int:
     memory, now = entry.memory, entry.snapshot.chain.block.timestamp
     settings = config.strategy
     moments = [now + LONGEST]
+    if memory.edge_since is not None:
+        moments.append(memory.edge_since + int(settings.dwell_seconds))
     if memory.last_rerange_at is not None:
         moments.append(memory.last_rerange_at + int(settings.max_age_hours * HOUR))
     due = min(moment for moment in moments if moment > now)

@@ -289,7 +289,7 @@ class SimChain:
             observation_cardinality_next=pool.observation_cardinality_next,
             oldest_observation=self._oldest(),
             twap_seconds=window,
-            mean_tick=self._mean_tick(window),
+            mean_tick=self.mean_tick(),
         )
 
     def _oldest(self) -> int:
@@ -297,7 +297,9 @@ class SimChain:
         oldest = ring[(self.pool.observation_index + 1) % self.pool.observation_cardinality]
         return (oldest if oldest.initialized else ring[0]).block_timestamp
 
-    def _mean_tick(self, window: int) -> Tick | None:
+    def mean_tick(self) -> Tick | None:
+        """Over the configured window; None when the oracle's history is shorter."""
+        window = self.terms.twap_seconds
         try:
             (earlier, now), _ = self.pool.observe((window, 0))
         except Revert:

@@ -56,8 +56,10 @@ class NoiseTrade:
 
 def noise_trades(flow: Flow, dice: random.Random, seconds: int) -> tuple[NoiseTrade, ...]:
     """The swaps of an interval of ``seconds``, in order of time."""
-    trades = []
     at = dice.expovariate(flow.swaps_per_second)
+    if at >= seconds:
+        return ()
+    trades = []
     while at < seconds:
         size = Decimal(repr(flow.largest * dice.betavariate(flow.alpha, flow.beta)))
         buys_base = dice.random() < 0.5

@@ -130,6 +130,11 @@ class Street:
             ahead = -(-(len(deeds) - first) // TRADES_PER_BLOCK)
             block = deeds[first : first + TRADES_PER_BLOCK]
             self._mine(ground, at - ahead * SLOT_SECONDS, block)
+        self.answer(ground, price, at)
+
+    def answer(self, ground: Ground, price: Decimal, at: int) -> None:
+        """The arbitrageur, at a fair price of ``price``."""
+        self.fair_price = price
         swap = arbitrage(self.market, ground.sqrt_price_x96, price)
         if swap is not None:
             self._mine(ground, at, (Trade(ARBITRAGEUR, swap),))

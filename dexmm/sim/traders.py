@@ -18,7 +18,7 @@ from decimal import Decimal
 
 from dexmm.model.market import Market
 from dexmm.sim.flow import NoiseTrade
-from dexmm.units import PRICE, Q96, to_units_down
+from dexmm.units import PRICE, Q96, sqrt_from_ratio, to_units_down
 
 WHATEVER_IT_TAKES = 2**127  # an amount that only the price limit ends
 PIPS = 1_000_000
@@ -64,10 +64,20 @@ def float_price(market: Market, sqrt_price_x96: int) -> float:
 
 
 def _edge(market: Market, fair_price: Decimal, *, above: bool) -> int:
-    """The end of the interval on the side of people's prices above, or below, the fair one."""
-    kept = Decimal(PIPS - market.fee_pips) / PIPS
-    price = PRICE.divide(fair_price, kept) if above else PRICE.multiply(fair_price, kept)
-    return market.sqrt_price_x96(price)
+    """The end of the interval on the side of people's prices above, or below, the fair one.
+
+    The square root of an exact fraction, rounded down once.
+    """
+    price, one = fair_price.as_integer_ratio()
+    kept = PIPS - market.fee_pips
+    price, one = (price * PIPS, one * kept) if above else (price * kept, one * PIPS)
+    return sqrt_from_ratio(
+        price,
+        one,
+        market.token0.decimals,
+        market.token1.decimals,
+        base_is_token0=market.base_is_token0,
+    )
 
 
 def noise(market: Market, trade: NoiseTrade, sqrt_price_x96: int) -> PoolSwap:

@@ -18,7 +18,7 @@ from dexmm.sim.chain import SimChain
 from dexmm.sim.flow import NoiseTrade
 from dexmm.sim.prices import Candle, PricePath
 from dexmm.sim.street import FEED_DEVIATION, Street
-from dexmm.sim.traders import float_price
+from dexmm.sim.traders import PIPS, float_price
 
 # What floats are trusted with: candles this near to a threshold are looked at exactly.
 _NEAR = 1e-9
@@ -127,9 +127,10 @@ class CandleWorld:
         self._scale = 10**self._columns.decimals
         self._every = every
         self._next = 0  # candle
-        # Inside these no candle makes anybody trade or any feed speak; scaled prices.
-        self._quiet_low, self._quiet_high = inf, -inf
-        self._quiet_until = 0
+        # Scaled prices: between the first two nobody trades against the pool, between the others
+        # no feed speaks before ``_feed_at``.
+        self._pool_low, self._pool_high = inf, -inf
+        self._feed_low, self._feed_high, self._feed_at = inf, -inf, 0
         self._looked_at = 0  # the pool's price when those were found
 
     @property
@@ -182,6 +183,7 @@ class CandleWorld:
             sqrt_low, sqrt_high = doze.sqrt_low_x96, doze.sqrt_high_x96
         if pool.sqrt_price_x96 != self._looked_at:
             self._look()
+        self._look_at_feeds()
         index = self._next
         while index < until:
             low, high, close = lows[index], highs[index], closes[index]
@@ -190,9 +192,11 @@ class CandleWorld:
             trades = noise()
             if (
                 trades
-                or low < self._quiet_low
-                or self._quiet_high < high
-                or self._quiet_until <= at
+                or low < self._pool_low
+                or self._pool_high < high
+                or low < self._feed_low
+                or self._feed_high < high
+                or self._feed_at <= at
             ):
                 way = (low, high, close) if close >= opens[index] else (high, low, close)
                 self._pass_noisy(opened, way, trades)
@@ -222,30 +226,32 @@ class CandleWorld:
         for number, units in enumerate(way):
             start, end = interval * number // 3, interval * (number + 1) // 3
             here = [trade for trade in trades if start <= trade.at < end] if trades else ()
-            if (
-                here
-                or not self._quiet_low <= units <= self._quiet_high
-                or self._quiet_until <= opened + end
-            ):
-                street.pass_waypoint(self.chain, self._price(units), here, opened + end)
-                self._look()
+            until = opened + end
+            if here or until >= self._feed_at or not self._feed_low <= units <= self._feed_high:
+                street.pass_waypoint(self.chain, self._price(units), here, until)
+                self._look_at_feeds()
+            elif not self._pool_low <= units <= self._pool_high:
+                street.answer(self.chain, self._price(units), until)
+            else:
+                continue
+            self._look()
 
     def _price(self, units: int) -> Decimal:
         return Decimal(units).scaleb(-self._columns.decimals)
 
     def _look(self) -> None:
-        """Between which prices the next candles are quiet, and until when."""
-        market, street, scale = self.street.market, self.street, self._scale
+        """Between which prices nobody trades against the pool as it stands."""
+        market = self.street.market
         self._looked_at = self.chain.pool.sqrt_price_x96
-        price = float_price(market, self._looked_at) * scale
-        kept = 1 - market.fee_pips / 1_000_000
-        low, high = price * kept, price / kept
-        for feed in street.feeds:
-            if not feed.constant:
-                said = float(feed.said) * scale
-                low = max(low, said * (1 - float(FEED_DEVIATION)))
-                high = min(high, said * (1 + float(FEED_DEVIATION)))
-        self._quiet_low, self._quiet_high = low * (1 + _NEAR), high * (1 - _NEAR)
-        self._quiet_until = min(
-            (feed.said_at + feed.heartbeat_seconds for feed in street.feeds), default=1 << 62
-        )
+        price = float_price(market, self._looked_at) * self._scale
+        kept = 1 - market.fee_pips / PIPS
+        self._pool_low = price * kept * (1 + _NEAR)
+        self._pool_high = price / kept * (1 - _NEAR)
+
+    def _look_at_feeds(self) -> None:
+        """Between which prices, and until when, no feed speaks."""
+        feeds, deviation = self.street.feeds, float(FEED_DEVIATION)
+        said = [float(feed.said) * self._scale for feed in feeds if not feed.constant]
+        self._feed_low = max(said, default=0.0) * (1 - deviation) * (1 + _NEAR)
+        self._feed_high = min(said, default=inf) * (1 + deviation) * (1 - _NEAR)
+        self._feed_at = min((f.said_at + f.heartbeat_seconds for f in feeds), default=1 << 62)

@@ -6,11 +6,11 @@ statistics. Time is the chain's: turns may be seconds or hours apart.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from dexmm.config import Config, Strategy
-from dexmm.model.market import Market, PoolState
 from dexmm.model.memory import Memory, SeenPosition, evolve
 from dexmm.model.snapshot import ChainView, Snapshot
 from dexmm.strategy import volatility
@@ -263,23 +263,28 @@ def _price(seen: Observation, memory: Memory) -> Memory:
     Its clock stands still while the base's own market is closed: a calm weekend is no sign of a
     calm Monday, and the gap at the open belongs to the first hour of trading.
     """
-    memory = sampled(memory, seen.view.pool, seen.view.market, seen.now, seen.config)
+    pool, market = seen.view.pool, seen.view.market
+    memory = sampled(
+        memory,
+        lambda: market.price(pool.sqrt_price_x96),
+        strays(pool.tick, pool.mean_tick, seen.config),
+        seen.now,
+        seen.config,
+    )
     if memory.sigma_at_rerange is None and seen.held:
         return evolve(memory, sigma_at_rerange=sigma_of(memory, seen.settings))
     return memory
 
 
-def sampled(memory: Memory, pool: PoolState, market: Market, now: int, config: Config) -> Memory:
-    """The statistics of the price after one look at the pool; see ``_price``."""
-    strayed = pool.mean_tick is not None and (
-        abs(pool.tick - pool.mean_tick) > config.guards.twap_max_ticks
-    )
+def sampled(
+    memory: Memory, price: Callable[[], Decimal], strayed: bool, now: int, config: Config
+) -> Memory:
+    """The statistics of the pool's price after one look at it; see ``_price``."""
     if memory.last_time is not None and closed_window(now, config.guards.closed_weekly):
         return evolve(memory, last_time=now)
-    if strayed:
+    if strayed or not volatility.due(memory, now, config.strategy):
         return memory
-    price = market.price(pool.sqrt_price_x96)
-    variance = volatility.sample(memory, price, now, config.strategy)
+    variance = volatility.sample(memory, price(), now, config.strategy)
     return evolve(
         memory,
         variance_per_second=variance.per_second,
@@ -287,6 +292,11 @@ def sampled(memory: Memory, pool: PoolState, market: Market, now: int, config: C
         last_price=variance.last_price,
         last_time=variance.last_time,
     )
+
+
+def strays(tick: int, mean_tick: int | None, config: Config) -> bool:
+    """Whether a price stands so far from its own average that it proves nothing."""
+    return mean_tick is not None and abs(tick - mean_tick) > config.guards.twap_max_ticks
 
 
 def sigma_of(memory: Memory, settings: Strategy) -> Decimal:

@@ -34,6 +34,13 @@ class Variance:
     last_time: int | None
 
 
+def due(memory: Memory, now: int, settings: Strategy) -> bool:
+    """Whether ``sample`` would take one: enough time has passed since the last."""
+    if memory.last_price is None or memory.last_time is None:
+        return True
+    return now - memory.last_time >= max(settings.sigma_sample_seconds, 1)
+
+
 def sample(memory: Memory, price: Decimal, now: int, settings: Strategy) -> Variance:
     """The statistics after seeing ``price`` at ``now`` (timestamp, seconds)."""
     seen = Variance(
@@ -41,9 +48,9 @@ def sample(memory: Memory, price: Decimal, now: int, settings: Strategy) -> Vari
     )
     if seen.last_price is None or seen.last_time is None:
         return Variance(seen.per_second, seen.seconds, price, now)
-    elapsed = now - seen.last_time
-    if elapsed < max(settings.sigma_sample_seconds, 1):
+    if not due(memory, now, settings):
         return seen
+    elapsed = now - seen.last_time
     observed = (price / seen.last_price).ln() ** 2 / elapsed
     forgotten = ONE - remaining(elapsed, settings.sigma_halflife_hours * HOUR)
     weight = max(forgotten, Decimal(elapsed) / (seen.seconds + elapsed))

@@ -134,7 +134,7 @@ def test_every_strategy_runs(strategy: str) -> None:
 def test_real_prices(shared_data: Path) -> None:
     file = shared_data / "prices" / "PAXGUSDT_perp_5m_2025-07_2025-12.csv.gz"
     found = summary("--prices", file, "--turns", "60")
-    assert (found["start_price"], found["turns"]) == ("3340.0", 60)
+    assert (Decimal(found["start_price"]), found["turns"]) == (3340, 60)
     assert Decimal(found["share"]["in_band"]) == 1
     assert found["untracked"] == []
 

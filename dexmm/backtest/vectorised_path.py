@@ -1,0 +1,243 @@
+"""The pool's price over a history, computed once for every strategy that is tried on it.
+
+Arbitrage keeps the pool inside [F (1-f), F / (1-f)] at each waypoint of each candle, so
+
+    s_k = min(max(s_(k-1), sqrt(F_k (1-f))), sqrt(F_k / (1-f)))
+
+for the square root ``s`` of the price: nothing here depends on who provides the liquidity. The
+recursion is sequential, but a chain of clips is itself one clip, ``clip(s, a, b)``, and ``a`` and
+``b`` are where the chain takes minus and plus infinity. So the history is cut into blocks, all
+blocks are walked at once from both infinities, and the true start of each block clips the two.
+Clipping only selects, hence the result is the sequential one, bit for bit.
+
+Noise trades multiply ``s`` between two clips: a purchase of b base at the price p through the
+liquidity L by 1 + b s (1-f) / L, a sale by the inverse. A chain of multiplications and clips is a
+multiplication and a clip, and the same blocks do. Their sizes are taken at the fair price of the
+waypoint before, which is within the fee of the pool's.
+
+Prices, roots and amounts here are floats in smallest units, quote per base.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dexmm.model.market import Market
+from dexmm.sim.flow import Flow, noise_dice, noise_trades
+from dexmm.sim.packed import PackedPath
+from dexmm.sim.prices import PricePath
+from dexmm.sim.traders import NOISE_SLIPPAGE
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+WAYPOINTS = 3
+PIPS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bars:
+    """Candles as columns; prices as people read them."""
+
+    source: str
+    interval_seconds: int
+    start: int  # open time of the first, seconds
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+
+    @classmethod
+    def of(cls, path: PricePath | PackedPath) -> Bars:
+        """Each price is the float nearest to the decimal."""
+        packed = PackedPath.of(path) if isinstance(path, PricePath) else path
+        scale = float(10**packed.price_decimals)
+        return cls(
+            source=packed.source,
+            interval_seconds=packed.interval_seconds,
+            start=packed.start,
+            open=packed.opens / scale,
+            high=packed.highs / scale,
+            low=packed.lows / scale,
+            close=packed.closes / scale,
+        )
+
+    def __len__(self) -> int:
+        return len(self.close)
+
+    def first(self, count: int) -> Bars:
+        """The first ``count``, without a copy."""
+        columns = {name: getattr(self, name)[:count] for name in ("open", "high", "low", "close")}
+        return replace(self, **columns)
+
+    def waypoints(self) -> Floats:
+        """As ``Candle.waypoints``, all of them in a row."""
+        rising = self.close >= self.open
+        way = np.empty((len(self), WAYPOINTS))
+        way[:, 0] = np.where(rising, self.low, self.high)
+        way[:, 1] = np.where(rising, self.high, self.low)
+        way[:, 2] = self.close
+        return way.ravel()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """Trades of other people in order of time, and the pool's liquidity that they meet."""
+
+    waypoint: Integers  # before whose arbitrage each is mined
+    base: Floats  # bought positive, sold negative; whole tokens
+    others: float  # liquidity of everybody else around the price, smallest units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPath:
+    """Where the pool's price went. Turns are at the candles' closes."""
+
+    source: str
+    market: Market
+    interval_seconds: int
+    first_at: int  # timestamp of the first turn
+    opening: float  # the fair price before the first candle
+    fair: Floats  # at each turn
+    nodes: Floats  # roots of the pool's price, one for each time it moved; the first is the opening
+    node_of: Integers  # at each turn, the last node before it
+
+    def __len__(self) -> int:
+        return len(self.fair)
+
+    def roots(self, first: int, last: int) -> Floats:
+        """The root of the pool's price at the turns ``first`` to ``last - 1``."""
+        return self.nodes[self.node_of[first:last]]
+
+    def root(self, turn: int) -> float:
+        return float(self.nodes[self.node_of[turn]])
+
+
+def scale_of(market: Market) -> float:
+    """Smallest units of quote per smallest unit of base, for one whole quote per whole base."""
+    return float(10.0 ** (market.quote.decimals - market.base.decimals))
+
+
+def pool_path(bars: Bars, market: Market, noise: Noise | None = None, ours: float = 0) -> PoolPath:
+    """Walk the whole history; ``ours`` is our own liquidity, which dampens noise trades."""
+    fair = bars.waypoints() * scale_of(market)
+    opening = float(bars.open[0]) * scale_of(market)
+    kept = 1 - market.fee_pips / PIPS
+    lower, upper = np.sqrt(fair * kept), np.sqrt(fair / kept)
+    start = math.sqrt(opening)
+    if noise is None or not len(noise.base):
+        walked, arrived = clipped_walk(start, lower, upper), np.arange(len(fair))
+    else:
+        before = np.concatenate(([opening], fair[:-1]))[noise.waypoint]
+        push = noise.base * 10.0**market.base.decimals * np.sqrt(before) * kept
+        most = math.sqrt(1 + float(NOISE_SLIPPAGE))
+        factor = np.minimum(1 + np.abs(push) / (noise.others + ours), most)
+        np.power(factor, np.sign(push), out=factor)
+        arrived = np.arange(len(fair)) + np.searchsorted(
+            noise.waypoint, np.arange(len(fair)), "right"
+        )
+        walked = _noisy_walk(start, lower, upper, arrived, factor)
+    return _compressed(bars, market, opening, fair, walked, arrived)
+
+
+def _noisy_walk(
+    start: float, lower: Floats, upper: Floats, arrived: Integers, factor: Floats
+) -> Floats:
+    """The trades between the clips: everything in one row, in order of time."""
+    total = len(lower) + len(factor)
+    low, high, by = np.zeros(total), np.full(total, np.inf), np.ones(total)
+    low[arrived], high[arrived] = lower, upper
+    trades = np.ones(total, dtype=bool)
+    trades[arrived] = False
+    by[trades] = factor
+    return clipped_walk(start, low, high, by)
+
+
+def _compressed(
+    bars: Bars,
+    market: Market,
+    opening: float,
+    fair: Floats,
+    walked: Floats,
+    arrived: Integers,
+) -> PoolPath:
+    """Only where the price moved; few of the waypoints, where candles are short."""
+    moved = np.empty(len(walked), dtype=bool)
+    moved[0] = walked[0] != math.sqrt(opening)
+    np.not_equal(walked[1:], walked[:-1], out=moved[1:])
+    where = np.flatnonzero(moved)
+    closes = arrived[WAYPOINTS - 1 :: WAYPOINTS]
+    return PoolPath(
+        source=bars.source,
+        market=market,
+        interval_seconds=bars.interval_seconds,
+        first_at=bars.start + bars.interval_seconds,
+        opening=opening,
+        fair=np.ascontiguousarray(fair[WAYPOINTS - 1 :: WAYPOINTS]),
+        nodes=np.concatenate(([math.sqrt(opening)], walked[where])),
+        node_of=np.searchsorted(where, closes, "right").astype(np.int64),
+    )
+
+
+def clipped_walk(start: float, lower: Floats, upper: Floats, by: Floats | None = None) -> Floats:
+    """``s = clip(s * by[k], lower[k], upper[k])`` for every k in turn; ``by`` None is one.
+
+    See the top of this file. ``lower`` is positive or 0, ``upper`` may be infinite.
+    """
+    count = len(lower)
+    width = max(math.isqrt(count), 1)
+    blocks = -(-count // width)
+    low, high = _blocks(lower, blocks, width, 0.0), _blocks(upper, blocks, width, np.inf)
+    factor = None if by is None else _blocks(by, blocks, width, 1.0)
+    below, above = np.zeros(blocks), np.full(blocks, np.inf)
+    scaled = None if by is None else np.ones(blocks)
+    for k in range(width):
+        if factor is not None and scaled is not None:
+            below *= factor[:, k]
+            above *= factor[:, k]
+            scaled *= factor[:, k]
+            factor[:, k] = scaled
+        np.minimum(np.maximum(below, low[:, k], out=below), high[:, k], out=below)
+        np.minimum(np.maximum(above, low[:, k], out=above), high[:, k], out=above)
+        low[:, k], high[:, k] = below, above
+    if factor is None:
+        starts = _starts(start, low[:, -1], high[:, -1], None)
+        walked = np.minimum(np.maximum(starts[:, None], low, out=low), high, out=low)
+    else:
+        starts = _starts(start, low[:, -1], high[:, -1], factor[:, -1])
+        factor *= starts[:, None]
+        walked = np.minimum(np.maximum(factor, low, out=low), high, out=low)
+    return walked.ravel()[:count]
+
+
+def _blocks(values: Floats, blocks: int, width: int, rest: float) -> Floats:
+    """A copy in rows of ``width``, filled up with what changes nothing."""
+    padded = np.full(blocks * width, rest)
+    padded[: len(values)] = values
+    return padded.reshape(blocks, width)
+
+
+def _starts(start: float, low: Floats, high: Floats, factor: Floats | None) -> Floats:
+    """Where each block begins: what the clips of all blocks before it make of ``start``."""
+    factors = [1.0] * len(low) if factor is None else factor.tolist()
+    found = []
+    for below, above, by in zip(low.tolist(), high.tolist(), factors, strict=True):
+        found.append(start)
+        start = min(max(start * by, below), above)
+    return np.array(found)
+
+
+def noise_of(flow: Flow, seed: int, bars: Bars, others: float) -> Noise:
+    """The very trades that the simulated street makes of this seed."""
+    dice, interval = noise_dice(seed), bars.interval_seconds
+    ends = [interval * number // WAYPOINTS for number in range(1, WAYPOINTS + 1)]
+    waypoints, sizes = [], []
+    for bar in range(len(bars)):
+        for trade in noise_trades(flow, dice, interval):
+            waypoints.append(bar * WAYPOINTS + sum(trade.at >= end for end in ends))
+            sizes.append(float(trade.base) if trade.buys_base else -float(trade.base))
+    return Noise(waypoint=np.array(waypoints, dtype=np.int64), base=np.array(sizes), others=others)

@@ -1,0 +1,163 @@
+"""Stretches of turns in which nothing is done: fees, principal and worth, a slice at a time.
+
+Between two actions the ranges stand still, so principal and fees follow from the nodes of the
+pool's path alone. A slice is small enough for the processor's cache.
+
+A node that raises the root of the price inside a range from s to s' has taken in L (s' - s) of
+quote for it, one that lowers it L (1/s' - 1/s) of base. The swap paid f / (1-f) of that on top,
+and the pool's protocol kept its part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dexmm.backtest.vectorised_path import PIPS, Floats, PoolPath
+from dexmm.backtest.vectorised_ranges import Held
+from dexmm.backtest.vectorised_tally import Tally
+from dexmm.model.market import Market
+
+SLICE = 8_192  # turns: columns below what the allocator maps anew each time
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What liquidity earns for each unit of a token that swaps bring in."""
+
+    base: float
+    quote: float
+
+    @classmethod
+    def of(cls, market: Market, fee_protocol: int) -> Rates:
+        """``fee_protocol`` is ``slot0.feeProtocol``: token0's part in the low four bits."""
+        gross = market.fee_pips / (PIPS - market.fee_pips)
+        parts = [gross * (1 - (1 / part if part else 0)) for part in divmod(fee_protocol, 16)]
+        one, zero = parts
+        return cls(zero, one) if market.base_is_token0 else cls(one, zero)
+
+
+Pair = tuple[float, float]
+"""Base and quote."""
+
+
+def pass_turns(
+    path: PoolPath,
+    turns: tuple[int, int],
+    held: tuple[Held, ...],
+    idle: Pair,
+    rates: Rates,
+    tally: Tally,
+) -> list[Pair]:
+    """The turns from the first to before the last; the fees that each of ``held`` earned in them.
+
+    ``idle`` is what is in no range. There is a turn before the first.
+    """
+    first, last = turns
+    fees = [(0.0, 0.0)] * len(held)
+    for begin in range(first, last, SLICE):
+        end = min(begin + SLICE, last)
+        start = int(path.node_of[begin - 1])
+        way = path.nodes[start : int(path.node_of[end - 1]) + 1]
+        slice_ = _Slice(path.fair[begin:end], path.node_of[begin:end] - start, way)
+        earned = slice_.pass_by(held, added(idle, *fees), rates, tally)
+        fees = [added(*pair) for pair in zip(fees, earned, strict=True)]
+    earned_base, earned_quote = added(*fees)
+    tally.fees_base += earned_base
+    tally.fees_quote += earned_quote
+    return fees
+
+
+def added(*pairs: Pair) -> Pair:
+    return sum(base for base, _ in pairs), sum(quote for _, quote in pairs)
+
+
+@dataclass(slots=True)
+class _Slice:
+    """``way[0]`` is where the pool stood before the first of these turns."""
+
+    fair: Floats
+    at: np.ndarray[tuple[int], np.dtype[np.int64]]  # of each turn, in ``way``
+    way: Floats
+
+    def pass_by(self, held: tuple[Held, ...], idle: Pair, rates: Rates, tally: Tally) -> list[Pair]:
+        base, quote, fees_base, fees_quote = np.zeros((4, len(self.way)))
+        earned = []
+        for one in held:
+            before = float(fees_base[-1]), float(fees_quote[-1])
+            _add(one, self.way, rates, (base, quote, fees_base, fees_quote))
+            earned.append((float(fees_base[-1]) - before[0], float(fees_quote[-1]) - before[1]))
+        if held:
+            self._principal(held, base, quote, tally)
+        all_base = np.take(base + fees_base + idle[0], self.at)
+        all_quote = np.take(quote + fees_quote + idle[1], self.at)
+        tally.see(self.fair, all_base, all_quote)
+        return earned
+
+    def _principal(self, held: tuple[Held, ...], base: Floats, quote: Floats, tally: Tally) -> None:
+        counted = tally.counted(len(self.fair))
+        base_then, quote_then = np.take(base, self.at), np.take(quote, self.at[:counted])
+        tally.deployed_sum += _dot(base_then[:counted], self.fair[:counted])
+        tally.deployed_sum += float(quote_then.sum())
+        moved_quote = float(quote[-1] - quote[0])
+        tally.moved_base += float(base[-1] - base[0])
+        tally.moved_quote += moved_quote
+        moves = np.diff(base_then, prepend=base[0])
+        tally.rebalancing += _dot(moves, self.fair) + moved_quote
+        inside = np.zeros(len(self.way), dtype=bool)
+        for one in held:
+            inside |= (self.way >= one.spread.low) & (self.way < one.spread.high)
+        tally.in_range += int(np.count_nonzero(np.take(inside, self.at[:counted])))
+
+
+def _add(one: Held, way: Floats, rates: Rates, into: tuple[Floats, Floats, Floats, Floats]) -> None:
+    """Principal at each node, and the fees of what swaps have brought in up to it."""
+    base, quote, fees_base, fees_quote = into
+    spread, liquidity = one.spread, one.liquidity
+    inside = np.minimum(np.maximum(way, spread.low), spread.high)
+    inverse = 1 / inside
+    base += liquidity * (inverse - 1 / spread.high)
+    quote += liquidity * (inside - spread.low)
+    for values, fees, rate in ((inverse, fees_base, rates.base), (inside, fees_quote, rates.quote)):
+        risen = np.diff(values)
+        np.maximum(risen, 0, out=risen)
+        fees[1:] += liquidity * rate * np.cumsum(risen, out=risen)
+
+
+def _dot(one: Floats, other: Floats) -> float:
+    """Without BLAS, whose threads take longer to wake than this does."""
+    return float((one * other).sum())
+
+
+def first_beyond(
+    column: Callable[[int, int], Floats],
+    turns: tuple[int, int],
+    edges: tuple[float, float],
+    running: int,
+) -> int | None:
+    """The first turn at which a value has been at or beyond an edge ``running`` turns in a row."""
+    begin, last = turns
+    low, high = edges
+    size, run = 256, 0
+    while begin < last:
+        values = column(begin, min(begin + size, last))
+        within = np.flatnonzero((values > low) & (values < high))
+        if len(within) < len(values):
+            found = _end_of_run(within, len(values), run, running)
+            if found is not None:
+                return begin + found
+        run = len(values) - 1 - int(within[-1]) if len(within) else run + len(values)
+        begin, size = begin + len(values), min(2 * size, SLICE)
+    return None
+
+
+def _end_of_run(
+    within: np.ndarray[tuple[int], np.dtype[np.intp]], count: int, run: int, running: int
+) -> int | None:
+    """Where the first run outside ``within`` reaches its length; ``run`` are outside already."""
+    before = np.concatenate(([-1 - run], within))
+    after = np.concatenate((within, [count]))
+    enough = np.flatnonzero(after - before > running)
+    return int(before[enough[0]]) + running if len(enough) else None

@@ -1,0 +1,31 @@
+"""Reading pool events: JSON of a recorded day, or Parquet as ``dexmm fetch swaps`` writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dexmm.errors import BadInput
+from dexmm.sim.events import EventHistory
+from dexmm.sim.history_day import read_day
+from dexmm.sim.history_files import suffix_of
+from dexmm.sim.history_logs import read_logs
+from dexmm.sim.history_resolve import resolved
+from dexmm.uniswap.pool_state import PoolState
+
+FORMATS = (".json", ".json.gz", ".parquet")
+
+
+def read_events(
+    path: Path, opening: PoolState | None = None, opened_at: int | None = None
+) -> EventHistory:
+    """A pool's history, each swap with its inputs, proved event by event against the exact pool.
+
+    Parquet begins with the pool's initialization, or ``opening`` is its state before the first
+    event, at ``opened_at`` (timestamp, seconds; the first event's by default). Raises ``BadInput``
+    naming the file, the event that is wrong (block, log index) and why.
+    """
+    if suffix_of(path, FORMATS, "event file") == ".parquet":
+        return resolved(read_logs(path, opening, opened_at))
+    if opening is not None:
+        raise BadInput(f"{path} holds its own opening state: give no other")
+    return resolved(read_day(path), given=True)

@@ -1,0 +1,128 @@
+"""The walk of the pool's price: exact, whatever is cut where, and blind to the future."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from backtest.vectorised_exact import OTHERS, exact_pool_prices, market_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dexmm.backtest.vectorised_path import (
+    WAYPOINTS,
+    Bars,
+    Floats,
+    Noise,
+    clipped_walk,
+    noise_of,
+    pool_path,
+)
+from dexmm.sim.flow import FLOWS, noise_dice, noise_trades
+from dexmm.sim.packed import PackedPath
+from dexmm.sim.prices import Candle, PricePath, generate
+
+
+def one_by_one(start: float, lower: Floats, upper: Floats, by: Floats) -> list[float]:
+    walked = []
+    for low, high, factor in zip(lower.tolist(), upper.tolist(), by.tolist(), strict=True):
+        start = min(max(start * factor, low), high)
+        walked.append(start)
+    return walked
+
+
+@given(seed=st.integers(0, 2**32), count=st.integers(1, 400), wide=st.floats(0, 0.01))
+@settings(max_examples=40, deadline=None)
+def test_the_blocks_walk_as_one_by_one_to_the_last_bit(seed: int, count: int, wide: float) -> None:
+    dice = np.random.default_rng(seed)
+    fair = 4000 * np.exp(np.cumsum(dice.normal(0, 0.002, count)))
+    lower, upper = fair * (1 - wide), fair / (1 - wide)
+    walked = clipped_walk(4000.0, lower, upper)
+    assert walked.tolist() == one_by_one(4000.0, lower, upper, np.ones(count))
+
+
+@given(seed=st.integers(0, 2**32), count=st.integers(1, 400))
+@settings(max_examples=40, deadline=None)
+def test_with_pushes_between_the_clips_it_is_the_same_walk(seed: int, count: int) -> None:
+    dice = np.random.default_rng(seed)
+    fair = 4000 * np.exp(np.cumsum(dice.normal(0, 0.002, count)))
+    free = dice.random(count) < 0.3
+    lower, upper = np.where(free, 0, fair * 0.9995), np.where(free, np.inf, fair / 0.9995)
+    by = np.where(free, np.exp(dice.normal(0, 0.0005, count)), 1)
+    found = clipped_walk(4000.0, lower, upper, by)
+    np.testing.assert_allclose(found, one_by_one(4000.0, lower, upper, by), rtol=1e-13)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_pool_stands_where_the_exact_one_does(mirrored: bool) -> None:
+    path, market = generate(6, 400), market_of(mirrored=mirrored)
+    found = pool_path(Bars.of(path), market)
+    prices = found.roots(0, len(found)) ** 2 * 1e12
+    np.testing.assert_allclose(prices, exact_pool_prices(path, market), rtol=1e-13)
+    assert len(found.nodes) < WAYPOINTS * len(path.candles)
+    assert (np.diff(found.nodes) != 0).all()
+
+
+def test_with_noise_the_pool_stands_where_the_exact_one_does() -> None:
+    path, market = generate(6, 400), market_of()
+    bars = Bars.of(path)
+    found = pool_path(bars, market, noise_of(FLOWS["busy"], 1, bars, OTHERS))
+    exact = exact_pool_prices(path, market, FLOWS["busy"])
+    np.testing.assert_allclose(found.roots(0, 400) ** 2 * 1e12, exact, rtol=2e-6)
+    quiet = exact_pool_prices(path, market)
+    assert max(abs(a / b - 1) for a, b in zip(quiet, exact, strict=True)) > 2e-4
+
+
+def test_noise_is_the_street_s_own() -> None:
+    bars, dice = Bars.of(generate(1, 200)), noise_dice(9)
+    noise = noise_of(FLOWS["busy"], 9, bars, 1.0)
+    trades = [trade for _ in range(200) for trade in noise_trades(FLOWS["busy"], dice, 300)]
+    assert len(noise.base) == len(trades) > 500
+    assert noise.base.tolist() == [float(t.base) if t.buys_base else -float(t.base) for t in trades]
+    assert (np.diff(noise.waypoint) >= 0).all()
+    assert {int(w) % WAYPOINTS for w in noise.waypoint} == {0, 1, 2}
+    assert noise.waypoint.max() < WAYPOINTS * 200
+
+
+def test_noise_never_pushes_beyond_what_its_traders_bear() -> None:
+    bars = Bars.of(generate(1, 2))
+    noise = Noise(waypoint=np.array([0]), base=np.array([1e9]), others=1e10)
+    found = pool_path(bars, market_of(), noise)
+    assert found.nodes[1] / found.nodes[0] == pytest.approx(math.sqrt(1.02))
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    cut=st.integers(1, 59),
+    by=st.sampled_from([Decimal("0.5"), Decimal("1.02"), Decimal(3)]),
+)
+@settings(max_examples=20, deadline=None)
+def test_nothing_depends_on_what_comes_later(seed: int, cut: int, by: Decimal) -> None:
+    path = generate(seed, 60)
+    later = tuple(
+        Candle(at=c.at, open=c.open * by, high=c.high * by, low=c.low * by, close=c.close * by)
+        for c in path.candles[cut:]
+    )
+    other = replace(path, candles=(*path.candles[:cut], *later))
+    paths = [pool_path(Bars.of(one), market_of()) for one in (path, other)]
+    one, two = (found.roots(0, cut).tolist() for found in paths)
+    assert one == two
+    assert paths[0].roots(cut, 60).tolist() != paths[1].roots(cut, 60).tolist()
+
+
+def test_packed_candles_are_the_same_columns() -> None:
+    path: PricePath = generate(2, 50)
+    one, other = Bars.of(path), Bars.of(PackedPath.of(path))
+    assert (one.start, one.interval_seconds, len(one)) == (path.candles[0].at, 300, 50)
+    for name in ("open", "high", "low", "close"):
+        expected = [float(getattr(candle, name)) for candle in path.candles]
+        assert getattr(one, name).tolist() == getattr(other, name).tolist() == expected
+
+
+def test_candles_are_walked_as_they_say() -> None:
+    path = generate(8, 40)
+    ways = [float(price) for candle in path.candles for price in candle.waypoints()]
+    assert Bars.of(path).waypoints().tolist() == ways

@@ -1,0 +1,116 @@
+"""Events in columns, wide integers, and the record of a day."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sim.history_scene import life, write_logs
+
+from dexmm.errors import BadInput
+from dexmm.sim.events import EventHistory
+from dexmm.sim.history_events import read_events
+from dexmm.sim.history_wide import Wide
+
+GOLDEN = "wbtc_weth_3000_blocks_16944668_16951788.json.gz"
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> EventHistory:
+    return read_events(write_logs(tmp_path_factory.mktemp("logs"), life(1, 40).rows))
+
+
+@given(st.lists(st.integers(-(2**255), 2**255 - 1)), st.data())
+def test_wide_integers_come_back(values: list[int], data: st.DataObject) -> None:
+    column = Wide.of(values)
+    assert [column[i] for i in range(len(column))] == values
+    first, last = sorted(data.draw(st.tuples(*[st.integers(0, len(values))] * 2)))
+    assert column.span(first, last) == values[first:last]
+    assert column[first:last].span(0, last - first) == values[first:last]
+    for index in (-1, len(values)):
+        with pytest.raises(IndexError):
+            column[index]
+
+
+@pytest.mark.parametrize(("value", "width"), [(0, 1), (127, 1), (128, 2), (-128, 2), (2**95, 13)])
+def test_a_wide_column_is_no_wider_than_it_needs(value: int, width: int) -> None:
+    assert Wide.of([0, value]).width == width
+
+
+def test_events_are_a_sequence_that_is_cut_like_a_list(history: EventHistory) -> None:
+    events, objects = history.events, list(history.events)
+    assert [events[i] for i in range(len(events))] == objects
+    for first, last in ((0, 10), (5, 45), (30, len(objects)), (7, 7)):
+        assert list(events[first:last]) == objects[first:last]
+    assert events.limits
+    for index in (-1, len(objects)):
+        with pytest.raises(IndexError):
+            events[index]
+    with pytest.raises(IndexError):
+        events[0:10:2]
+
+
+def test_events_take_little_room(history: EventHistory) -> None:
+    events = history.events
+    wide = (
+        events.inputs,
+        events.amounts0,
+        events.amounts1,
+        events.sqrt_prices,
+        events.liquidities,
+    )
+    assert sum(column.width for column in wide) < 5 * 20
+
+
+def record(shared_data: Path, change: Callable[[dict[str, Any]], object], folder: Path) -> Path:
+    day = json.loads(gzip.decompress((shared_data / "univ3" / GOLDEN).read_bytes()))
+    change(day)
+    file = folder / "day.json"
+    file.write_text(json.dumps(day))
+    return file
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda day: day.pop("before"), "not a record of pool events: KeyError 'before'"),
+        (lambda day: day["events"].clear(), "holds no event"),
+        (lambda day: day["events"][3].update(method="FLASH"), "unknown kind 'FLASH'"),
+        (lambda day: day["events"][3].update(amount0="abc"), "not a record of pool events"),
+        (lambda day: day["events"].pop(100), "in block .*, log .*, .*missing"),
+        (lambda day: day["events"].insert(9, day["events"][30]), "comes after"),
+        (lambda day: day["events"][0].update(sqrtPriceX96="5"), "does not reach"),
+        (lambda day: day["events"][0].update(amountSpecified="5"), "does not reach"),
+    ],
+)
+def test_a_bad_record_of_a_day_is_one_clear_line(
+    shared_data: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], says: str
+) -> None:
+    with pytest.raises(BadInput, match=says) as caught:
+        read_events(record(shared_data, change, tmp_path))
+    assert "\n" not in caught.value.message
+
+
+def test_files_that_are_no_events(tmp_path: Path) -> None:
+    file = tmp_path / "day.json"
+    file.write_text('{"events": [')
+    with pytest.raises(BadInput, match="not JSON, or is cut short"):
+        read_events(file)
+    file.write_text("[1, 2]")
+    with pytest.raises(BadInput, match="not a record"):
+        read_events(file)
+    file.write_bytes(gzip.compress(b"{}" * 1000)[:20])
+    with pytest.raises(BadInput, match="truncated or damaged gzip"):
+        read_events(file)
+    with pytest.raises(BadInput, match="no event file"):
+        read_events(tmp_path / "absent.parquet")
+    (tmp_path / "events.csv").write_text("x")
+    with pytest.raises(BadInput, match=r"must end with .json, .json.gz or .parquet"):
+        read_events(tmp_path / "events.csv")
