@@ -1,0 +1,190 @@
+"""The plain advice an operator expects, each sentence with the figures that led to it. Pure.
+
+    halted         it stopped itself                                     mend the cause first
+    few fills      fees below FEW_FEES_BP a day, though in range, or
+                   quotes that nobody took                                tighten
+    out of range   no range around the price for AWAY of the time         follow sooner, or widen
+    share swings   out of its band for OUT_OF_BAND of the time, or
+                   further than BEYOND outside it                         shrink
+    costs heavy    gas, swaps and exchange fees above COSTLY of the
+                   income                                                 widen, or act less
+    arbitrage      takes more than fees pay                               widen, or another pool
+
+A rule whose figures say nothing says nothing, and none speaks about less than ``LEAST_DAYS``. The
+thresholds are conventions, stated here so that they can be argued with:
+
+- FEW_FEES_BP: 0.05 bp of net worth a day is 0.18 % a year, less than a deposit pays anywhere;
+- COSTLY: half of the income going into costs leaves nothing for the risk;
+- AWAY: a range that is away half of the time has half of its capital asleep;
+- OUT_OF_BAND: the band is a promise, and one turn in fifty may break it while ranges restore it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal, localcontext
+
+from dexmm.config import Config
+from dexmm.ops.figures import Figures
+from dexmm.strategy.edges import distance
+from dexmm.strategy.precise import BP, YEAR
+from dexmm.units import PRICE, bp
+
+ZERO = Decimal(0)
+LEAST_DAYS = Decimal(1)
+FEW_FEES_BP = Decimal("0.05")
+AWAY = Decimal("0.5")
+OUT_OF_BAND = Decimal("0.02")
+BEYOND = Decimal("0.03")  # of share
+COSTLY = Decimal("0.5")
+
+PASSIVE = {"hold"}  # strategies that have no ranges to advise about
+
+
+def advise(run: Figures, config: Config) -> tuple[str, ...]:
+    """What to change, most urgent first; at most one sentence for each rule, none when all is well.
+
+    ``run`` is what ``config`` did, backtested or live.
+    """
+    with localcontext(PRICE):
+        return tuple(_advise(run, config))
+
+
+def _advise(run: Figures, config: Config) -> Iterator[str]:
+    if run.halted:
+        yield f"It halted itself ({run.halted}): mend that before anything else is compared."
+    if run.days < LEAST_DAYS or run.start <= 0:
+        return
+    if config.strategy.name not in PASSIVE and config.market.has_pool:
+        yield from _out_of_range(run, config)
+        yield from _few_fills(run, config)
+    yield from _idle_quotes(run, config)
+    yield from _swings(run, config)
+    yield from _heavy_costs(run, config)
+    yield from _arbitrage(run, config)
+
+
+def _out_of_range(run: Figures, config: Config) -> Iterator[str]:
+    away = 1 - run.time_in_range
+    if away <= AWAY:
+        return
+    yield (
+        f"Out of range: no range surrounded the price for {_percent(away)} of the time; let ranges "
+        f"follow sooner (strategy.dwell_seconds below {config.strategy.dwell_seconds}, "
+        f"strategy.max_age_hours below {_plain(config.strategy.max_age_hours)}) or widen them."
+    )
+
+
+def _few_fills(run: Figures, config: Config) -> Iterator[str]:
+    fees = bp(run.fees, run.start) / run.days
+    if fees >= FEW_FEES_BP or 1 - run.time_in_range > AWAY or _heavy(run):
+        return
+    yield (
+        f"Few fills: the pool paid {fees:.3f} bp of net worth a day with {_percent(run.deployed)} "
+        f"of it deployed; tighten: {_nearer(config)}."
+    )
+
+
+def _nearer(config: Config) -> str:
+    """The setting that holds the edges where they are: the clamp when it binds."""
+    settings = config.strategy
+    sigma = (settings.sigma_annual**2 / YEAR).sqrt()
+    if distance(sigma, settings) * BP <= settings.edge_min_bp:
+        return (
+            f"strategy.edge_min_bp is what keeps edges away, so go below "
+            f"{_plain(settings.edge_min_bp)}"
+        )
+    return f"strategy.edge_sigmas below {_plain(settings.edge_sigmas)}"
+
+
+def _idle_quotes(run: Figures, config: Config) -> Iterator[str]:
+    if not config.quotes.enabled or config.exchange is None:
+        return
+    if run.quoting or run.exchange_fees:
+        return
+    yield (
+        f"Few fills: nobody took a quote in {run.days:.1f} days; tighten: quotes.half_spread below "
+        f"{_plain(config.quotes.half_spread)}."
+    )
+
+
+def _swings(run: Figures, config: Config) -> Iterator[str]:
+    band = config.strategy
+    outside = 1 - run.time_in_band
+    beyond = max(run.share_high - band.band_high, band.band_low - run.share_low, ZERO)
+    if outside <= OUT_OF_BAND and beyond <= BEYOND:
+        return
+    yield (
+        f"The share swings: from {run.share_low:.3f} to {run.share_high:.3f}, out of its band of "
+        f"{_plain(band.band_low)} to {_plain(band.band_high)} for {_percent(outside)} of the time; "
+        f"shrink: {_smaller(config)}."
+    )
+
+
+def _smaller(config: Config) -> str:
+    if config.quotes.enabled and config.exchange is not None:
+        return f"quotes.size_base below {_plain(config.quotes.size_base)}, or a smaller band"
+    if config.strategy.name not in {"budget", "avellaneda"}:
+        return f"{config.strategy.name} bounds no share: take the budget strategy"
+    if not config.strategy.pool_swap and config.exchange is None:
+        return "put less to work (market.budget), or allow strategy.pool_swap as the last resort"
+    return "put less to work (market.budget), or a smaller band"
+
+
+def _heavy_costs(run: Figures, config: Config) -> Iterator[str]:
+    if not _heavy(run):
+        return
+    costs = _costs(run)
+    what = max(costs, key=lambda name: costs[name])
+    yield (
+        f"Costs are heavy: {sum(costs.values()):.2f} against {_income(run):.2f} of income, "
+        f"{what} most of all ({costs[what]:.2f}); {_cheaper(what, config)}."
+    )
+
+
+def _cheaper(what: str, config: Config) -> str:
+    settings = config.strategy
+    if what == "gas":
+        return (
+            f"widen (strategy.edge_sigmas above {_plain(settings.edge_sigmas)}) or act less "
+            f"(strategy.dwell_seconds above {settings.dwell_seconds}, strategy.max_age_hours above "
+            f"{_plain(settings.max_age_hours)})"
+        )
+    if what == "swaps":
+        return f"let ranges try longer (strategy.recovery_hours above {settings.recovery_hours})"
+    if config.quotes.enabled:
+        return f"widen (quotes.half_spread above {_plain(config.quotes.half_spread)})"
+    return 'act less (hedge.to = "bound", or a wider band)'
+
+
+def _arbitrage(run: Figures, config: Config) -> Iterator[str]:
+    lost = -run.loss_versus_rebalancing
+    if lost <= run.fees or not run.fees or config.strategy.name in PASSIVE:
+        return
+    yield (
+        f"Arbitrage takes more than the pool pays: {lost:.2f} against {run.fees:.2f} of fees; "
+        f"widen (strategy.edge_sigmas above {_plain(config.strategy.edge_sigmas)}), or look for a "
+        "pool with more flow of others."
+    )
+
+
+def _heavy(run: Figures) -> bool:
+    return sum(_costs(run).values()) > COSTLY * _income(run)
+
+
+def _costs(run: Figures) -> dict[str, Decimal]:
+    """A swap that the price made good afterwards cost nothing."""
+    costs = {"gas": -run.gas, "swaps": -run.swap_cost, "exchange fees": -run.exchange_fees}
+    return {name: max(cost, ZERO) for name, cost in costs.items()}
+
+
+def _income(run: Figures) -> Decimal:
+    return max(run.fees, ZERO) + max(run.quoting, ZERO)
+
+
+def _percent(part: Decimal) -> str:
+    return f"{part * 100:.1f} %"
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value.normalize():f}"

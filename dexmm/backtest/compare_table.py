@@ -1,0 +1,84 @@
+"""A comparison in the terminal: one table, the best of each column marked.
+
+On a terminal too narrow for that the columns go on in further tables below, nothing being cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dexmm.backtest.compare_columns import COLUMNS, Column, best, gas_told, places_of
+from dexmm.backtest.compare_rows import Row, ranked
+
+MARK = "*"  # of the best, where there are no colours
+GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A column with its cells, one a row."""
+
+    heading: str
+    cells: tuple[Text, ...]
+
+    @property
+    def width(self) -> int:
+        return max(cell_len(text) for text in (self.heading, *(c.plain for c in self.cells))) + GAP
+
+
+def comparison(rows: Sequence[Row], console: Console, quote: str) -> RenderableType:
+    """Sorted by net. Without colours the best carries an asterisk."""
+    order = ranked(rows)
+    mark = "" if console.is_terminal and console.color_system else MARK
+    names = _Drawn("", tuple(Text(row.label, "bold") for row in order))
+    drawn = [_draw(column, order, mark, places_of(quote)) for column in COLUMNS]
+    drawn.append(_Drawn("pays gas", tuple(_gas(row) for row in order)))
+    room = console.width - names.width
+    return Group(*_spaced([_table(names, part) for part in _parts(drawn, room)]))
+
+
+def _draw(column: Column, rows: Sequence[Row], mark: str, places: int) -> _Drawn:
+    leaders = best(column, rows)
+
+    def cell(row: Row) -> Text:
+        told = column.told(column.value(row.figures), places)
+        return Text(told + mark, "bold green") if row.name in leaders else Text(told)
+
+    return _Drawn(column.heading, tuple(cell(row) for row in rows))
+
+
+def _gas(row: Row) -> Text:
+    return Text(gas_told(row), {None: "dim", True: "green", False: "red"}[row.pays_gas])
+
+
+def _parts(drawn: Sequence[_Drawn], room: int) -> list[list[_Drawn]]:
+    """As many columns side by side as there is room for; at least one."""
+    parts: list[list[_Drawn]] = [[]]
+    for column in drawn:
+        if parts[-1] and sum(c.width for c in parts[-1]) + column.width > room:
+            parts.append([])
+        parts[-1].append(column)
+    return parts
+
+
+def _table(names: _Drawn, columns: Sequence[_Drawn]) -> Table:
+    table = Table(box=None, padding=(0, GAP, 0, 0), header_style="bold")
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    for cells in zip(names.cells, *(column.cells for column in columns), strict=True):
+        table.add_row(*cells)
+    return table
+
+
+def _spaced(tables: Sequence[Table]) -> list[RenderableType]:
+    spaced: list[RenderableType] = []
+    for table in tables:
+        spaced += [Text(), table] if spaced else [table]
+    return spaced

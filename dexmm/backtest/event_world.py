@@ -1,0 +1,139 @@
+"""The worlds that can be asked for: candles, or a recorded pool with our wallet beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from dexmm.backtest.run import (
+    Backtest,
+    Scenario,
+    Watch,
+    assumptions,
+    complete,
+    open_world,
+    purse_of,
+    run_in,
+    terms_of,
+)
+from dexmm.model.market import Block
+from dexmm.sim.chain import SimChain
+from dexmm.sim.events import EventHistory
+from dexmm.sim.gas import GWEI, BaseFee
+from dexmm.sim.position_manager import PositionManager
+from dexmm.sim.replay import EventWorld
+from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed
+from dexmm.sim.world import CandleWorld
+from dexmm.uniswap.oracle import GROWN
+from dexmm.uniswap.pool_state import PoolState
+
+WALK = "0.5 to 2 gwei (a seeded walk)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedScenario(Scenario):
+    """``gas_gwei`` is what a block asks for; None: the seeded walk."""
+
+    gas_gwei: Decimal | None = None
+
+
+class Steady(BaseFee):
+    """A base fee that stands still."""
+
+    def __init__(self, gwei: Decimal) -> None:
+        self._wei = int(gwei * GWEI)
+
+    def pass_block(self) -> None:
+        """Nothing changes."""
+
+    @property
+    def wei(self) -> int:
+        return self._wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventScenario(PricedScenario):
+    """``history`` is what happens; of path, flow, exchange and the pool's scale nothing is used."""
+
+    history: EventHistory
+
+
+def run_scenario(scenario: Scenario, watch: Watch | None = None) -> Backtest:
+    """As ``run_backtest``, over either kind of history."""
+    whole = complete(scenario)
+    found = run_in(world_of(whole), whole, watch)
+    return replace(found, track=replace(found.track, assumptions=assumed(scenario)))
+
+
+def world_of(scenario: Scenario) -> CandleWorld | EventWorld:
+    """A world of its own, before anything has happened. ``scenario`` is ``complete``."""
+    if isinstance(scenario, EventScenario):
+        return open_event_world(scenario)
+    world = open_world(scenario)
+    if isinstance(scenario, PricedScenario) and scenario.gas_gwei is not None:
+        world.street.base_fee = Steady(scenario.gas_gwei)
+    return world
+
+
+def open_event_world(scenario: EventScenario) -> EventWorld:
+    """The pool as the history opens it, with the capital in a wallet of its own."""
+    history, market, config = scenario.history, scenario.market, scenario.config
+    opened = replace(history, opening=with_known_oracle(history.opening))
+    price = market.price(history.opening.sqrt_price_x96)
+    base_fee = BaseFee(scenario.seed) if scenario.gas_gwei is None else Steady(scenario.gas_gwei)
+    chain = SimChain(
+        terms_of(scenario),
+        PositionManager(opened.opened(), market.position_manager),
+        purse_of(scenario, price),
+        Block(number=0, timestamp=history.opened_at, base_fee_wei=base_fee.next_wei()),
+    )
+    feeds = []
+    if (name := config.market.reference_feed) is not None:
+        heartbeat, at = GOLD_HEARTBEAT_SECONDS, history.opened_at
+        feeds.append(Feed(name=name, heartbeat_seconds=heartbeat, said=price, said_at=at))
+        chain.hear(name, price)
+    interval = config.loop.interval_seconds
+    return EventWorld(chain, history, interval, base_fee=base_fee, feeds=feeds)
+
+
+def with_known_oracle(state: PoolState) -> PoolState:
+    """A record that knows only its newest observation, with an oracle that begins there.
+
+    Slots are written in order, so the ones before the newest must be there: searching through a
+    ring without them would never end. Prices, amounts and fees do not depend on it.
+    """
+    ring = state.observations
+    if all(seen.initialized for seen in ring[: state.observation_index + 1]):
+        return state
+    newest, room = ring[state.observation_index], state.observation_cardinality_next
+    return replace(
+        state,
+        observation_index=0,
+        observation_cardinality=1,
+        observations=(newest, *[GROWN] * (room - 1)),
+    )
+
+
+def assumed(scenario: Scenario) -> tuple[str, ...]:
+    """Of cost and flow, in plain sentences, for either kind of history."""
+    told = _recorded(scenario) if isinstance(scenario, EventScenario) else assumptions(scenario)
+    if not isinstance(scenario, PricedScenario) or scenario.gas_gwei is None:
+        return told
+    return tuple(line.replace(WALK, f"{scenario.gas_gwei:f} gwei") for line in told)
+
+
+def _recorded(scenario: EventScenario) -> tuple[str, ...]:
+    market, protocol = scenario.market, scenario.history.opening.fee_protocol
+    shares = " and ".join(f"1/{part}" for part in {protocol & 15, protocol >> 4} if part)
+    taken = f"the protocol takes {shares} of them" if shares else "the protocol takes none of them"
+    return (
+        f"The pool charges {(Decimal(market.fee_pips) / 100).normalize():f} bp; {taken}.",
+        "Every recorded swap, mint and burn is made again, as it was asked for, in the recorded "
+        "pool with our liquidity in it; nobody else does anything because we are there.",
+        "Where our liquidity leaves the pool further than its fee from the recorded price, an "
+        "arbitrageur brings it back at the end of the block.",
+        f"Gas costs {WALK} at {scenario.eth_price:f} "
+        f"{market.quote.symbol} per ether; what is sent is mined a slot later and nobody comes in "
+        "between.",
+        "The fair price is the recorded one.",
+    )

@@ -1,0 +1,243 @@
+"""What somebody asked to be backtested, made into a scenario, or refused in one sentence.
+
+Nothing here reaches out: no node is asked, no secret is kept, and what a pool would say of itself
+comes from the history or from what was asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from math import ceil
+from pathlib import Path
+
+from dexmm.backtest.event_world import EventScenario, PricedScenario
+from dexmm.backtest.expectation import candles_of, facts_of
+from dexmm.backtest.request_config import live, newcomer
+from dexmm.backtest.request_market import (
+    PAXG_USDT_MARKET,
+    MarketAsked,
+    as_configured,
+    as_recorded,
+    ether,
+    market_asked,
+    market_of,
+    unit,
+)
+from dexmm.backtest.run import Scenario
+from dexmm.config import Config
+from dexmm.errors import BadInput
+from dexmm.model.market import Market
+from dexmm.sim.history_events import read_events
+from dexmm.sim.packed import PackedPath, read_path
+from dexmm.sim.prices import PricePath, generate
+from dexmm.sim.replay import cut
+from dexmm.sim.venue_costs import VenueCosts
+from dexmm.strategy.judge import judge
+from dexmm.strategy.strategies import STRATEGIES
+
+GENERATED_TURNS = 1344  # four weeks of half hours, as in the sandbox
+GENERATED_SECONDS = 1800
+EVENT_SECONDS = 300  # between turns over recorded events
+CAPITAL = Decimal(50_000)  # dollars
+PROTOCOL = 4  # takes one in so many of the fees
+REAL = "real"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One history of ``prices``, ``events`` and ``generated``; times are timestamps."""
+
+    prices: Path | None = None
+    events: Path | None = None
+    generated: bool = False
+    config: Path | None = None
+    market_name: str | None = None
+    strategy: str | None = None  # None: the configuration's
+    capital: Decimal | None = None  # None: CAPITAL, or as much in ether
+    flow: str | None = None
+    seed: int = 1
+    turns: int | None = None
+    interval_seconds: int | None = None
+    since: int | None = None
+    until: int | None = None
+    eth_price: Decimal | None = None
+    gas_gwei: Decimal | None = None  # None: a seeded walk
+    pool_scale: Decimal | None = None
+    fee_protocol: int | None = None
+    exchange: bool | None = None  # None: where the configuration has one
+    every_turn: bool = False
+    market: MarketAsked = field(default_factory=MarketAsked)
+
+
+def scenario_of(request: Request) -> Scenario:
+    """Read, checked and ready to run. Raises ``BadInput``."""
+    _refuse_contradictions(request)
+    scenario = _of_events(request) if request.events is not None else _of_candles(request)
+    refuse_pointless(scenario)
+    return scenario
+
+
+def _of_candles(request: Request) -> Scenario:
+    path = _candles(request)
+    market = market_asked(PAXG_USDT_MARKET, request.market)
+    config = _decides(request, market, path.candle(0).open, path.interval_seconds)
+    exchange = config.exchange is not None if request.exchange is None else request.exchange
+    market = as_configured(market, config)
+    return PricedScenario(
+        path=path,
+        config=_with_strategy(config, request.strategy),
+        market=market,
+        source=path.source if request.generated else Path(path.source).name,
+        capital=request.capital or CAPITAL * unit(market),
+        flow=request.flow or REAL,
+        seed=request.seed,
+        pool_scale=request.pool_scale or Decimal(1),
+        fee_protocol=PROTOCOL if request.fee_protocol is None else request.fee_protocol,
+        eth_price=request.eth_price or ether(config, market),
+        exchange=VenueCosts() if exchange else None,
+        gas_gwei=request.gas_gwei,
+        every_turn=request.every_turn,
+    )
+
+
+def _of_events(request: Request) -> Scenario:
+    assert request.events is not None  # noqa: S101 - the caller looked
+    history = read_events(request.events)
+    if request.since is not None or request.until is not None:
+        history = cut(history, request.since, request.until)
+    interval = request.interval_seconds or EVENT_SECONDS
+    market = market_of(history, request.market)
+    price = market.price(history.opening.sqrt_price_x96)
+    config = _decides(request, market, price, interval)
+    market = as_recorded(market, config, history.source)
+    return EventScenario(
+        path=PricePath(source=history.source, interval_seconds=interval, candles=()),
+        history=history,
+        config=_with_strategy(config, request.strategy),
+        market=market,
+        source=request.events.name,
+        capital=request.capital or CAPITAL * unit(market),
+        seed=request.seed,
+        eth_price=request.eth_price or ether(config, market),
+        gas_gwei=request.gas_gwei,
+        every_turn=request.every_turn,
+    )
+
+
+def _refuse_contradictions(request: Request) -> None:
+    asked = [name for name, there in _asked(request).items() if there]
+    if not asked:
+        raise BadInput(
+            "say what to run over: --prices FILE, --events FILE, or --generate for prices that "
+            "move as gold does"
+        )
+    if len(asked) > 1:
+        raise BadInput(f"{' and '.join(asked)} exclude each other: choose one history")
+    if request.prices is not None and request.interval_seconds is not None:
+        raise BadInput("--interval belongs to --generate: a turn is one candle of a file")
+    if request.generated and (request.since is not None or request.until is not None):
+        raise BadInput("--since and --until cut a file: use --turns with --generate")
+    if request.events is None:
+        return
+    recorded = {
+        "--flow": request.flow,
+        "--pool-liquidity": request.pool_scale,
+        "--fee-protocol": request.fee_protocol,
+        "--turns": request.turns,
+        "--fee": request.market.fee_pips,
+        "--tick-spacing": request.market.tick_spacing,
+        "--exchange": request.exchange or None,
+    }
+    if told := [name for name, value in recorded.items() if value is not None]:
+        raise BadInput(
+            f"--events is a pool with all that happened in it, and {' and '.join(told)} would be "
+            "another: leave it away"
+        )
+
+
+def _asked(request: Request) -> dict[str, bool]:
+    return {
+        "--prices": request.prices is not None,
+        "--events": request.events is not None,
+        "--generate": request.generated,
+    }
+
+
+def _candles(request: Request) -> PackedPath:
+    if request.prices is None:
+        return _generated(request)
+    path = read_path(request.prices)
+    if request.since is not None or request.until is not None:
+        path = path.between(request.since, request.until)
+    return path if request.turns is None else path.first(request.turns)
+
+
+def _generated(request: Request) -> PackedPath:
+    return PackedPath.of(
+        generate(
+            request.seed,
+            request.turns or GENERATED_TURNS,
+            interval_seconds=request.interval_seconds or GENERATED_SECONDS,
+        )
+    )
+
+
+def _decides(request: Request, market: Market, price: Decimal, interval_seconds: int) -> Config:
+    if request.config is None:
+        return newcomer(market, price, interval_seconds)
+    return live(request.config, request.market_name)
+
+
+def _with_strategy(config: Config, name: str | None) -> Config:
+    if name is None:
+        return config
+    strategy = config.strategy.model_copy(update={"name": name})
+    return config.model_copy(update={"strategy": strategy})
+
+
+def refuse_pointless(scenario: Scenario) -> None:
+    """``BadInput`` for what can only end without a single range."""
+    config, symbol = scenario.config, scenario.market.quote.symbol
+    _refuse_short(scenario)
+    facts = facts_of(scenario)
+    price = scenario.market.price(facts.sqrt_price_x96)
+    section, settings = config.market, config.strategy
+    if not section.price_low <= price <= section.price_high:
+        raise BadInput(
+            f"the history begins at {price:.6g}, outside market.price_low {section.price_low:f} to "
+            f"market.price_high {section.price_high:f}: nothing would ever be minted; choose "
+            "another stretch with --since, or another corridor"
+        )
+    if not STRATEGIES[settings.name].most_ranges:
+        return
+    deployed = judge(config, facts).deployed or Decimal(0)
+    if deployed < settings.min_position_quote:
+        raise BadInput(
+            f"of {scenario.capital:f} {symbol} only {deployed:.2f} would go into ranges, less than "
+            f"strategy.min_position_quote of {settings.min_position_quote:f}: raise --capital"
+        )
+
+
+def _refuse_short(scenario: Scenario) -> None:
+    """A first range takes a turn, and moving it waits for the dwell and the least interval."""
+    config = scenario.config
+    turns, seconds = turns_of(scenario)
+    wait = max(config.strategy.dwell_seconds, config.strategy.min_interval_seconds)
+    least = 2 + ceil(wait / seconds)
+    if turns < least:
+        raise BadInput(
+            f"{scenario.source} holds {turns} turns of {seconds} s, and one re-range needs "
+            f"{least}: take a longer history"
+        )
+
+
+def turns_of(scenario: Scenario) -> tuple[int, int]:
+    """How many turns a history is long, and the seconds between two."""
+    interval = scenario.config.loop.interval_seconds
+    if isinstance(scenario, EventScenario):
+        history = scenario.history
+        return (history.ends_at - history.opened_at) // interval, interval
+    candles = candles_of(scenario)
+    every = max(1, interval // candles.interval_seconds)
+    return len(candles) // every, every * candles.interval_seconds

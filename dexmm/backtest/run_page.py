@@ -1,0 +1,36 @@
+"""A backtest as one page: the report of its track, and what to change.
+
+A backtest sleeps through turns that can decide nothing (``doze.py``). That is no outage, so what
+the report says of uptime is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dexmm.ops.report.page import Page, Part, Section
+from dexmm.ops.report.parts import Bullets, Tiles
+from dexmm.ops.report.track_page import track_page
+from dexmm.ops.track import Track
+
+UPTIME = "Uptime"
+
+
+def run_page(track: Track, advice: Sequence[str]) -> Page:
+    """Raises ``BadInput`` when plotly is not installed."""
+    page = track_page(track)
+    kept = [_awake(section) for section in page.sections if section.title != UPTIME]
+    told = Section(title="Advice", parts=(Bullets(advice) if advice else "Nothing to change.",))
+    page.sections[:] = [*kept[:-1], told, kept[-1]]
+    return page
+
+
+def _awake(section: Section) -> Section:
+    return replace(section, parts=tuple(map(_part, section.parts)))
+
+
+def _part(part: Part) -> Part:
+    if not isinstance(part, Tiles):
+        return part
+    return Tiles([tile for tile in part.tiles if tile.label != UPTIME])

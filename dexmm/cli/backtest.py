@@ -1,0 +1,279 @@
+"""``dexmm backtest``: what a configuration would have earned, why, and what others would have."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dexmm.cli.backtest_options import cost_options, history_options, pool_options
+from dexmm.cli.common import (
+    DEFAULT_CONFIG,
+    answer,
+    console,
+    finish,
+    json_option,
+    jsonable,
+    market_option,
+    set_up_logging,
+)
+
+if TYPE_CHECKING:
+    from dexmm.backtest.compare import Comparison
+    from dexmm.backtest.request import Request
+    from dexmm.backtest.request_market import MarketAsked
+    from dexmm.backtest.run import Backtest, Scenario
+
+HALTED = 4
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The configuration that decides. dexmm.toml where there is one, else the sandbox's "
+    "defaults for PAXG/USDT.",
+)
+@market_option
+@history_options
+@cost_options
+@pool_options
+@click.option("--compare", "comparing", is_flag=True, help="All strategies and baselines.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Processes of --compare.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write one self-contained HTML page.",
+)
+@json_option
+@click.option("-v", "--verbose", count=True, help="More on stderr; twice for libraries too.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def backtest(
+    comparing: bool,
+    workers: int,
+    output: Path | None,
+    as_json: bool,
+    verbose: int,
+    debug: bool,
+    **asked: Any,
+) -> None:
+    """Run the live decisions over a history, with every cost, and say where the result came from.
+
+    Nothing leaves this machine: no node is asked and no key is read. Exit codes: 0 done, 2 bad
+    input, 4 the run halted itself.
+    """
+    from dexmm.backtest.request import scenario_of
+
+    set_up_logging(verbose + int(debug) - 1)
+    _refuse_unwritable(output)
+    scenario = scenario_of(_request(asked))
+    if comparing:
+        _compare(scenario, workers, output, as_json)
+    else:
+        _run(scenario, output, as_json)
+
+
+def _request(asked: dict[str, Any]) -> Request:
+    from dexmm.backtest.request import Request
+
+    config = asked["config_path"] or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    return Request(
+        prices=asked["prices"],
+        events=asked["events"],
+        generated=asked["generate"],
+        config=config,
+        market_name=asked["market"],
+        strategy=asked["strategy"],
+        capital=asked["capital"],
+        flow=asked["flow"],
+        seed=asked["seed"],
+        turns=asked["turns"],
+        interval_seconds=asked["interval"],
+        since=asked["since"],
+        until=asked["until"],
+        eth_price=asked["eth_price"],
+        gas_gwei=asked["gas_gwei"],
+        pool_scale=asked["pool_liquidity"],
+        fee_protocol=None if asked["fee_protocol"] is None else int(asked["fee_protocol"]),
+        exchange=asked["exchange"],
+        every_turn=asked["every_turn"],
+        market=_market(asked),
+    )
+
+
+def _market(asked: dict[str, Any]) -> MarketAsked:
+    from dexmm.backtest.request_market import MarketAsked
+
+    names = ("base", "quote", "base_decimals", "quote_decimals", "base_is_token1")
+    return MarketAsked(**{name: asked[name] for name in (*names, "fee_pips", "tick_spacing")})
+
+
+def _refuse_unwritable(output: Path | None) -> None:
+    """Before a run of minutes, not after it."""
+    from dexmm.errors import BadInput
+
+    if output is not None and not output.absolute().parent.is_dir():
+        raise BadInput(f"there is no folder {output.parent} to write {output.name} into: make it")
+
+
+def _run(scenario: Scenario, output: Path | None, as_json: bool) -> None:
+    from dexmm.backtest.advice import advise
+    from dexmm.backtest.event_world import run_scenario
+
+    began = time.monotonic()
+    with _bar(scenario.config.strategy.name) as moved:
+        found = run_scenario(scenario, lambda done, total: moved([(done, total)]))
+    seconds = Decimal(round((time.monotonic() - began) * 10)) / 10
+    advice = advise(found.figures, scenario.config)
+    written = _write_report(found, advice, output)
+    if as_json:
+        answer(_facts(found, advice, seconds, written))
+    else:
+        from dexmm.backtest.show import show
+
+        show(console(), found, advice, seconds)
+        _tell_written(written)
+    if found.track.halted:
+        finish(HALTED)
+
+
+def _compare(scenario: Scenario, workers: int, output: Path | None, as_json: bool) -> None:
+    from dexmm.backtest.compare import compare
+    from dexmm.backtest.compare_page import compare_page
+
+    began = time.monotonic()
+    with _bar("everybody") as moved:
+        found = compare(scenario, workers=workers, progress=moved)
+    seconds = Decimal(round((time.monotonic() - began) * 10)) / 10
+    written = ""
+    if output is not None:
+        written = _written(output, compare_page(found).write(output))
+    if as_json:
+        answer({**_compared(found), "seconds": seconds, "page": written})
+        return
+    _show_comparison(found, seconds)
+    _tell_written(written)
+
+
+def _show_comparison(found: Comparison, seconds: Decimal) -> None:
+    from rich.text import Text
+
+    from dexmm.backtest.compare_table import comparison
+
+    out = console()
+    out.print(Text(f"{found.history}, {len(found.rows)} ways side by side in {seconds} s"))
+    out.print()
+    out.print(comparison(found.rows, out, found.quote))
+    for title, lines in (
+        ("Does this market pay?", found.verdict),
+        ("Assumptions", found.assumptions),
+    ):
+        out.print(f"\n[bold]{title}[/]")
+        for line in lines:
+            out.print(Text(f"- {line}"))
+
+
+def _compared(found: Comparison) -> dict[str, object]:
+    from dexmm.backtest.compare_verdict import cannot_pay
+
+    return {
+        "history": found.history,
+        "base": found.base,
+        "quote": found.quote,
+        "rows": [
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "pays_gas": row.pays_gas,
+                **jsonable(row.figures),
+                "parts": dict(row.parts),
+                "refused": row.refused,
+            }
+            for row in found.rows
+        ],
+        "worth": found.worth,
+        "cannot_pay": cannot_pay(found.rows),
+        "verdict": found.verdict,
+        "assumptions": found.assumptions,
+    }
+
+
+def _facts(
+    found: Backtest, advice: Sequence[str], seconds: Decimal, written: str
+) -> dict[str, object]:
+    """The report's facts, without its curves, and without the uptime of what slept on purpose."""
+    from dexmm.ops.report.facts import report
+
+    facts = report(found.track)
+    return {
+        **{key: value for key, value in facts.items() if key not in {"series", "uptime"}},
+        "advice": advice,
+        "turns_taken": found.turns,
+        "seconds": seconds,
+        "page": written,
+    }
+
+
+def _write_report(found: Backtest, advice: Sequence[str], output: Path | None) -> str:
+    if output is None:
+        return ""
+    from dexmm.backtest.run_page import run_page
+
+    return _written(output, run_page(found.track, advice).write(output))
+
+
+def _written(output: Path, size: int) -> str:
+    return f"{output} ({size / 1_000_000:.1f} MB)"
+
+
+def _tell_written(written: str) -> None:
+    if written:
+        click.echo(f"\nwrote {written}")
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[Sequence[tuple[int, int]]], None]]:
+    """Turns passed, turns a second and the time left, on a terminal; nothing anywhere else.
+
+    Yields what is told (done, total) of every run that goes on.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _board: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[rate]} bars/s", style="cyan"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=None, rate="–")
+        began = time.monotonic()
+
+        def moved(board: Sequence[tuple[int, int]]) -> None:
+            done = sum(part for part, _ in board)
+            total = max(whole for _, whole in board) * len(board)
+            passed = max(time.monotonic() - began, 0.001)
+            progress.update(task, completed=done, total=total or None, rate=f"{done / passed:,.0f}")
+
+        yield moved

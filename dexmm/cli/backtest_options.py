@@ -1,0 +1,156 @@
+"""What `dexmm backtest` can be told: a history, costs, and the pool where nobody else says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import click
+
+STRATEGIES = ("budget", "avellaneda", "single", "passive", "recentre", "hold")
+DECIMALS = click.IntRange(0, 30)
+
+
+class Moment(click.ParamType[int]):
+    """A date or a time, UTC unless it says otherwise; seconds since 1970 pass as well."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        text = str(value)
+        if text.isascii() and text.isdigit():
+            return int(text)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"{text!r} is no date: write 2026-01-31 or 2026-01-31T12:00", param, ctx)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+class Above0(click.ParamType[Decimal]):
+    name = "number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not (number.is_finite() and 0 < number <= 10**9):
+            self.fail("must be above 0 and at most 1000000000", param, ctx)
+        return number
+
+
+def history_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(
+        (
+            click.option(
+                "--prices",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="Candles: .csv, .csv.gz or .parquet, as `dexmm fetch candles` writes them.",
+            ),
+            click.option(
+                "--events",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="A pool's own swaps, mints and burns, as `dexmm fetch swaps` writes them.",
+            ),
+            click.option(
+                "--generate",
+                is_flag=True,
+                help="Prices from a seed that move as gold does: four weeks unless --turns.",
+            ),
+            click.option("--seed", type=int, default=1, show_default=True, help="Of all chance."),
+            click.option("--turns", type=click.IntRange(min=1), metavar="N", help="Candles."),
+            click.option(
+                "--interval",
+                type=click.IntRange(60, 86_400),
+                metavar="SECONDS",
+                help="Between generated candles (1800), or between turns over events (300).",
+            ),
+            click.option("--since", type=Moment(), help="From here on: 2026-01-31, UTC."),
+            click.option("--until", type=Moment(), help="Up to and without here."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def cost_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(
+        (
+            click.option("--strategy", type=click.Choice(STRATEGIES), help="Instead of its own."),
+            click.option(
+                "--capital",
+                type=Above0(),
+                metavar="QUOTE",
+                help="At the target share. 50000 unless said.",
+            ),
+            click.option(
+                "--flow",
+                type=click.Choice(["real", "busy", "none"]),
+                help="Other people's trades: as in the thin PAXG/USDT pool (the default), as in "
+                "PAXG/USDC with twenty times that, or arbitrage alone.",
+            ),
+            click.option(
+                "--gas-gwei",
+                type=Above0(),
+                metavar="N",
+                help="What a block asks for; 0.5 to 2 unless said, a walk from the seed.",
+            ),
+            click.option("--eth-price", type=Above0(), metavar="QUOTE", help="Of an ether."),
+            click.option(
+                "--pool-liquidity",
+                type=Above0(),
+                metavar="TIMES",
+                help="Of others: a multiple of the sandbox's thin pool.",
+            ),
+            click.option(
+                "--exchange/--no-exchange",
+                default=None,
+                help="A simulated exchange beside the pool, to hedge and quote on; it is there "
+                "where the configuration has one.",
+            ),
+            click.option(
+                "--every-turn", is_flag=True, help="Take the turns too that can decide nothing."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def pool_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What a candle file does not say of the pool; PAXG/USDT 0.05 % where nothing is said."""
+    for option in reversed(
+        (
+            click.option("--base", metavar="SYMBOL", help="The inventory's token. PAXG."),
+            click.option("--quote", metavar="SYMBOL", help="What it is counted in. USDT."),
+            click.option("--base-decimals", type=DECIMALS, metavar="N", help="18 unless said."),
+            click.option("--quote-decimals", type=DECIMALS, metavar="N", help="6 unless said."),
+            click.option("--base-is-token1", is_flag=True, help="In the pool's order."),
+            click.option(
+                "--fee",
+                "fee_pips",
+                type=click.IntRange(1, 999_999),
+                metavar="PIPS",
+                help="The pool's fee in millionths: 500 is 0.05 %, and what is used unless said.",
+            ),
+            click.option(
+                "--tick-spacing", type=click.IntRange(1, 16_383), help="As goes with the fee."
+            ),
+            click.option(
+                "--fee-protocol",
+                type=click.Choice(["0", *map(str, range(4, 11))]),
+                help="The protocol takes one in so many of the fees: 4 unless said, 0 for nothing.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,303 @@
+"""``dexmm tune``: better settings, scored on history that the search never saw."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dexmm.cli.backtest_options import cost_options, history_options, pool_options
+from dexmm.cli.common import (
+    DEFAULT_CONFIG,
+    answer,
+    console,
+    finish,
+    json_option,
+    market_option,
+    set_up_logging,
+)
+from dexmm.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dexmm.backtest.request import Request
+    from dexmm.backtest.run import Scenario
+    from dexmm.backtest.study import Search
+    from dexmm.backtest.study_storage import Storage
+    from dexmm.backtest.tune import Screen
+    from dexmm.backtest.tune_result import Tuned
+    from dexmm.backtest.walk_forward import Stretch
+
+NOTHING_MET = 3
+INTERRUPTED = 130
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What is tuned. dexmm.toml where there is one, else the sandbox's defaults.",
+)
+@market_option
+@history_options
+@click.option(
+    "--space", type=FILE, metavar="FILE", help="What may be searched, in TOML; see --show-space."
+)
+@click.option("--show-space", is_flag=True, help="Print the default space as a file, and end.")
+@click.option(
+    "--trials",
+    type=click.IntRange(2, 100_000),
+    default=40,
+    show_default=True,
+    metavar="N",
+    help="Backtests in each fold. More than before goes on with the same study.",
+)
+@click.option(
+    "--folds",
+    type=int,
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="Parts of the history that choices made before them are scored on.",
+)
+@click.option(
+    "--rolling", is_flag=True, help="Choose on the block before each test, not on all before it."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Processes on this machine. One alone finds the same every time.",
+)
+@click.option(
+    "--storage",
+    metavar="URL",
+    help="postgresql://user@host/database, which several machines may share (its password from "
+    "PGPASSWORD or ~/.pgpass), or sqlite:///file. tune.sqlite in the state folder unless said.",
+)
+@click.option("--study", metavar="NAME", help="Its name there. Made from what is searched.")
+@cost_options
+@pool_options
+@click.option("-o", "--output", type=FILE, metavar="FILE", help="Write the tuned configuration.")
+@click.option("--page", type=FILE, metavar="FILE", help="Write one self-contained HTML page.")
+@json_option
+@click.option("-v", "--verbose", count=True, help="More on stderr; twice for libraries too.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def tune(
+    show_space: bool,
+    workers: int,
+    output: Path | None,
+    page: Path | None,
+    as_json: bool,
+    verbose: int,
+    debug: bool,
+    **asked: Any,
+) -> None:
+    """Search for better settings, walking forward: each is chosen on one part of the history and
+    scored on the next. Ends with the scores on what was never seen, which is what to expect.
+
+    Killed or stopped, the same command goes on where it was. Exit codes: 0 done, 2 bad input,
+    3 nothing met the constraints, 5 the storage does not answer.
+    """
+    set_up_logging(verbose + int(debug) - 1)
+    if show_space:
+        from dexmm.backtest.space_file import DEFAULT
+
+        click.echo(DEFAULT, nl=False)
+        return
+    task = _task(asked, output, page)
+    began = time.monotonic()
+    try:
+        tuned = _run(task, workers, as_json)
+    except KeyboardInterrupt:
+        _tell_stopped(task)
+        finish(INTERRUPTED)
+    seconds = Decimal(round((time.monotonic() - began) * 10)) / 10
+    _end(task, tuned, seconds, as_json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What one command does."""
+
+    search: Search
+    identity: Mapping[str, str]
+    scenario: Scenario
+    history: str  # for people
+    config_path: Path | None
+    output: Path | None
+    page: Path | None
+
+
+def _task(asked: dict[str, Any], output: Path | None, page: Path | None) -> Task:
+    """Everything is read and checked before the first of many backtests. Raises ``BadInput``."""
+    from dexmm.backtest.request import scenario_of
+    from dexmm.backtest.space_file import default_space, read_space
+    from dexmm.backtest.study import Search, identity, short_name
+    from dexmm.backtest.tune_file import check_editable
+    from dexmm.backtest.tune_replay import Replay
+    from dexmm.backtest.walk_forward import embargo_seconds, fold
+
+    _refuse_unwritable(output, page)
+    request = _request(asked)
+    storage = _storage(asked["storage"], request)
+    scenario = scenario_of(request)
+    config = scenario.config
+    space = read_space(asked["space"], config) if asked["space"] else default_space(config)
+    if output is not None:
+        if request.config is None:
+            raise BadInput("--output edits a configuration: write one with `dexmm init` first")
+        check_editable(request.config, config, [p.name for p in space.parameters])
+    replay = Replay(scenario=scenario)
+    search = Search(
+        name=asked["study"] or "",
+        storage=storage,
+        config=config,
+        space=space,
+        folds=fold(
+            replay.whole,
+            replay.step_seconds,
+            asked["folds"],
+            embargo_seconds(config, space),
+            rolling=asked["rolling"],
+        ),
+        evaluate=replay.figures,
+        judge=replay.problems,
+        trials=asked["trials"],
+        seed=asked["seed"],
+    )
+    what = identity(search, replay.digest(), replay.market())
+    return Task(
+        search=search if search.name else replace(search, name=short_name(what)),
+        identity=what,
+        scenario=scenario,
+        history=_told(scenario.source, replay.whole),
+        config_path=request.config,
+        output=output,
+        page=page,
+    )
+
+
+def _request(asked: dict[str, Any]) -> Request:
+    from dexmm.backtest.request import Request
+    from dexmm.backtest.request_market import MarketAsked
+
+    alike = "prices events strategy capital flow seed turns since until eth_price exchange"
+    pool = "base quote base_decimals quote_decimals base_is_token1 fee_pips tick_spacing"
+    protocol = asked["fee_protocol"]
+    return Request(
+        **{name: asked[name] for name in (*alike.split(), "every_turn")},
+        generated=asked["generate"],
+        config=asked["config_path"] or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None),
+        market_name=asked["market"],
+        interval_seconds=asked["interval"],
+        pool_scale=asked["pool_liquidity"],
+        fee_protocol=None if protocol is None else int(protocol),
+        market=MarketAsked(**{name: asked[name] for name in pool.split()}),
+    )
+
+
+def _storage(url: str | None, request: Request) -> Storage:
+    from dexmm.backtest.study_storage import parse_storage, password_of, sqlite_storage
+    from dexmm.cli.redact import hide
+    from dexmm.config import Loop
+    from dexmm.settings import read_settings
+
+    if url is None:
+        state = Loop().state_dir
+        if request.config is not None:
+            settings = read_settings(request.config, None, ("loop",)).values.get("loop", {})
+            state = request.config.parent / Path(settings.get("state_dir", state)).expanduser()
+        return sqlite_storage(state)
+    storage = parse_storage(url)
+    if (password := password_of(storage)) is not None:
+        hide(password)
+    return storage
+
+
+def _refuse_unwritable(*outputs: Path | None) -> None:
+    for output in outputs:
+        if output is not None and not output.absolute().parent.is_dir():
+            raise BadInput(
+                f"there is no folder {output.parent} to write {output.name} into: make it"
+            )
+
+
+def _run(task: Task, workers: int, as_json: bool) -> Tuned:
+    from dexmm.backtest.tune import tune as run_tune
+
+    return run_tune(task.search, task.identity, workers, _screen(as_json))
+
+
+def _screen(as_json: bool) -> Screen:
+    from rich.console import Console
+
+    from dexmm.backtest.tune_screen import LiveScreen, PlainScreen
+
+    if sys.stderr.isatty():
+        return LiveScreen(Console(stderr=True))
+    return PlainScreen(Console(stderr=True, highlight=False) if as_json else console())
+
+
+def _end(task: Task, tuned: Tuned, seconds: Decimal, as_json: bool) -> None:
+    from dexmm.backtest.advice import advise
+    from dexmm.backtest.run import assumptions
+    from dexmm.backtest.space import configured
+    from dexmm.backtest.tune_page import tune_page
+    from dexmm.backtest.tune_show import facts, show
+
+    advice: tuple[str, ...] = ()
+    if (chosen := tuned.final.chosen) is not None:
+        config = configured(task.search.config, chosen.settings)
+        advice = advise(chosen.train.figures, config)
+    written = _write_config(task, tuned)
+    if task.page is not None:
+        said = assumptions(task.scenario)
+        tune_page(tuned, task.search.config, task.history, advice, said).write(task.page)
+        written["page"] = task.page
+    if as_json:
+        study = {"study": task.search.name, "storage": str(task.search.storage)}
+        answer({**study, "history": task.history, **facts(tuned, advice), **written,
+                "seconds": seconds})  # fmt: skip
+    else:
+        show(console(), tuned, task.search.config, advice)
+        click.echo(f"\n{tuned.backtests} trials of the study {task.search.name} in {seconds} s")
+        for path in written.values():
+            click.echo(f"wrote {path}")
+    if tuned.settings is None:
+        finish(NOTHING_MET)
+
+
+def _write_config(task: Task, tuned: Tuned) -> dict[str, Path]:
+    from dexmm.backtest.tune_file import write_tuned
+
+    if task.output is None or task.config_path is None or tuned.settings is None:
+        return {}
+    write_tuned(task.config_path, task.search.config, tuned.settings, task.output)
+    return {"output": task.output}
+
+
+def _tell_stopped(task: Task) -> None:
+    again = shlex.join(["dexmm", *sys.argv[1:]])
+    click.echo(
+        f"\nStopped. What was finished is kept in the study {task.search.name}; go on with\n"
+        f"  {again}",
+        err=True,
+    )
+
+
+def _told(source: str, whole: Stretch) -> str:
+    first, last = (datetime.fromtimestamp(at, UTC) for at in (whole.since, whole.until))
+    return f"{source}: {first:%Y-%m-%d} to {last:%Y-%m-%d}, {whole.days:.1f} days"

@@ -1,0 +1,103 @@
+"""Fills a range of blocks with logs: strides that the node bears, patience where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+
+from dexmm.errors import NodeError
+from dexmm.ops.fetch_events import SCHEMA
+from dexmm.ops.fetch_logs import demand_time
+from dexmm.ops.fetch_node import Node, TooMuch
+from dexmm.ops.fetch_parts import Parts, Span
+from dexmm.ops.fetch_stride import Stride
+from dexmm.ops.fetch_words import Malformed, column
+
+Watch = Callable[[int, int, int], None]  # blocks done, blocks in all, logs of the last answer
+
+_TIME = SCHEMA.get_field_index("block_timestamp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How often in a row a node may fail, and how long the pauses between are, in seconds."""
+
+    attempts: int = 6
+    first: float = 0.2
+    longest: float = 10
+
+
+class RangeFiller:
+    def __init__(self, node: Node, parts: Parts, patience: Patience, watch: Watch) -> None:
+        self._node, self._parts, self._watch = node, parts, watch
+        self._patience = patience
+        self._stride = Stride()
+        self._failures = 0  # in a row, such that a smaller question would not have helped
+        self._done = self._total = 0  # blocks
+
+    def fill(self) -> None:
+        """Fetch and keep every range that is missing.
+
+        Raises ``NodeError`` when the node keeps failing; what was kept by then stays.
+        """
+        missing = self._parts.missing()
+        self._total = len(self._parts.wanted.span)
+        self._done = self._total - sum(map(len, missing))
+        self._watch(self._done, self._total, 0)
+        for gap in missing:
+            first = gap.first
+            while first <= gap.last:
+                first = self._step(Span(first, gap.last))
+
+    def _step(self, gap: Span) -> int:
+        """Fetch as much as one question may ask; returns the first block after it."""
+        retrying = Retrying(
+            stop=self._gives_up,
+            wait=self._pause,
+            retry=retry_if_exception_type(NodeError),
+            reraise=True,
+        )
+        span, logs = retrying(self._ask, gap)
+        self._stride = self._stride.answered(logs.num_rows)
+        self._failures = 0
+        self._parts.keep(span, logs)
+        self._done += len(span)
+        self._watch(self._done, self._total, logs.num_rows)
+        return span.last + 1
+
+    def _ask(self, gap: Span) -> tuple[Span, pa.RecordBatch]:
+        span = Span(gap.first, min(gap.last, gap.first + self._stride.blocks - 1))
+        try:
+            logs = self._node.logs(self._parts.wanted.pool, span)
+            return span, self._timed(logs) if self._parts.wanted.timestamps else logs
+        except NodeError as error:
+            smaller = self._stride.refused_at(len(span)) if isinstance(error, TooMuch) else None
+            self._failures += smaller is None
+            self._stride = smaller or self._stride
+            raise
+
+    def _timed(self, logs: pa.RecordBatch) -> pa.RecordBatch:
+        """With the times of blocks that the node did not tell beside their logs."""
+        if logs.column(_TIME).null_count == 0:
+            return logs
+        blocks = logs.column(0).to_numpy()
+        different, places = np.unique(blocks, return_inverse=True)
+        headers = self._node.headers(different.tolist())
+        times = np.array([header.timestamp for header in headers], np.int64)[places]
+        try:
+            demand_time(blocks, times)
+        except Malformed as error:
+            raise NodeError(f"{self._node.name} answered with {error}") from None
+        return logs.set_column(_TIME, SCHEMA.field(_TIME), column(pa.int64(), times))
+
+    def _gives_up(self, _: RetryCallState) -> bool:
+        return self._failures >= self._patience.attempts
+
+    def _pause(self, _: RetryCallState) -> float:
+        """Short while smaller questions may help, longer each time when none can."""
+        doubled = self._patience.first * (1 << max(self._failures - 1, 0))
+        return min(doubled, self._patience.longest)

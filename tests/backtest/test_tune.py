@@ -1,0 +1,295 @@
+"""A whole search: the choice knows nothing of its test, and the score is of what it never saw."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal, localcontext
+from pathlib import Path
+
+import pytest
+from backtest.tune_scene import (
+    DAY,
+    MONDAY,
+    Landscape,
+    Quiet,
+    config_for,
+    search_for,
+    sqlite,
+    what,
+)
+from rich.console import Console
+
+from dexmm.backtest.run import Scenario, paxg_usdt_market
+from dexmm.backtest.study import Search
+from dexmm.backtest.tune import tune
+from dexmm.backtest.tune_page import tune_page
+from dexmm.backtest.tune_replay import Replay
+from dexmm.backtest.tune_result import Tuned
+from dexmm.backtest.tune_screen import PlainScreen
+from dexmm.backtest.tune_show import facts, show
+from dexmm.backtest.tune_words import number, verdict, warnings, worth_it
+from dexmm.backtest.walk_forward import Stretch
+from dexmm.cli.common import jsonable
+from dexmm.sim.packed import PackedPath
+from dexmm.sim.prices import generate
+from dexmm.units import PRICE
+
+D = Decimal
+TRIALS, FOLDS = 4, 2
+ALL = '[space]\n"strategy.edge_sigmas" = [1, 2, 3, 4]\n'  # no more than there are trials
+SOME = """
+[space]
+"strategy.edge_sigmas" = { low = "0.5", high = "4", step = "0.5" }
+"strategy.dwell_seconds" = [0, 900, 14400]
+"""
+STEADY = Landscape(best=(D(3),))  # every day alike: what is chosen is right for ever
+FICKLE = Landscape(best=(D(1),) * 13 + (D(4),) * 13 + (D(2),))
+
+
+def tuned_by(
+    url: str,
+    evaluate: Landscape,
+    name: str = "gold",
+    text: str = ALL,
+    screen: Quiet | None = None,
+) -> tuple[Search, Tuned]:
+    search = search_for(url, evaluate, trials=TRIALS, folds=FOLDS, name=name, text=text)
+    return search, tune(search, what(search), 1, screen or Quiet())
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One database for all studies here: making its tables takes longer than a search."""
+    return sqlite(tmp_path_factory.mktemp("studies"))
+
+
+@pytest.fixture(scope="module")
+def steady(url: str) -> tuple[Search, Tuned]:
+    return tuned_by(url, STEADY, "steady")
+
+
+@pytest.fixture(scope="module")
+def fickle(url: str) -> tuple[Search, Tuned]:
+    return tuned_by(url, FICKLE, "fickle")
+
+
+def test_what_lasts_is_worth_it(steady: tuple[Search, Tuned]) -> None:
+    _, found = steady
+    assert worth_it(found)
+    assert verdict(found).startswith("Worth trying: on unseen history tuning brought ")
+    assert not any("verfitted" in warning for warning in warnings(found))
+    assert found.gain(found.out_of_sample, found.now_out_of_sample) > 0
+
+
+def test_what_does_not_last_is_called_overfitted(fickle: tuple[Search, Tuned]) -> None:
+    _, found = fickle
+    assert not worth_it(found)
+    assert verdict(found).startswith("Keep what you have: ")
+    said = warnings(found)[0]
+    assert said.startswith("Overfitted: where settings were chosen they gained ")
+    assert "on unseen history they lost" in said
+
+
+def test_scores_are_of_the_parts_they_name(fickle: tuple[Search, Tuned]) -> None:
+    """Recomputed from what the landscape says each choice comes to."""
+    search, found = fickle
+    for fold in found.folds:
+        assert fold.chosen is not None
+        assert fold.chosen.test is not None
+        assert fold.fold.test is not None
+        config = search.config.model_copy(
+            update={
+                "strategy": search.config.strategy.model_copy(
+                    update={
+                        "edge_sigmas": D(fold.chosen.settings["strategy.edge_sigmas"]),
+                    }
+                )
+            }
+        )
+        for part, run in (
+            (fold.fold.train, fold.chosen.train),
+            (fold.fold.test, fold.chosen.test),
+        ):
+            assert run.figures == FICKLE(config, part, lambda _done, _total: None)
+    days = [fold.chosen.test.figures.days for fold in found.folds]  # type: ignore[union-attr]
+    nets = [fold.chosen.test.metrics["net_bp_per_day"] for fold in found.folds]  # type: ignore[union-attr]
+    with localcontext(PRICE):
+        mean = sum((d * n for d, n in zip(days, nets, strict=True)), D(0)) / sum(days, D(0))
+    assert found.out_of_sample.metrics["net_bp_per_day"] == mean
+
+
+def test_the_best_of_a_fold_is_the_best_it_tried(steady: tuple[Search, Tuned]) -> None:
+    _, found = steady
+    for fold in (*found.folds, found.final):
+        nets = [t.train.metrics["net_bp_per_day"] for t in fold.tried if not t.violated]
+        assert fold.chosen is not None
+        assert fold.chosen.train.metrics["net_bp_per_day"] == max(nets)
+        assert max(nets) >= fold.now_train.metrics["net_bp_per_day"]
+
+
+def test_the_test_part_cannot_change_what_was_chosen(url: str) -> None:
+    """Another future, the same choices and trials before it; and the check would see a leak."""
+    days = 40
+    calm = Landscape(best=(D(2),) * days)
+    _, one = tuned_by(url, calm, "one", SOME)
+    for fold in one.folds:
+        assert fold.fold.test is not None
+        bound = (fold.fold.test.since - MONDAY) // DAY
+        other_future = Landscape(best=(D(2),) * bound + (D("0.5"),) * (days - bound))
+        _, other = tuned_by(url, other_future, f"from day {bound}", SOME)
+        again = next(f for f in other.folds if f.fold == fold.fold)
+        assert [(t.number, t.place, t.train) for t in again.tried] == [
+            (t.number, t.place, t.train) for t in fold.tried
+        ]
+        assert again.chosen is not None
+        assert fold.chosen is not None
+        assert again.chosen.settings == fold.chosen.settings
+        assert again.chosen.test != fold.chosen.test
+        later = one.folds[one.folds.index(fold) + 1 :]
+        for seen in later:  # what was a test before is training here: the change is noticed
+            changed = next(f for f in other.folds if f.fold == seen.fold)
+            assert changed.chosen != seen.chosen
+
+
+def test_no_backtest_reads_beyond_its_part() -> None:
+    """Prices of the real simulator: a part's run is the same whatever comes after it."""
+    path = PackedPath.of(generate(3, 600, interval_seconds=1800))
+    altered = PackedPath.of(
+        replace(
+            path.unpacked(),
+            candles=(
+                *path.unpacked().candles[:400],
+                *(replace(c, close=c.low) for c in path.unpacked().candles[400:]),
+            ),
+        )
+    )
+    config = config_for(loop={"interval_seconds": 1800})
+    part = Stretch(since=path.start, until=path.at(400))
+    runs, names = [], []
+    for whole in (path, altered):
+        replay = Replay(
+            scenario=Scenario(path=whole, config=config, market=paxg_usdt_market(config))
+        )
+        assert replay.problems(config, part) == ()
+        runs.append(replay.figures(config, part, lambda _done, _total: None))
+        names.append((replay.digest(), replay.market()))
+    assert runs[0] == runs[1]
+    assert names[0][0] != names[1][0]
+    assert names[0][1] == names[1][1]
+    richer = replace(replay, scenario=replace(replay.scenario, capital=D(1)))
+    assert richer.market() != replay.market()
+
+
+def test_a_search_that_is_done_answers_without_a_backtest(url: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    screen = Quiet()
+    _, first = tuned_by(url, replace(STEADY, log=log), "done")
+    count = len(log.read_text().splitlines())
+    _, again = tuned_by(url, replace(STEADY, log=log), "done", screen=screen)
+    assert again == first
+    assert len(log.read_text().splitlines()) == count
+    assert screen.was_closed
+    assert (screen.seen[0].done, screen.seen[0].share) == (TRIALS * (FOLDS + 1), 1)
+
+
+def test_more_trials_go_on_with_the_same_study(url: str) -> None:
+    search, first = tuned_by(url, STEADY, "more", SOME)
+    more = tune(replace(search, trials=6), what(search), 1, Quiet())
+    for before, after in zip((*first.folds, first.final), (*more.folds, more.final), strict=True):
+        assert [t.number for t in after.tried[:TRIALS]] == [t.number for t in before.tried]
+        assert len(after.tried) == 6
+
+
+def test_ctrl_c_keeps_what_is_done(url: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    search = search_for(
+        url,
+        replace(STEADY, log=log, stops_at=6),
+        trials=TRIALS,
+        folds=FOLDS,
+        name="interrupted",
+        text=ALL,
+    )
+    screen = Quiet()
+    with pytest.raises(KeyboardInterrupt):
+        tune(search, what(search), 1, screen)
+    assert screen.was_closed
+    whole = replace(search, evaluate=replace(STEADY, log=log))
+    resumed = Quiet()
+    found = tune(whole, what(whole), 1, resumed)
+    assert resumed.seen[0].done == 5  # the sixth was under way
+    assert all(len(fold.tried) == TRIALS for fold in (*found.folds, found.final))
+    lines = log.read_text().splitlines()
+    assert len(lines) - len(set(lines)) <= 1
+
+
+def test_nothing_within_the_constraints_is_said_and_the_one_as_it_is_stays(url: str) -> None:
+    text = ALL + '[constraints]\nmax_drawdown_hold_bp = "<= 1"\n'
+    search = search_for(url, STEADY, trials=4, folds=1, name="unmet", text=text)
+    found = tune(search, what(search), 1, Quiet())
+    assert found.settings is None
+    assert not worth_it(found)
+    assert verdict(found) == (
+        "In final none of 4 configurations met every constraint; the nearest failed "
+        "max_drawdown_hold_bp <= 1: relax that or widen the space."
+    )
+    assert found.out_of_sample == found.now_out_of_sample
+    tune_page(found, search.config, "history", (), ())
+    show(Console(quiet=True), found, search.config, ())
+    assert jsonable(facts(found, ()))["settings"] is None
+
+
+def test_the_page_says_everything_and_loads_nothing(
+    fickle: tuple[Search, Tuned], tmp_path: Path
+) -> None:
+    search, found = fickle
+    out = tmp_path / "page.html"
+    tune_page(found, search.config, "a made-up history", ("tighten",), ("gas is free",)).write(out)
+    text = out.read_text()
+    for said in (
+        "Keep what you have",
+        "Overfitted",
+        "strategy.edge_sigmas",
+        "tighten",
+        "gas is free",
+        "a made-up history",
+        "fold 2",
+        "Constraint: time_in_band &gt;= 0.95",
+    ):
+        assert said in text
+    assert "sqlite" not in text.split("<script>")[0]
+
+
+def test_the_answer_is_exact_json(fickle: tuple[Search, Tuned]) -> None:
+    _, found = fickle
+    answer = jsonable(facts(found, ("tighten",)))
+    assert answer["worth_it"] is False
+    assert (
+        D(answer["out_of_sample"]["metrics"]["net_bp_per_day"])
+        == (found.out_of_sample.metrics["net_bp_per_day"])
+    )
+    assert [fold["name"] for fold in answer["folds"]] == ["fold 1", "fold 2"]
+    assert answer["final"]["chosen"]["test"] is None
+
+
+def test_a_pipe_gets_a_line_now_and_then(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    search = search_for(url, STEADY, trials=2, folds=1, name="a pipe", text=ALL)
+    tune(search, what(search), 1, PlainScreen(Console(width=200)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "4 trials in 2 parts of the history; 4 configurations"
+    assert lines[-1].startswith("scoring on unseen history: ")
+    assert len(lines) < 8
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("0", "0"),
+        ("-0.02083", "−0.0208"),
+        ("12.34", "12.3"),
+        ("-456.7", "−457"),
+        ("1e-9", "0.0000"),
+    ],
+)
+def test_numbers_have_three_digits_that_count(value: str, told: str) -> None:
+    assert number(D(value)) == told
