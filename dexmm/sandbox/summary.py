@@ -12,7 +12,7 @@ cannot flatter itself by its idea of one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -21,6 +21,7 @@ from dexmm.model.decision import Refusal
 from dexmm.model.entry import Entry
 from dexmm.model.order import OrderIntent
 from dexmm.ops.report.entry_facts import kind_of, paired
+from dexmm.ops.report.refused import Refused, refused
 from dexmm.ops.trading import Trading, trading
 from dexmm.strategy.inventory import inventory
 from dexmm.units import PRICE, bp
@@ -61,16 +62,6 @@ class Chain:
     swaps: int
     noise_base: Decimal  # volume
     arbitrage_base: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """One rule over the whole run."""
-
-    rule: str
-    turns: int  # in which it bit
-    withheld: int  # of those, turns in which a wanted action was held back
-    explanation: str  # the facts, when it first bit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,23 +173,6 @@ def rebalanced(start: Decimal, share: Decimal, prices: Sequence[Decimal]) -> Dec
     for before, after in pairwise(prices):
         value = PRICE.multiply(value, 1 + share * (PRICE.divide(after, before) - 1))
     return value
-
-
-def refused(points: Iterable[TurnPoint]) -> tuple[Refused, ...]:
-    """Every rule that bit, the most frequent first."""
-    turns: Counter[str] = Counter()
-    withheld: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for point in points:
-        for refusal in point.refusals:
-            first.setdefault(refusal.rule, refusal.detail)
-        rules = {refusal.rule for refusal in point.refusals}
-        turns.update(rules)
-        withheld.update(rules if point.withheld else ())
-    return tuple(
-        Refused(rule=rule, turns=count, withheld=withheld[rule], explanation=first[rule])
-        for rule, count in sorted(turns.items(), key=lambda item: (-item[1], item[0]))
-    )
 
 
 def shares(points: Sequence[TurnPoint], band_low: Decimal, band_high: Decimal) -> Shares:

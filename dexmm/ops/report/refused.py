@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
-from dexmm.ops.track import TrackPoint
+from dexmm.model.decision import Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,17 @@ class Refused:
     explanation: str  # the facts, when it first bit
 
 
-def refused(points: Iterable[TrackPoint]) -> tuple[Refused, ...]:
+class Looked(Protocol):
+    """A turn, as far as this asks."""
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]: ...
+
+    @property
+    def withheld(self) -> bool: ...
+
+
+def refused(points: Iterable[Looked]) -> tuple[Refused, ...]:
     """Every rule that bit, the most frequent first."""
     turns: Counter[str] = Counter()
     withheld: Counter[str] = Counter()
