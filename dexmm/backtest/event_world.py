@@ -27,6 +27,7 @@ from dexmm.sim.world import CandleWorld
 from dexmm.uniswap.oracle import GROWN
 from dexmm.uniswap.pool_state import PoolState
 
+OBSERVATIONS = 720  # slots, as in the sandbox's pool
 WALK = "0.5 to 2 gwei (a seeded walk)"
 
 
@@ -78,12 +79,13 @@ def world_of(scenario: Scenario) -> CandleWorld | EventWorld:
 def open_event_world(scenario: EventScenario) -> EventWorld:
     """The pool as the history opens it, with the capital in a wallet of its own."""
     history, market, config = scenario.history, scenario.market, scenario.config
-    opened = replace(history, opening=with_known_oracle(history.opening))
+    pool = replace(history, opening=with_known_oracle(history.opening)).opened()
+    pool.increase_observation_cardinality_next(OBSERVATIONS)
     price = market.price(history.opening.sqrt_price_x96)
     base_fee = BaseFee(scenario.seed) if scenario.gas_gwei is None else Steady(scenario.gas_gwei)
     chain = SimChain(
         terms_of(scenario),
-        PositionManager(opened.opened(), market.position_manager),
+        PositionManager(pool, market.position_manager),
         purse_of(scenario, price),
         Block(number=0, timestamp=history.opened_at, base_fee_wei=base_fee.next_wei()),
     )
@@ -105,7 +107,7 @@ def with_known_oracle(state: PoolState) -> PoolState:
     ring = state.observations
     if all(seen.initialized for seen in ring[: state.observation_index + 1]):
         return state
-    newest, room = ring[state.observation_index], state.observation_cardinality_next
+    newest, room = ring[state.observation_index], max(state.observation_cardinality_next, 1)
     return replace(
         state,
         observation_index=0,
@@ -136,4 +138,6 @@ def _recorded(scenario: EventScenario) -> tuple[str, ...]:
         f"{market.quote.symbol} per ether; what is sent is mined a slot later and nobody comes in "
         "between.",
         "The fair price is the recorded one.",
+        f"The pool's oracle has room for {OBSERVATIONS} observations or more from the start: who "
+        "paid for that is not recorded.",
     )

@@ -28,6 +28,7 @@ from dexmm.backtest.run import Scenario
 from dexmm.config import Config
 from dexmm.errors import BadInput
 from dexmm.model.market import Market
+from dexmm.sim.events import SWAP_DOWN, EventHistory
 from dexmm.sim.history_events import read_events
 from dexmm.sim.packed import PackedPath, read_path
 from dexmm.sim.prices import PricePath, generate
@@ -106,6 +107,12 @@ def _of_events(request: Request) -> Scenario:
     history = read_events(request.events)
     if request.since is not None or request.until is not None:
         history = cut(history, request.since, request.until)
+    born = not history.opening.sqrt_price_x96
+    history = from_first_trade(history)
+    # Who sets the protocol's share leaves none of the events read: unless said, it is mainnet's.
+    protocol = PROTOCOL if born and request.fee_protocol is None else request.fee_protocol
+    if protocol is not None:
+        history = history.with_fee_protocol(protocol | protocol << 4)
     interval = request.interval_seconds or EVENT_SECONDS
     market = market_of(history, request.market)
     price = market.price(history.opening.sqrt_price_x96)
@@ -123,6 +130,19 @@ def _of_events(request: Request) -> Scenario:
         gas_gwei=request.gas_gwei,
         every_turn=request.every_turn,
     )
+
+
+def from_first_trade(history: EventHistory) -> EventHistory:
+    """A history that begins with the pool's own birth, from the second before its first swap on.
+
+    Before that there is no price to hold anything at. Raises ``BadInput`` when nobody ever traded.
+    """
+    if history.opening.sqrt_price_x96:
+        return history
+    for kind, at in zip(history.events.kinds, history.events.timestamps, strict=True):
+        if kind >= SWAP_DOWN:
+            return cut(history, since=at - 1)
+    raise BadInput(f"{history.source} holds no swap: there is nothing to trade with")
 
 
 def _refuse_contradictions(request: Request) -> None:
@@ -143,7 +163,6 @@ def _refuse_contradictions(request: Request) -> None:
     recorded = {
         "--flow": request.flow,
         "--pool-liquidity": request.pool_scale,
-        "--fee-protocol": request.fee_protocol,
         "--turns": request.turns,
         "--fee": request.market.fee_pips,
         "--tick-spacing": request.market.tick_spacing,

@@ -148,7 +148,8 @@ def pool_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--fee-protocol",
                 type=click.Choice(["0", *map(str, range(4, 11))]),
-                help="The protocol takes one in so many of the fees: 4 unless said, 0 for nothing.",
+                help="The protocol takes one in so many of the fees, 0 for nothing. 4, or as "
+                "recorded.",
             ),
         )
     ):

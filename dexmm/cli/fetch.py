@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
+from click.core import ParameterSource
 
 from dexmm.cli.common import DEFAULT_CONFIG, answer, common_options, json_option, load_all
 from dexmm.errors import BadInput, Transient
@@ -207,9 +208,8 @@ def swaps(
 
 def _configs(path: Path) -> tuple[Config, ...]:
     """The configuration's markets; none where there is no file and none was named."""
-    context = click.get_current_context()
-    source = context.get_parameter_source("config_path")
-    if source is click.core.ParameterSource.DEFAULT and not path.exists():
+    source = click.get_current_context().get_parameter_source("config_path")
+    if source is ParameterSource.DEFAULT and not path.exists():
         return ()
     return load_all(path)
 

@@ -1,10 +1,12 @@
 """A recorded pool as a backtest's world, and what a request says of the market it is in."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sim.history_scene import METADATA, life, write_logs
 
 from dexmm.backtest.compare import compare
 from dexmm.backtest.contestants import Holding, Live, Static
@@ -145,3 +147,34 @@ def test_gold_has_its_weekend_and_others_have_none() -> None:
     assert generated().config.guards.closed_weekly
     other = generated(market=MarketAsked(base="WBTC"))
     assert other.config.guards.closed_weekly == ()
+
+
+def a_life(folder: Path) -> Path:
+    """A pool's logs from its first block on, as a node gives them."""
+    scribe = life(3, 300)
+    tokens = {
+        f"dexmm.token{number}": json.dumps(
+            {"address": token.address, "symbol": token.symbol, "decimals": token.decimals}
+        )
+        for number, token in enumerate((PAXG_USDT_MARKET.token0, PAXG_USDT_MARKET.token1))
+    }
+    return write_logs(folder, scribe.rows, {**METADATA, **tokens})
+
+
+def test_a_pool_that_is_born_in_its_history_is_entered_at_its_first_trade(tmp_path: Path) -> None:
+    request = Request(events=a_life(tmp_path), interval_seconds=60)
+    scenario = scenario_of(request)
+    assert isinstance(scenario, EventScenario)
+    assert scenario.history.opening.liquidity > 0
+    assert scenario.history.opening.fee_protocol == 4 | 4 << 4
+    assert (scenario.market.base.symbol, scenario.market.quote.symbol) == ("PAXG", "USDT")
+    found = run_scenario(scenario)
+    assert found.figures.fees > 0
+    free = run_scenario(scenario_of(replace(request, fee_protocol=0)))
+    assert free.figures.fees > found.figures.fees * Decimal("1.2")
+
+
+def test_a_pool_in_which_nobody_traded_is_refused(tmp_path: Path) -> None:
+    path = write_logs(tmp_path, life(1, 0).rows)
+    with pytest.raises(BadInput, match="holds no swap"):
+        scenario_of(Request(events=path))

@@ -119,18 +119,11 @@ def goes_on_after_a_kill(url: str, log: Path) -> None:
     assert states.count("COMPLETE") == 10
 
 
-@pytest.mark.kill
-def test_a_killed_search_goes_on_from_sqlite(tmp_path: Path) -> None:
-    goes_on_after_a_kill(sqlite(tmp_path), tmp_path / "log")
-
-
-@pytest.mark.kill
-def test_a_killed_search_goes_on_from_postgresql(postgres: str, tmp_path: Path) -> None:
-    goes_on_after_a_kill(parse_storage(postgres).url, tmp_path / "log")
-
-
 def test_two_machines_share_one_study(postgres: str, tmp_path: Path) -> None:
-    """Two processes that know of nothing but the storage: together they make what one would."""
+    """Two processes that know of nothing but the storage: together they make what one would.
+
+    Both begin at once, on a database without a table.
+    """
     log = tmp_path / "log"
     url = parse_storage(postgres).url
     program = PROGRAM.format(tests=str(TESTS), space=SPACE).replace("heartbeat=1", "name='shared'")
@@ -147,6 +140,16 @@ def test_two_machines_share_one_study(postgres: str, tmp_path: Path) -> None:
     assert [out for out, _ in ends] == [b"ready\ndone\n"] * 2, ends
     search = replace(search_at(url, log), name="shared")
     assert 10 <= finished(search) <= 12  # the last of each fold may have been begun twice
+
+
+@pytest.mark.kill
+def test_a_killed_search_goes_on_from_sqlite(tmp_path: Path) -> None:
+    goes_on_after_a_kill(sqlite(tmp_path), tmp_path / "log")
+
+
+@pytest.mark.kill
+def test_a_killed_search_goes_on_from_postgresql(postgres: str, tmp_path: Path) -> None:
+    goes_on_after_a_kill(parse_storage(postgres).url, tmp_path / "log")
 
 
 def test_a_storage_that_does_not_answer_says_so_without_its_password() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from decimal import Decimal, localcontext
 from pathlib import Path
@@ -19,6 +20,9 @@ from backtest.tune_scene import (
 )
 from rich.console import Console
 
+from dexmm.backtest.event_world import EventScenario
+from dexmm.backtest.request import Request, scenario_of
+from dexmm.backtest.request_market import MarketAsked
 from dexmm.backtest.run import Scenario, paxg_usdt_market
 from dexmm.backtest.study import Search
 from dexmm.backtest.tune import tune
@@ -32,6 +36,7 @@ from dexmm.backtest.walk_forward import Stretch
 from dexmm.cli.common import jsonable
 from dexmm.sim.packed import PackedPath
 from dexmm.sim.prices import generate
+from dexmm.sim.replay import cut
 from dexmm.units import PRICE
 
 D = Decimal
@@ -293,3 +298,22 @@ def test_a_pipe_gets_a_line_now_and_then(url: str, capsys: pytest.CaptureFixture
 )
 def test_numbers_have_three_digits_that_count(value: str, told: str) -> None:
     assert number(D(value)) == told
+
+
+@pytest.mark.data
+def test_recorded_events_are_searched_in_parts_too(shared_data: Path) -> None:
+    """The golden day: a half knows nothing of the other, and every process can have it."""
+    day = shared_data / "univ3" / "wbtc_weth_3000_blocks_16944668_16951788.json.gz"
+    tokens = MarketAsked(base="WBTC", quote="WETH", base_decimals=8, quote_decimals=18)
+    scenario = scenario_of(Request(events=day, market=tokens))
+    assert isinstance(scenario, EventScenario)
+    whole = Replay(scenario=scenario)
+    middle = (whole.whole.since + whole.whole.until) // 2
+    half = Stretch(since=whole.whole.since, until=middle)
+    first = Replay(scenario=replace(scenario, history=cut(scenario.history, None, middle - 1)))
+    for replay in (whole, pickle.loads(pickle.dumps(whole)), first):  # noqa: S301 - our own
+        assert replay.problems(scenario.config, half) == ()
+        run = replay.figures(scenario.config, half, lambda _done, _total: None)
+        assert run == whole.figures(scenario.config, half, lambda _done, _total: None)
+    assert first.digest() != whole.digest()
+    assert run.turns > 100

@@ -27,6 +27,7 @@ from dexmm.ops.fetch_candles import CandlesAsked, CandlesFetched, fetch_candles,
 from dexmm.ops.fetch_venue import Candle, Page, Venue, checked
 from dexmm.sandbox.exchange.faults import Effect, FaultRule
 from dexmm.sandbox.exchange.paper import PaperExchange
+from dexmm.sim.packed import read_path
 from dexmm.sim.prices import read_candles
 
 MINUTE = 60_000
@@ -118,6 +119,8 @@ def test_every_format_holds_the_same(scene: Scene, name: str) -> None:
         for row in table.to_pylist()
     ]
     assert rows == scene.said()
+    path = read_path(output)
+    assert (len(path), path.filled) == (MINUTES, 4)
     told = table.schema.metadata
     assert told[b"dexmm.symbol"] == b"PAXG/USDT"
     assert told[b"dexmm.exchange"].startswith(b"binance at 127.0.0.1:")

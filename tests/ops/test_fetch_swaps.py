@@ -1,13 +1,8 @@
-"""A pool's events from a real node over HTTP: whole, resumable, and equal to the receipts."""
+"""A pool's events from a real node over HTTP: equal to the receipts, or one clear error."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,118 +11,26 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from eth_abi.abi import decode
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from ops.fetch_loopback import NodeDouble, node_double, range_of
+from ops.fetch_loopback import node_double, range_of
+from ops.fetch_scene import BRIEF, Scene, a_scene, nothing_said, stored
 
-from dexmm.errors import BadInput, Busy, NodeError, Transient
+from dexmm.errors import BadInput, NodeError, Transient
 from dexmm.ops.fetch_continuity import Continuity, rows_of
-from dexmm.ops.fetch_events import EVENTS, SCHEMA, Word
+from dexmm.ops.fetch_events import EVENTS, SCHEMA
 from dexmm.ops.fetch_node import Node
-from dexmm.ops.fetch_parts import Parts, Span, Wanted, folder_of
-from dexmm.ops.fetch_range import Patience
-from dexmm.ops.fetch_stride import MOST, Stride
-from dexmm.ops.fetch_swaps import SwapsAsked, SwapsFetched, fetch_swaps
-from dexmm.sandbox.calls import encode_call
-from dexmm.sandbox.mainnet import Deployment, account
+from dexmm.ops.fetch_parts import folder_of
+from dexmm.ops.fetch_swaps import SwapsAsked, fetch_swaps
+from dexmm.sandbox.mainnet import Deployment
 from dexmm.sandbox.pools import POSITION_MANAGER
+from dexmm.sim.history_events import read_events
 
 anvil = pytest.mark.anvil
-BRIEF = Patience(attempts=3, first=0.001, longest=0.01)
-
-
-def nothing_said(done: int, total: int, rows: int) -> None:
-    pass
-
-
-class Scene:
-    """A node double before the local mainnet, some life in its pool, and fetches of it."""
-
-    def __init__(self, mainnet: Deployment, node: NodeDouble, folder: Path) -> None:
-        self.mainnet, self.node, self.folder = mainnet, node, folder
-        self.output = folder / "pool.parquet"
-        self.head = int(mainnet.anvil.rpc("eth_blockNumber"), 16)
-        self.asked = SwapsAsked(
-            pool=mainnet.pool, from_block=0, to_block=self.head, output=self.output, confirmations=0
-        )
-
-    def fetch(
-        self, watch: Callable[[int, int, int], None] = nothing_said, **other: Any
-    ) -> SwapsFetched:
-        return fetch_swaps(Node([self.node.url]), replace(self.asked, **other), watch, BRIEF)
-
-    def receipts(self) -> list[dict[str, Any]]:
-        """Every log of the pool as its transaction's receipt tells it, decoded by eth_abi."""
-        rpc, rows = self.mainnet.anvil.rpc, []
-        for number in range(self.head + 1):
-            block = rpc("eth_getBlockByNumber", [hex(number), False])
-            for tx_hash in block["transactions"]:
-                logs = rpc("eth_getTransactionReceipt", [tx_hash])["logs"]
-                rows += [by_the_book(log, block) for log in logs if self._is_ours(log)]
-        return rows
-
-    def _is_ours(self, log: dict[str, Any]) -> bool:
-        ours = {event.topic for event in EVENTS}
-        return log["address"].lower() == self.mainnet.pool.lower() and log["topics"][0] in ours
-
-
-def by_the_book(log: dict[str, Any], block: dict[str, Any]) -> dict[str, Any]:
-    event = next(event for event in EVENTS if event.topic == log["topics"][0])
-    words = b"".join(bytes.fromhex(topic[2:]) for topic in log["topics"][1:])
-    fields = event.indexed + event.data
-    values = decode([kind.value for _, kind in fields], words + bytes.fromhex(log["data"][2:]))
-    named = {
-        name: bytes.fromhex(value[2:]) if kind is Word.ADDRESS else value
-        for (name, kind), value in zip(fields, values, strict=True)
-    }
-    return {
-        **dict.fromkeys(SCHEMA.names),
-        **named,
-        "block_number": int(block["number"], 16),
-        "block_timestamp": int(block["timestamp"], 16),
-        "tx_hash": bytes.fromhex(log["transactionHash"][2:]),
-        "log_index": int(log["logIndex"], 16),
-        "kind": event.kind,
-    }
-
-
-def stored(path: Path) -> list[dict[str, Any]]:
-    rows = pq.read_table(path).to_pylist()
-    return [{k: int(v) if hasattr(v, "scaleb") else v for k, v in row.items()} for row in rows]
-
-
-def some_life(mainnet: Deployment) -> None:
-    """Swaps both ways, one across ticks, one stopped at a price; then a position comes and goes."""
-    for number in range(6):
-        mainnet.swap(
-            zero_for_one=number % 2 == 0, amount_in=10**17 if number % 2 == 0 else 5 * 10**8
-        )
-    mainnet.swap(zero_for_one=True, amount_in=30 * 10**18)
-    mainnet.swap(zero_for_one=False, amount_in=1)
-    owner = account("somebody")
-    token_id = mainnet.mint_position(owner, -194000, -193000, 10**18, 4000 * 10**6)
-    mainnet.swap(zero_for_one=False, amount_in=10**6)
-    mainnet.swap(zero_for_one=False, amount_in=70_000 * 10**6)
-    for call in (
-        encode_call(
-            "decreaseLiquidity((uint256,uint128,uint256,uint256,uint256))",
-            (token_id, 10**12, 0, 0, 2**64 - 1),
-        ),
-        encode_call(
-            "collect((uint256,address,uint128,uint128))",
-            (token_id, owner, 2**128 - 1, 2**128 - 1),
-        ),
-    ):
-        mainnet.anvil.send_as(owner, POSITION_MANAGER, call)
-    mainnet.swap(zero_for_one=True, amount_in=10**17)
 
 
 @pytest.fixture
 def scene(mainnet: Deployment, tmp_path: Path) -> Iterator[Scene]:
-    some_life(mainnet)
-    with node_double(mainnet.anvil.url) as node:
-        yield Scene(mainnet, node, tmp_path)
+    with a_scene(mainnet, tmp_path) as made:
+        yield made
 
 
 @anvil
@@ -166,116 +69,13 @@ def test_equal_to_the_receipts_however_it_was_divided(scene: Scene) -> None:
 
 
 @anvil
-def test_a_file_that_is_there_is_not_fetched_again(scene: Scene) -> None:
-    first = scene.fetch()
-    scene.node.asked.clear()
-    folder_of(scene.output).mkdir()  # as when it was killed just before this was removed
-    again = scene.fetch()
-    assert again == replace(first, requests=0)
-    assert scene.node.asked == []
-    assert not folder_of(scene.output).exists()
-    with pytest.raises(BadInput, match="exists and holds"):
-        scene.fetch(from_block=1)
-    scene.output.write_bytes(b"PAR1 something else")
-    with pytest.raises(BadInput, match="is no file of `dexmm fetch swaps`"):
-        scene.fetch()
-
-
-@anvil
-@pytest.mark.kill
-def test_killed_between_parts_it_goes_on(scene: Scene) -> None:
+def test_the_simulator_replays_what_was_fetched(scene: Scene) -> None:
+    """From the pool's initialization on, every swap's price and amounts: ``read_events`` proves
+    each of them against the exact pool."""
     scene.fetch()
-    whole = scene.output.read_bytes()
-    scene.output.unlink()
-    reached, forever = threading.Event(), threading.Event()
-    scene.node.bears(9)
-    bearing = scene.node.answer
-
-    def hangs_later(payload: Any, forward: Callable[[Any], Any]) -> Any:
-        asked = range_of(payload)
-        if asked and asked[0] > scene.head // 2:
-            reached.set()
-            forever.wait(60)
-            return None
-        return bearing(payload, forward)
-
-    scene.node.answer = hangs_later
-    command = [
-        *(sys.executable, "-m", "dexmm.cli.main", "fetch", "swaps", "--rpc", scene.node.url),
-        *("--pool", scene.mainnet.pool, "--from-block", "0", "--to-block", str(scene.head)),
-        *("--confirmations", "0", "-o", str(scene.output)),
-    ]
-    process = subprocess.Popen(command, cwd=scene.folder, stderr=subprocess.PIPE)
-    assert reached.wait(60)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    forever.set()
-    assert not scene.output.exists()
-    kept = len(list(folder_of(scene.output).glob("*.arrow")))
-    assert kept > 1
-
-    scene.node.answer = bearing
-    scene.node.asked.clear()
-    scene.fetch()
-    assert scene.output.read_bytes() == whole
-    assert min(first for first, _ in scene.node.asked) > scene.head // 3
-
-
-@anvil
-def test_a_damaged_part_is_fetched_again(scene: Scene) -> None:
-    scene.fetch()
-    whole = scene.output.read_bytes()
-    scene.output.unlink()
-    interrupted(scene, after=3)
-    first, second, *_ = sorted(folder_of(scene.output).glob("*.arrow"))
-    first.write_bytes(first.read_bytes()[:-9])
-    second.unlink()
-    scene.fetch()
-    assert scene.output.read_bytes() == whole
-
-
-def interrupted(scene: Scene, after: int) -> None:
-    """A fetch that ends after so many answers, leaving their parts."""
-    scene.node.bears(10)
-    bearing, answers = scene.node.answer, 0
-
-    def answer(payload: Any, forward: Callable[[Any], Any]) -> Any:
-        nonlocal answers
-        answered = bearing(payload, forward)
-        if range_of(payload) and "result" in answered:
-            answers += 1
-        return answered if answers <= after else b"gone"
-
-    scene.node.answer = answer
-    with pytest.raises(NodeError):
-        scene.fetch()
-    scene.node.answer = bearing
-    scene.node.asked.clear()
-    assert len(list(folder_of(scene.output).glob("*.arrow"))) == after
-
-
-@anvil
-def test_another_range_pool_or_chain_is_refused_with_what_to_do(scene: Scene) -> None:
-    interrupted(scene, after=2)
-    for other in ({"from_block": 1}, {"to_block": scene.head - 1}, {"timestamps": True}):
-        with pytest.raises(BadInput, match=r"unfinished fetch .* remove the folder"):
-            scene.fetch(**other)
-    marked = folder_of(scene.output) / "range.json"
-    marked.write_text(marked.read_text().replace('"anchor": "0x', '"anchor": "0xf'))
-    with pytest.raises(BadInput, match="has been reorganised since"):
-        scene.fetch()
-    marked.write_text("{")
-    with pytest.raises(BadInput, match="begin anew"):
-        scene.fetch()
-    assert not scene.output.exists()
-
-
-@anvil
-def test_two_fetches_do_not_write_the_same_file(scene: Scene) -> None:
-    interrupted(scene, after=1)
-    wanted = Wanted(**json.loads((folder_of(scene.output) / "range.json").read_text()))
-    with Parts.of(scene.output, wanted), pytest.raises(Busy, match="another `dexmm fetch`"):
-        scene.fetch()
+    history = read_events(scene.output)
+    assert history.pool == scene.mainnet.pool
+    assert len(history.events) == len(stored(scene.output))
 
 
 @anvil
@@ -292,14 +92,6 @@ def test_without_an_end_it_stops_before_what_is_not_final(scene: Scene) -> None:
             scene.fetch(**{"to_block": scene.head, "from_block": 0, **other})
     with pytest.raises(BadInput, match="exchange them"):
         scene.fetch(from_block=9, to_block=8)
-
-
-@anvil
-def test_what_is_resumed_keeps_its_end(scene: Scene) -> None:
-    scene.asked = replace(scene.asked, to_block=None)
-    interrupted(scene, after=2)
-    scene.mainnet.anvil.mine(3)
-    assert scene.fetch().to_block == scene.head
 
 
 @anvil
@@ -431,9 +223,6 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything(tmp_path: P
             fetch_swaps(node, replace(asked, output=output), nothing_said, BRIEF)
 
 
-# Continuity
-
-
 def read_logs(path: Path) -> pa.RecordBatch:
     (batch,) = pq.read_table(path, schema=SCHEMA).combine_chunks().to_batches()
     return batch
@@ -481,55 +270,3 @@ def test_a_node_that_leaves_out_a_log_is_caught_and_asked_again(scene: Scene) ->
     assert not scene.output.exists()
     scene.node.rewrites(lambda answer: answer)
     assert scene.fetch(check_prices=True).rows == wanted
-
-
-# Strides
-
-
-@given(st.integers(1, 2 * MOST), st.lists(st.integers(0, 30_000), min_size=1, max_size=60))
-@settings(max_examples=60, deadline=None)
-def test_strides_stay_near_what_a_node_bears(bears: int, answers: list[int]) -> None:
-    stride, refusals = Stride(), 0
-    for logs in answers:
-        while stride.blocks > bears:
-            smaller = stride.refused_at(stride.blocks)
-            assert smaller is not None
-            assert smaller.blocks == stride.blocks // 2
-            stride, refusals = smaller, refusals + 1
-        grown = stride.answered(logs)
-        assert stride.blocks <= grown.blocks <= min(2 * stride.blocks, MOST)
-        stride = grown
-    assert refusals <= 12 + len(answers)
-
-
-def test_a_stride_grows_back_and_one_block_cannot_shrink() -> None:
-    assert Stride(blocks=1).refused_at(1) is None
-    stride = Stride().refused_at(2000)
-    for _ in range(60):
-        assert stride is not None
-        stride = stride.answered(10)
-    assert stride is not None
-    assert stride.blocks > MOST * 9 // 10
-    assert Stride(blocks=500).answered(9000).blocks == 500  # full enough
-
-
-# Parts
-
-
-def test_parts_that_overlap_are_refused(tmp_path: Path) -> None:
-    wanted = Wanted(
-        chain_id=1, pool="0x", from_block=10, to_block=30, anchor="0x", timestamps=False
-    )
-    nothing = pa.RecordBatch.from_pylist([], schema=SCHEMA)
-    with Parts.of(tmp_path / "x.parquet", wanted) as parts:
-        parts.keep(Span(15, 20), nothing)
-        assert parts.missing() == [Span(10, 14), Span(21, 30)]
-        parts.keep(Span(10, 14), nothing)
-        parts.keep(Span(20, 30), nothing)
-        with pytest.raises(BadInput, match="twice or without being asked to"):
-            parts.missing()
-        parts.drop(20, 20)
-        assert parts.missing() == [Span(15, 30)]
-        parts.keep(Span(15, 30), nothing)
-        assert parts.merge({}) == 0
-    assert pq.read_table(tmp_path / "x.parquet").num_rows == 0
