@@ -120,7 +120,7 @@ def test_every_command_of_the_table_exists_and_helps() -> None:
         assert line.endswith(".")
         assert command.help
         each = list(command.commands.values()) if isinstance(command, click.Group) else [command]
-    options = {name for one in each for param in one.params for name in param.opts}
+        options = {option for one in each for param in one.params for option in param.opts}
         # A sandbox and a paper exchange make their own world.
         assert "--config" in options or name in {"sandbox", "paper"}, name
         assert "--json" in options, name
