@@ -98,9 +98,14 @@ class Endpoint(HTTPProvider):
     def post(self, payload: object) -> Any:
         """One HTTP request; the decoded JSON. Raises ``NodeError``."""
         try:
-            return json.loads(self._exchange(json.dumps(payload).encode()))
+            return json.loads(self.raw(payload))
         except ValueError:
             raise NodeError(f"{self.name} did not answer with JSON") from None
+
+    def raw(self, payload: object) -> bytes:
+        """As ``post``, undecoded: of a large answer ``json`` would take most of the time."""
+        try:
+            return self._exchange(json.dumps(payload).encode())
         except (requests.ConnectTimeout, requests.exceptions.SSLError):
             raise Unreached(f"{self.name} cannot be reached") from None
         except (requests.Timeout, urllib3.exceptions.TimeoutError):

@@ -94,25 +94,16 @@ class Node:
 
 
 class _RawEndpoint(Endpoint):
-    """An endpoint whose answers are wanted as they came: ``json`` would take most of the time."""
-
-    _answer = b""
-
-    def raw(self, payload: object) -> bytes:
-        """As ``post``, undecoded. Raises ``TooMuch`` for what did not arrive whole."""
-        self.post(payload)
-        answer, self._answer = self._answer, b""
-        return answer
+    """An endpoint that tells apart what a smaller question may cure."""
 
     def _exchange(self, body: bytes) -> bytes:
         try:
-            self._answer = super()._exchange(body)
+            return super()._exchange(body)
         except NodeError as error:
             status = cast("int", error.facts.get("status", 0))
             if status == requests.codes.request_entity_too_large or status >= 500:
                 raise TooMuch(error.message) from None
             raise
-        return b"null"  # for ``post``, which need not know
 
     def _body(self, response: requests.Response, deadline: float) -> bytes:
         try:
