@@ -23,7 +23,7 @@ from dexmm.config import Config
 from dexmm.model.decision import State
 from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory
-from dexmm.sim.world import CandleWorld, Doze
+from dexmm.sim.world import Doze, World, woken
 from dexmm.strategy.advance import sampled, sigma_of, strays
 from dexmm.strategy.edges import distance
 from dexmm.strategy.precise import BP, HOUR
@@ -55,7 +55,7 @@ def doze(entry: Entry, config: Config, interval_seconds: int) -> Doze | None:
     return _until(entry, until, stride)
 
 
-def sleep(world: CandleWorld, journal: MemoryJournal, doze: Doze, config: Config) -> bool:
+def sleep(world: World, journal: MemoryJournal, doze: Doze, config: Config) -> bool:
     """Until the next turn that is needed; False when the history is over."""
     chain, pool, market = world.chain, world.chain.pool, world.chain.market
     every = max(int(config.strategy.sigma_sample_seconds), 1)
@@ -64,7 +64,7 @@ def sleep(world: CandleWorld, journal: MemoryJournal, doze: Doze, config: Config
         due = max((last if last is not None else chain.timestamp) + every, chain.timestamp + 1)
         if not world.advance_to(replace(doze, until=min(due, doze.until))):
             return False
-        if world.woken(doze):
+        if woken(world, doze):
             return True
         memory = sampled(
             journal.memory(),

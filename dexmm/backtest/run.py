@@ -194,7 +194,7 @@ def run_in(world: World, scenario: Scenario, watch: Watch | None = None) -> Back
         until = None if scenario.every_turn or desk is not None else doze(entry, config, interval)
         if desk is not None:
             desk.turned()
-        if until is not None and isinstance(world, CandleWorld):
+        if until is not None:
             moved = sleep(world, journal, until, config)
         else:
             moved = advance()

@@ -41,12 +41,12 @@ from dexmm.sim.events import (
 from dexmm.sim.gas import BaseFee
 from dexmm.sim.street import Feed
 from dexmm.sim.traders import WHATEVER_IT_TAKES
+from dexmm.sim.world import Doze, woken
 from dexmm.uniswap.errors import Revert
 from dexmm.uniswap.pool import Pool
 
 if TYPE_CHECKING:
     from dexmm.sim.chain import SimChain
-    from dexmm.sim.world import Doze
 
 _CHUNK = 4096
 _WHOLE = 1_000_000  # a pool's fee is in these parts
@@ -250,7 +250,7 @@ class EventWorld:
         """As ``advance``, over as many turns as may be slept through; at least one."""
         if not self.advance():
             return False
-        while not self._woken(doze) and self.advance():
+        while not woken(self, doze) and self.advance():
             pass
         return True
 
@@ -269,14 +269,6 @@ class EventWorld:
             if feed.due(price, at):
                 feed.said, feed.said_at = price, at
                 self.chain.hear(feed.name, price)
-
-    def _woken(self, doze: Doze) -> bool:
-        chain = self.chain
-        return (
-            chain.timestamp >= doze.until
-            or not doze.fair_low <= self.fair_price <= doze.fair_high
-            or not doze.sqrt_low_x96 <= chain.pool.sqrt_price_x96 <= doze.sqrt_high_x96
-        )
 
 
 def _refuse_other_pool(chain: SimChain, history: EventHistory) -> None:

@@ -36,6 +36,9 @@ class World(Protocol):
     def advance(self) -> bool:
         """To the time of the next turn; False when the history is over."""
 
+    def advance_to(self, doze: Doze) -> bool:
+        """As ``advance``, over as many turns as may be slept through; at least one."""
+
     @property
     def progress(self) -> tuple[int, int]:
         """Turns' times passed, and how many there are."""
@@ -50,6 +53,16 @@ class Doze:
     fair_high: Decimal
     sqrt_low_x96: int
     sqrt_high_x96: int
+
+
+def woken(world: World, doze: Doze) -> bool:
+    """Whether a turn is needed now."""
+    chain = world.chain
+    return (
+        chain.timestamp >= doze.until
+        or not doze.fair_low <= world.fair_price <= doze.fair_high
+        or not doze.sqrt_low_x96 <= chain.pool.sqrt_price_x96 <= doze.sqrt_high_x96
+    )
 
 
 class Candles(Protocol):
@@ -159,17 +172,9 @@ class CandleWorld:
         """As ``advance``, over as many turns as may be slept through; at least one."""
         if not self.advance():
             return False
-        if not self.woken(doze):
+        if not woken(self, doze):
             self._pass(len(self._path) // self._every * self._every, doze)
         return True
-
-    def woken(self, doze: Doze) -> bool:
-        """Whether a turn is needed now."""
-        return (
-            self.chain.timestamp >= doze.until
-            or not doze.fair_low <= self.fair_price <= doze.fair_high
-            or not doze.sqrt_low_x96 <= self.chain.pool.sqrt_price_x96 <= doze.sqrt_high_x96
-        )
 
     def _pass(self, until: int, doze: Doze | None) -> None:
         columns, street, chain = self._columns, self.street, self.chain

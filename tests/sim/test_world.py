@@ -14,7 +14,7 @@ from dexmm.backtest.run import PAXG, PAXG_USDT, Scenario, open_world, paxg_usdt_
 from dexmm.config import parse_config
 from dexmm.sim.prices import PricePath, generate
 from dexmm.sim.traders import arbitrage, no_arbitrage_interval
-from dexmm.sim.world import CandleWorld, Doze
+from dexmm.sim.world import CandleWorld, Doze, woken
 
 FEED = "0x9944D86CEB9160aF5C5feB251FD671923323f8C3"
 
@@ -80,7 +80,7 @@ def test_a_sleeper_wakes_at_the_first_turn_that_is_due(seed: int, move: int, hou
     assert asleep.advance_to(doze)
     while True:
         assert awake.advance()
-        if awake.woken(doze) or awake.progress[0] == len(path.candles):
+        if woken(awake, doze) or awake.progress[0] == len(path.candles):
             break
     assert state(awake) == state(asleep)
     assert awake.progress == asleep.progress
