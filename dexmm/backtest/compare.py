@@ -13,11 +13,11 @@ from decimal import Decimal
 from dexmm.backtest.compare_play import play_row, sentences
 from dexmm.backtest.compare_rows import Row
 from dexmm.backtest.compare_verdict import Worth, verdict, worth
-from dexmm.backtest.compare_workers import Progress, run_jobs
 from dexmm.backtest.contestants import FIELD, Contestant
 from dexmm.backtest.event_world import assumed
 from dexmm.backtest.expectation import facts_of
 from dexmm.backtest.run import Scenario
+from dexmm.backtest.workers import Progress, run_jobs
 
 WORKERS = 2
 

@@ -38,7 +38,7 @@ Look = Callable[[World], None]
 
 
 def play_row(scenario: Scenario, contestant: Contestant, watch: Watch) -> Row:
-    """What ``compare_workers`` runs in a process of its own."""
+    """What ``workers`` runs in a process of its own."""
     return row_of(play(scenario, contestant, watch), contestant.kind)
 
 

@@ -8,13 +8,10 @@ from itertools import pairwise
 from math import log, sqrt
 
 from dexmm.backtest.event_world import EventScenario, world_of
-from dexmm.backtest.packed_candles import PackedCandles
 from dexmm.backtest.run import NO_FLOW, Scenario, complete
 from dexmm.sim.events import SWAP_DOWN
 from dexmm.sim.flow import FLOWS
-from dexmm.sim.packed import PackedPath
-from dexmm.sim.prices import PricePath
-from dexmm.sim.world import Candles, ListedCandles
+from dexmm.sim.packed import packed
 from dexmm.strategy.economics import TYPICAL_GAS, gas_price, in_quote
 from dexmm.strategy.judge import MarketFacts, fee_kept
 from dexmm.strategy.precise import DAY
@@ -37,14 +34,6 @@ def facts_of(scenario: Scenario) -> MarketFacts:
     )
 
 
-def candles_of(scenario: Scenario) -> Candles:
-    """The path as a world reads it."""
-    path = scenario.path
-    if isinstance(path, PackedPath):
-        return PackedCandles(path)
-    return ListedCandles(path) if isinstance(path, PricePath) else path
-
-
 def sigma_of(scenario: Scenario) -> Decimal:
     """Of log price, per square root of a second, sampled as the strategies sample it.
 
@@ -54,9 +43,9 @@ def sigma_of(scenario: Scenario) -> Decimal:
     if isinstance(scenario, EventScenario):
         logs = _recorded(scenario, step)
     else:
-        candles = candles_of(scenario)
+        candles = packed(scenario.path)
         every = max(1, step // candles.interval_seconds)
-        logs = [log(close) for close in candles.columns().closes[::every]]
+        logs = [log(close) for close in candles.close_units[::every]]
         step = every * candles.interval_seconds
     seconds = max(len(logs) - 1, 1) * step
     return Decimal(repr(sqrt(sum((b - a) ** 2 for a, b in pairwise(logs)) / seconds)))

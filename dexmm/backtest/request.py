@@ -12,7 +12,7 @@ from math import ceil
 from pathlib import Path
 
 from dexmm.backtest.event_world import EventScenario, PricedScenario
-from dexmm.backtest.expectation import candles_of, facts_of
+from dexmm.backtest.expectation import facts_of
 from dexmm.backtest.request_config import live, newcomer
 from dexmm.backtest.request_market import (
     PAXG_USDT_MARKET,
@@ -30,7 +30,7 @@ from dexmm.errors import BadInput
 from dexmm.model.market import Market
 from dexmm.sim.events import SWAP_DOWN, EventHistory
 from dexmm.sim.history_events import read_events
-from dexmm.sim.packed import PackedPath, read_path
+from dexmm.sim.packed import PackedPath, packed, read_path
 from dexmm.sim.prices import PricePath, generate
 from dexmm.sim.replay import cut
 from dexmm.sim.venue_costs import VenueCosts
@@ -257,6 +257,6 @@ def turns_of(scenario: Scenario) -> tuple[int, int]:
     if isinstance(scenario, EventScenario):
         history = scenario.history
         return (history.ends_at - history.opened_at) // interval, interval
-    candles = candles_of(scenario)
+    candles = packed(scenario.path)
     every = max(1, interval // candles.interval_seconds)
     return len(candles) // every, every * candles.interval_seconds

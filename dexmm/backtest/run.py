@@ -14,7 +14,6 @@ from dexmm.backtest.desk import Desk, parts, with_exchange
 from dexmm.backtest.doze import doze, sleep
 from dexmm.backtest.gas import gas_of
 from dexmm.backtest.memory import MemoryJournal
-from dexmm.backtest.packed_candles import PackedCandles
 from dexmm.backtest.recorder import Recorder
 from dexmm.config import NO_POOL, Config
 from dexmm.errors import BadInput
@@ -27,12 +26,12 @@ from dexmm.sim.chain import SimChain, Terms
 from dexmm.sim.flow import FLOWS
 from dexmm.sim.gas import GWEI
 from dexmm.sim.opening import PoolOpening, open_pool
-from dexmm.sim.packed import PackedPath
+from dexmm.sim.packed import PackedPath, packed
 from dexmm.sim.prices import PricePath
 from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed, Street
 from dexmm.sim.trial import Purse
 from dexmm.sim.venue_costs import VenueCosts
-from dexmm.sim.world import Candles, CandleWorld, ListedCandles, World
+from dexmm.sim.world import CandleWorld, World
 from dexmm.turn import turn
 from dexmm.units import to_units_down
 
@@ -52,7 +51,7 @@ Watch = Callable[[int, int], None]
 class Scenario:
     """What is backtested, and in which world."""
 
-    path: PricePath | PackedPath | Candles
+    path: PricePath | PackedPath
     config: Config
     market: Market
     source: str = ""  # what the history is, for people
@@ -108,12 +107,7 @@ def complete(scenario: Scenario) -> Scenario:
 
 def open_world(scenario: Scenario) -> CandleWorld:
     """A pool, a wallet and the other people, before the first candle."""
-    path = scenario.path
-    candles: Candles
-    if isinstance(path, PricePath):
-        candles = ListedCandles(path)
-    else:
-        candles = PackedCandles(path) if isinstance(path, PackedPath) else path
+    candles = packed(scenario.path)
     if len(candles) < 2:
         raise BadInput("the history holds fewer than two candles: there is nothing to backtest")
     first = candles.candle(0)

@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from dexmm.backtest.compare_workers import Watch
 from dexmm.backtest.space import Space
 from dexmm.backtest.space_goals import Metrics, measure
 from dexmm.backtest.study_storage import Storage
 from dexmm.backtest.walk_forward import Fold, Stretch
+from dexmm.backtest.workers import Watch
 from dexmm.config import Config
 from dexmm.errors import BadInput
 from dexmm.ops.figures import Figures

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dexmm.backtest.compare_workers import Watch
 from dexmm.backtest.space import configured
 from dexmm.backtest.study import (
     Run,
@@ -23,6 +22,7 @@ from dexmm.backtest.study import (
     resume,
 )
 from dexmm.backtest.study_storage import opened
+from dexmm.backtest.workers import Watch
 
 if TYPE_CHECKING:
     from optuna import Study

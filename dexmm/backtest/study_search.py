@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
-from dexmm.backtest.compare_workers import Watch
 from dexmm.backtest.space import TRIED, configured
 from dexmm.backtest.study import (
     REFUSED,
@@ -32,6 +31,7 @@ from dexmm.backtest.study import (
 )
 from dexmm.backtest.study_storage import BEATS_MISSED, opened
 from dexmm.backtest.walk_forward import Fold
+from dexmm.backtest.workers import Watch
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:

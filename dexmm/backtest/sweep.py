@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from dexmm.backtest.compare_workers import Watch, run_jobs
 from dexmm.backtest.vectorised import Baseline, bars_and_noise, noisy_figures, run
 from dexmm.backtest.vectorised_path import Bars, Noise, PoolPath, pool_path
+from dexmm.backtest.workers import Watch, run_jobs
 from dexmm.errors import BadInput
 from dexmm.model.market import Market
 from dexmm.ops.figures import Figures

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
-from dexmm.backtest.compare_workers import run_jobs
 from dexmm.backtest.study import Search, all_trials, begin, completed, ranked
 from dexmm.backtest.study_scores import THOUSAND, Score, missing, score
 from dexmm.backtest.study_search import enough, refusals, work
 from dexmm.backtest.study_storage import opened
 from dexmm.backtest.tune_result import Tuned, read_result
+from dexmm.backtest.workers import run_jobs
 
 if TYPE_CHECKING:
     from optuna import Study

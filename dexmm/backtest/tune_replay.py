@@ -10,15 +10,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields, replace
 
-from dexmm.backtest.compare_workers import Watch
 from dexmm.backtest.event_world import EventScenario, run_scenario
 from dexmm.backtest.expectation import facts_of
 from dexmm.backtest.run import Scenario
 from dexmm.backtest.walk_forward import Stretch
+from dexmm.backtest.workers import Watch
 from dexmm.config import Config
-from dexmm.errors import BadInput
 from dexmm.ops.figures import Figures
-from dexmm.sim.packed import PackedPath
+from dexmm.sim.packed import PackedPath, packed
 from dexmm.sim.replay import cut
 from dexmm.strategy.judge import judge
 
@@ -49,10 +48,7 @@ class Replay:
 
     @property
     def _path(self) -> PackedPath:
-        path = self.scenario.path
-        if not isinstance(path, PackedPath):
-            raise BadInput("a search needs a history that can be cut into parts")
-        return path
+        return packed(self.scenario.path)
 
     def figures(self, config: Config, part: Stretch, watch: Watch) -> Figures:
         """What a search evaluates."""

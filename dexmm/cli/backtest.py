@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dexmm.cli.backtest_options import cost_options, history_options, pool_options
+from dexmm.cli.backtest_options import (
+    cost_options,
+    history_options,
+    pool_options,
+    request_of,
+)
 from dexmm.cli.common import (
-    DEFAULT_CONFIG,
     answer,
     console,
     finish,
@@ -26,8 +30,6 @@ from dexmm.cli.common import (
 
 if TYPE_CHECKING:
     from dexmm.backtest.compare import Comparison
-    from dexmm.backtest.request import Request
-    from dexmm.backtest.request_market import MarketAsked
     from dexmm.backtest.run import Backtest, Scenario
 
 HALTED = 4
@@ -82,46 +84,11 @@ def backtest(
 
     set_up_logging(verbose + int(debug) - 1)
     _refuse_unwritable(output)
-    scenario = scenario_of(_request(asked))
+    scenario = scenario_of(request_of(asked))
     if comparing:
         _compare(scenario, workers, output, as_json)
     else:
         _run(scenario, output, as_json)
-
-
-def _request(asked: dict[str, Any]) -> Request:
-    from dexmm.backtest.request import Request
-
-    config = asked["config_path"] or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-    return Request(
-        prices=asked["prices"],
-        events=asked["events"],
-        generated=asked["generate"],
-        config=config,
-        market_name=asked["market"],
-        strategy=asked["strategy"],
-        capital=asked["capital"],
-        flow=asked["flow"],
-        seed=asked["seed"],
-        turns=asked["turns"],
-        interval_seconds=asked["interval"],
-        since=asked["since"],
-        until=asked["until"],
-        eth_price=asked["eth_price"],
-        gas_gwei=asked["gas_gwei"],
-        pool_scale=asked["pool_liquidity"],
-        fee_protocol=None if asked["fee_protocol"] is None else int(asked["fee_protocol"]),
-        exchange=asked["exchange"],
-        every_turn=asked["every_turn"],
-        market=_market(asked),
-    )
-
-
-def _market(asked: dict[str, Any]) -> MarketAsked:
-    from dexmm.backtest.request_market import MarketAsked
-
-    names = ("base", "quote", "base_decimals", "quote_decimals", "base_is_token1")
-    return MarketAsked(**{name: asked[name] for name in (*names, "fee_pips", "tick_spacing")})
 
 
 def _refuse_unwritable(output: Path | None) -> None:

@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from dexmm.cli.common import DEFAULT_CONFIG
+from dexmm.cli.types import Moment, Number
+
+if TYPE_CHECKING:
+    from dexmm.backtest.request import Request
+
 STRATEGIES = ("budget", "avellaneda", "single", "passive", "recentre", "hold")
 DECIMALS = click.IntRange(0, 30)
-
-
-class Moment(click.ParamType[int]):
-    """A date or a time, UTC unless it says otherwise; seconds since 1970 pass as well."""
-
-    name = "time"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        text = str(value)
-        if text.isascii() and text.isdigit():
-            return int(text)
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"{text!r} is no date: write 2026-01-31 or 2026-01-31T12:00", param, ctx)
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-
-
-class Above0(click.ParamType[Decimal]):
-    name = "number"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Decimal:
-        try:
-            number = Decimal(str(value))
-        except InvalidOperation:
-            self.fail(f"{value!r} is not a number", param, ctx)
-        if not (number.is_finite() and 0 < number <= 10**9):
-            self.fail("must be above 0 and at most 1000000000", param, ctx)
-        return number
+POSITIVE = Number(10**9, above_zero=True)
 
 
 def history_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -88,7 +61,7 @@ def cost_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--strategy", type=click.Choice(STRATEGIES), help="Instead of its own."),
             click.option(
                 "--capital",
-                type=Above0(),
+                type=POSITIVE,
                 metavar="QUOTE",
                 help="At the target share. 50000 unless said.",
             ),
@@ -100,14 +73,19 @@ def cost_options(command: Callable[..., None]) -> Callable[..., None]:
             ),
             click.option(
                 "--gas-gwei",
-                type=Above0(),
+                type=POSITIVE,
                 metavar="N",
                 help="What a block asks for; 0.5 to 2 unless said, a walk from the seed.",
             ),
-            click.option("--eth-price", type=Above0(), metavar="QUOTE", help="Of an ether."),
+            click.option(
+                "--eth-price",
+                type=POSITIVE,
+                metavar="QUOTE",
+                help="Of an ether.",
+            ),
             click.option(
                 "--pool-liquidity",
-                type=Above0(),
+                type=POSITIVE,
                 metavar="TIMES",
                 help="Of others: a multiple of the sandbox's thin pool.",
             ),
@@ -155,3 +133,23 @@ def pool_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+def request_of(asked: dict[str, Any]) -> Request:
+    """What these options ask for."""
+    from dexmm.backtest.request import Request
+    from dexmm.backtest.request_market import MarketAsked
+
+    alike = "prices events strategy capital flow seed turns since until eth_price gas_gwei exchange"
+    pool = "base quote base_decimals quote_decimals base_is_token1 fee_pips tick_spacing"
+    protocol = asked["fee_protocol"]
+    return Request(
+        **{name: asked[name] for name in (*alike.split(), "every_turn")},
+        generated=asked["generate"],
+        config=asked["config_path"] or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None),
+        market_name=asked["market"],
+        interval_seconds=asked["interval"],
+        pool_scale=asked["pool_liquidity"],
+        fee_protocol=None if protocol is None else int(protocol),
+        market=MarketAsked(**{name: asked[name] for name in pool.split()}),
+    )

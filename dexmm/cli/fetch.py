@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from dexmm.cli.common import DEFAULT_CONFIG, answer, common_options, json_option, load_all
+from dexmm.cli.types import Moment
 from dexmm.errors import BadInput, Transient
 
 if TYPE_CHECKING:
@@ -34,22 +34,6 @@ output_option = click.option(
     metavar="FILE",
     help="Appears when it is whole; until then its parts lie beside it.",
 )
-
-
-class Moment(click.ParamType[int]):
-    """A date or a time, UTC where it says no other; in milliseconds since 1970."""
-
-    name = "date"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        try:
-            at = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a date like 2025-01-31 or 2025-01-31T12:00", param, ctx)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return int(at.timestamp()) * 1000
 
 
 class Address(click.ParamType[str]):
@@ -133,8 +117,8 @@ def candles(
     asked = CandlesAsked(
         symbol=symbol or settings.symbol,
         timeframe=timeframe,
-        since_ms=since,
-        until_ms=until,
+        since_ms=since * 1000,
+        until_ms=None if until is None else until * 1000,
         output=output,
     )
     with _progress("candles", as_json) as watch, _resumable():

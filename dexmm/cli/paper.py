@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from dexmm.cli.common import answer, json_option, set_up_logging
+from dexmm.cli.types import Number
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,24 +21,10 @@ if TYPE_CHECKING:
     from dexmm.sandbox.exchange.feed import Feed
     from dexmm.sandbox.exchange.paper import PaperExchange
 
+MOST = 10**9
 PORT = 8710
 STATE = Path(".dexmm") / "paper.sqlite"
 A_MONTH_OF_MINUTES = 30 * 24 * 60
-
-
-class Amount(click.ParamType[Decimal]):
-    name = "number"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Decimal:
-        try:
-            amount = Decimal(str(value))
-        except InvalidOperation:
-            self.fail(f"{value!r} is not a number", param, ctx)
-        if not (amount.is_finite() and amount > 0):
-            self.fail(f"{value!r} must be above zero", param, ctx)
-        return amount
 
 
 @click.command()
@@ -50,7 +37,7 @@ class Amount(click.ParamType[Decimal]):
     metavar="FILE",
     help="Balances, orders and trades; they are there again after a restart.",
 )
-@click.option("--price", type=Amount(), help="PAXG/USDT stands at this price.")
+@click.option("--price", type=Number(MOST, above_zero=True), help="PAXG/USDT stands at this price.")
 @click.option(
     "--prices",
     type=click.Path(path_type=Path),
@@ -60,7 +47,7 @@ class Amount(click.ParamType[Decimal]):
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the price and the flow.")
 @click.option(
     "--speed",
-    type=Amount(),
+    type=Number(MOST, above_zero=True),
     default="1",
     show_default=True,
     help="Seconds of candles that pass in a second.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from dexmm.cli.common import (
     market_option,
 )
 from dexmm.cli.replay import timestamp
+from dexmm.cli.types import Number
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
@@ -37,26 +38,6 @@ WEEK = 7 * 86_400  # an order may rest for so long before it fills
 TELL_EVERY = 20_000  # turns read
 
 log = logging.getLogger("dexmm.report")
-
-
-class Amount(click.ParamType[Decimal]):
-    """A number that is not negative; ``most`` bounds it."""
-
-    name = "number"
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Decimal:
-        try:
-            amount = Decimal(str(value))
-        except InvalidOperation:
-            self.fail(f"{value!r} is not a number", param, ctx)
-        if not (amount.is_finite() and 0 <= amount <= self.most):
-            self.fail(f"must be from 0 to {self.most}", param, ctx)
-        return amount
 
 
 @click.command()
@@ -79,7 +60,7 @@ class Amount(click.ParamType[Decimal]):
 @click.option("--trial", is_flag=True, help="Judge it as a trial run: ready for real money?")
 @click.option("--evidence", is_flag=True, help="What an exchange asks of a market maker.")
 @click.option(
-    "--min-hours", type=Amount(100_000), default="24", show_default=True, help="Of a trial."
+    "--min-hours", type=Number(100_000), default="24", show_default=True, help="Of a trial."
 )
 @click.option(
     "--min-fills",
@@ -89,14 +70,14 @@ class Amount(click.ParamType[Decimal]):
     help="Of a trial: turns that found pool fees grown, and filled exchange orders.",
 )
 @click.option(
-    "--min-days", type=Amount(10_000), default="1", show_default=True, help="Of evidence."
+    "--min-days", type=Number(10_000), default="1", show_default=True, help="Of evidence."
 )
 @click.option(
-    "--min-uptime", type=Amount(100), default="95", show_default=True, help="Of evidence, per cent."
+    "--min-uptime", type=Number(100), default="95", show_default=True, help="Of evidence, per cent."
 )
 @click.option(
     "--min-presence",
-    type=Amount(100),
+    type=Number(100),
     default="80",
     show_default=True,
     help="Of evidence: per cent of the time with quotes on both sides.",

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import sys
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from dexmm.cli.common import answer, console, finish, json_option, jsonable, set_up_logging
+from dexmm.cli.types import Number
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
     from dexmm.sandbox.run import Result, Screen
 
 HALTED = 4
-LEAST_CAPITAL, MOST_CAPITAL = Decimal(100), Decimal(10**9)
+LEAST_CAPITAL, MOST_CAPITAL = 100, 10**9
 STRATEGIES = ("budget", "avellaneda", "single", "passive", "recentre", "hold")
-
-
-class Capital(click.ParamType[Decimal]):
-    name = "amount"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Decimal:
-        try:
-            amount = Decimal(str(value))
-        except InvalidOperation:
-            self.fail(f"{value!r} is not an amount of the quote token", param, ctx)
-        if not (amount.is_finite() and LEAST_CAPITAL <= amount <= MOST_CAPITAL):
-            self.fail(f"must be from {LEAST_CAPITAL} to {MOST_CAPITAL}", param, ctx)
-        return amount
 
 
 @click.command()
@@ -71,7 +57,7 @@ class Capital(click.ParamType[Decimal]):
 )
 @click.option(
     "--capital",
-    type=Capital(),
+    type=Number(MOST_CAPITAL, least=LEAST_CAPITAL),
     default="50000",
     show_default=True,
     metavar="USDT",

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dexmm.cli.backtest_options import cost_options, history_options, pool_options
+from dexmm.cli.backtest_options import (
+    cost_options,
+    history_options,
+    pool_options,
+    request_of,
+)
 from dexmm.cli.common import (
-    DEFAULT_CONFIG,
     answer,
     console,
     finish,
@@ -151,7 +155,7 @@ def _task(asked: dict[str, Any], output: Path | None, page: Path | None) -> Task
     from dexmm.backtest.walk_forward import embargo_seconds, fold
 
     _refuse_unwritable(output, page)
-    request = _request(asked)
+    request = request_of(asked)
     storage = _storage(asked["storage"], request)
     scenario = scenario_of(request)
     config = scenario.config
@@ -187,25 +191,6 @@ def _task(asked: dict[str, Any], output: Path | None, page: Path | None) -> Task
         config_path=request.config,
         output=output,
         page=page,
-    )
-
-
-def _request(asked: dict[str, Any]) -> Request:
-    from dexmm.backtest.request import Request
-    from dexmm.backtest.request_market import MarketAsked
-
-    alike = "prices events strategy capital flow seed turns since until eth_price exchange"
-    pool = "base quote base_decimals quote_decimals base_is_token1 fee_pips tick_spacing"
-    protocol = asked["fee_protocol"]
-    return Request(
-        **{name: asked[name] for name in (*alike.split(), "every_turn")},
-        generated=asked["generate"],
-        config=asked["config_path"] or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None),
-        market_name=asked["market"],
-        interval_seconds=asked["interval"],
-        pool_scale=asked["pool_liquidity"],
-        fee_protocol=None if protocol is None else int(protocol),
-        market=MarketAsked(**{name: asked[name] for name in pool.split()}),
     )
 
 

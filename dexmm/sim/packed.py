@@ -172,6 +172,11 @@ class PackedPath:
         )
 
 
+def packed(path: PricePath | PackedPath) -> PackedPath:
+    """The same candles, as columns."""
+    return path if isinstance(path, PackedPath) else PackedPath.of(path)
+
+
 def read_path(path: Path) -> PackedPath:
     """Read ``.csv``, ``.csv.gz`` or ``.parquet`` with the columns ``CANDLE_COLUMNS``.
 

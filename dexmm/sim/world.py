@@ -7,8 +7,7 @@ high, the pool's price and what the feeds last said.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import inf
@@ -16,7 +15,8 @@ from typing import Protocol
 
 from dexmm.sim.chain import SimChain
 from dexmm.sim.flow import NoiseTrade
-from dexmm.sim.prices import Candle, PricePath
+from dexmm.sim.history import Candle
+from dexmm.sim.packed import PackedPath
 from dexmm.sim.street import FEED_DEVIATION, Street
 from dexmm.sim.traders import PIPS, float_price
 
@@ -65,79 +65,14 @@ def woken(world: World, doze: Doze) -> bool:
     )
 
 
-class Candles(Protocol):
-    """A price path: ``PricePath``, or columns of integers."""
-
-    @property
-    def interval_seconds(self) -> int: ...
-
-    def __len__(self) -> int: ...
-
-    def candle(self, index: int) -> Candle: ...
-
-    def columns(self) -> Columns: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
-    """Prices as integers: ``price * 10 ** decimals``."""
-
-    times: Sequence[int]  # open times, timestamps in seconds
-    opens: Sequence[int]
-    lows: Sequence[int]
-    highs: Sequence[int]
-    closes: Sequence[int]
-    decimals: int
-
-
-class ListedCandles:
-    """A ``PricePath`` as a world reads it."""
-
-    def __init__(self, path: PricePath) -> None:
-        self._path = path
-
-    @property
-    def interval_seconds(self) -> int:
-        return self._path.interval_seconds
-
-    def __len__(self) -> int:
-        return len(self._path.candles)
-
-    def candle(self, index: int) -> Candle:
-        return self._path.candles[index]
-
-    def columns(self) -> Columns:
-        """Exact."""
-        candles = self._path.candles
-        prices = [
-            price
-            for candle in candles
-            for price in (candle.open, candle.low, candle.high, candle.close)
-        ]
-        decimals = max(0, *(-int(price.as_tuple().exponent) for price in prices))
-
-        def scaled(column: Iterable[Decimal]) -> array[int]:
-            return array("q", [int(price.scaleb(decimals)) for price in column])
-
-        return Columns(
-            times=array("q", [candle.at for candle in candles]),
-            opens=scaled(candle.open for candle in candles),
-            lows=scaled(candle.low for candle in candles),
-            highs=scaled(candle.high for candle in candles),
-            closes=scaled(candle.close for candle in candles),
-            decimals=decimals,
-        )
-
-
 class CandleWorld:
     """One turn after every ``every`` candles."""
 
-    def __init__(self, chain: SimChain, street: Street, path: Candles, every: int = 1) -> None:
+    def __init__(self, chain: SimChain, street: Street, path: PackedPath, every: int = 1) -> None:
         self.chain = chain
         self.street = street
         self._path = path
-        self._columns = path.columns()
-        self._scale = 10**self._columns.decimals
+        self._scale = 10**path.price_decimals
         self._every = every
         self._next = 0  # candle
         # Scaled prices: between the first two nobody trades against the pool, between the others
@@ -177,13 +112,13 @@ class CandleWorld:
         return True
 
     def _pass(self, until: int, doze: Doze | None) -> None:
-        columns, street, chain = self._columns, self.street, self.chain
-        opens, lows, highs, closes = columns.opens, columns.lows, columns.highs, columns.closes
-        times, interval, every = columns.times, street.interval_seconds, self._every
+        path, street, chain = self._path, self.street, self.chain
+        opens, lows, highs = path.open_units, path.low_units, path.high_units
+        closes, interval, every = path.close_units, path.interval_seconds, self._every
         noise, base_fee, pool = street.noise, street.base_fee, chain.pool
         awake, fair_low, fair_high = inf, -inf, inf
         if doze is not None:
-            awake, scale = doze.until, 10**columns.decimals
+            awake, scale = doze.until, self._scale
             fair_low, fair_high = float(doze.fair_low) * scale, float(doze.fair_high) * scale
             sqrt_low, sqrt_high = doze.sqrt_low_x96, doze.sqrt_high_x96
         if pool.sqrt_price_x96 != self._looked_at:
@@ -192,7 +127,7 @@ class CandleWorld:
         index = self._next
         while index < until:
             low, high, close = lows[index], highs[index], closes[index]
-            opened = times[index]
+            opened = path.start + index * interval
             at = opened + interval
             trades = noise()
             if (
@@ -242,7 +177,7 @@ class CandleWorld:
             self._look()
 
     def _price(self, units: int) -> Decimal:
-        return Decimal(units).scaleb(-self._columns.decimals)
+        return Decimal(units).scaleb(-self._path.price_decimals)
 
     def _look(self) -> None:
         """Between which prices nobody trades against the pool as it stands."""

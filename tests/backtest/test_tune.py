@@ -305,7 +305,7 @@ def test_recorded_events_are_searched_in_parts_too(shared_data: Path) -> None:
     """The golden day: a half knows nothing of the other, and every process can have it."""
     day = shared_data / "univ3" / "wbtc_weth_3000_blocks_16944668_16951788.json.gz"
     tokens = MarketAsked(base="WBTC", quote="WETH", base_decimals=8, quote_decimals=18)
-    scenario = scenario_of(Request(events=day, market=tokens))
+    scenario = scenario_of(Request(events=day, market=tokens, every_turn=True))
     assert isinstance(scenario, EventScenario)
     whole = Replay(scenario=scenario)
     middle = (whole.whole.since + whole.whole.until) // 2

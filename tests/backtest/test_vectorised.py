@@ -209,7 +209,7 @@ def test_a_price_that_stands_still_earns_nothing(rule: Rule) -> None:
 
 @given(
     steps=st.lists(st.integers(-80, 80), min_size=5, max_size=60),
-    narrow=st.integers(100, 300),
+    narrow=st.integers(180, 400),  # wide enough for every move
     wider=st.integers(60, 1000),  # beyond what the grid of ticks rounds away
 )
 @settings(max_examples=40, deadline=None)

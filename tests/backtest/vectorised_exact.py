@@ -25,12 +25,13 @@ from dexmm.ops.figures import Figures, figures
 from dexmm.ops.track import Track
 from dexmm.sim.chain import SimChain, Terms
 from dexmm.sim.flow import Flow
+from dexmm.sim.packed import packed
 from dexmm.sim.position_manager import PositionManager
 from dexmm.sim.prices import PricePath
 from dexmm.sim.street import Street
 from dexmm.sim.traders import PoolSwap
 from dexmm.sim.trial import Purse
-from dexmm.sim.world import CandleWorld, ListedCandles
+from dexmm.sim.world import CandleWorld
 from dexmm.strategy.corridor import removal_minimums
 from dexmm.strategy.held import HeldRange, Side, edges_of
 from dexmm.strategy.ladder import Ladder
@@ -138,7 +139,7 @@ class Maker:
             self._purse(first.open),
             Block(number=0, timestamp=first.at, base_fee_wei=0),
         )
-        self.world = CandleWorld(self.chain, street, ListedCandles(path))
+        self.world = CandleWorld(self.chain, street, packed(path))
         self.sides: dict[int, Side] = {}
         self.beyond_since: int | None = None
         self.source = path.source

@@ -87,7 +87,7 @@ def test_candles_as_json(configured: Path, capsys: Any) -> None:
     [
         ("candles --exchange nosuch --since 2025-01-01 -o x.csv", "knows no exchange 'nosuch'"),
         ("candles --since 2025-01-01 -o x.csv", "name an --exchange"),
-        ("candles --exchange binance --since yesterday -o x.csv", "is not a date"),
+        ("candles --exchange binance --since yesterday -o x.csv", "is no date"),
         ("candles --exchange binance --since 2999-01-01 -o x.csv", "is in the future"),
         (
             "candles --exchange binance --since 2025-02-01 --until 2025-01-01 -o x.csv",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dexmm.backtest.compare_workers import Watch, run_jobs
+from dexmm.backtest.workers import Watch, run_jobs
 from dexmm.errors import BadInput, Transient
 from dexmm.uniswap.errors import Locked
 
@@ -89,8 +89,8 @@ def idle(_shared: int, _job: int, watch: Watch) -> int:
 def test_a_killed_process_leaves_no_worker_behind() -> None:
     source = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from backtest.test_compare_workers import idle\n"
-        "from dexmm.backtest.compare_workers import run_jobs\n"
+        "from backtest.test_workers import idle\n"
+        "from dexmm.backtest.workers import run_jobs\n"
         "if __name__ == '__main__':\n"
         "    run_jobs(idle, 0, (1, 2), workers=2)\n"
     )
