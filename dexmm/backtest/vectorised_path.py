@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dexmm.model.market import Market
-from dexmm.sim.flow import Flow, noise_dice, noise_trades
+from dexmm.sim.flow import Flow, NoiseStream
 from dexmm.sim.packed import PackedPath
 from dexmm.sim.prices import PricePath
 from dexmm.sim.traders import NOISE_SLIPPAGE
@@ -233,11 +233,11 @@ def _starts(start: float, low: Floats, high: Floats, factor: Floats | None) -> F
 
 def noise_of(flow: Flow, seed: int, bars: Bars, others: float) -> Noise:
     """The very trades that the simulated street makes of this seed."""
-    dice, interval = noise_dice(seed), bars.interval_seconds
+    stream, interval = NoiseStream(flow, seed), bars.interval_seconds
     ends = [interval * number // WAYPOINTS for number in range(1, WAYPOINTS + 1)]
     waypoints, sizes = [], []
     for bar in range(len(bars)):
-        for trade in noise_trades(flow, dice, interval):
+        for trade in stream.pass_interval(interval):
             waypoints.append(bar * WAYPOINTS + sum(trade.at >= end for end in ends))
             sizes.append(float(trade.base) if trade.buys_base else -float(trade.base))
     return Noise(waypoint=np.array(waypoints, dtype=np.int64), base=np.array(sizes), others=others)

@@ -54,22 +54,27 @@ class NoiseTrade:
     buys_base: bool
 
 
-def noise_trades(flow: Flow, dice: random.Random, seconds: int) -> tuple[NoiseTrade, ...]:
-    """The swaps of an interval of ``seconds``, in order of time."""
-    at = dice.expovariate(flow.swaps_per_second)
-    if at >= seconds:
-        return ()
-    trades = []
-    while at < seconds:
-        size = Decimal(repr(flow.largest * dice.betavariate(flow.alpha, flow.beta)))
-        buys_base = dice.random() < 0.5
-        base = size.quantize(_DUST, ROUND_DOWN)
-        if base > 0:
-            trades.append(NoiseTrade(at=at, base=base, buys_base=buys_base))
-        at += dice.expovariate(flow.swaps_per_second)
-    return tuple(trades)
+class NoiseStream:
+    """The swaps of one seed, interval after interval, in a stream of their own: prices do not
+    depend on it. What is drawn next does not depend on how time is cut into intervals."""
 
+    def __init__(self, flow: Flow, seed: int) -> None:
+        self._flow = flow
+        self._dice = random.Random(f"noise:{seed}")  # noqa: S311 - a repeatable market, not a secret
+        self._next = self._dice.expovariate(flow.swaps_per_second)  # seconds from here
 
-def noise_dice(seed: int) -> random.Random:
-    """The stream that noise is drawn from: its own, so that prices do not depend on it."""
-    return random.Random(f"noise:{seed}")  # noqa: S311 - a repeatable market, not a secret
+    def pass_interval(self, seconds: int) -> tuple[NoiseTrade, ...]:
+        """The swaps of the next ``seconds``, in order of time."""
+        if self._next >= seconds:
+            self._next -= seconds
+            return ()
+        flow, dice, trades = self._flow, self._dice, []
+        while self._next < seconds:
+            size = Decimal(repr(flow.largest * dice.betavariate(flow.alpha, flow.beta)))
+            buys_base = dice.random() < 0.5
+            base = size.quantize(_DUST, ROUND_DOWN)
+            if base > 0:
+                trades.append(NoiseTrade(at=self._next, base=base, buys_base=buys_base))
+            self._next += dice.expovariate(flow.swaps_per_second)
+        self._next -= seconds
+        return tuple(trades)

@@ -11,14 +11,13 @@ flow does. The same street on Anvil and in memory makes the same blocks.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
 from dexmm.model.market import Market
-from dexmm.sim.flow import Flow, NoiseTrade, noise_dice, noise_trades
+from dexmm.sim.flow import Flow, NoiseStream, NoiseTrade
 from dexmm.sim.gas import BaseFee
 from dexmm.sim.prices import Candle
 from dexmm.sim.traders import PoolSwap, arbitrage, noise
@@ -94,18 +93,15 @@ class Street:
         feeds: Sequence[Feed],
     ) -> None:
         self.market = market
-        self.flow = flow
         self.interval_seconds = interval_seconds
         self.fair_price = price
         self.feeds = tuple(feeds)
-        self._dice: random.Random = noise_dice(seed)
+        self._noise = None if flow is None else NoiseStream(flow, seed)
         self.base_fee = BaseFee(seed)
 
     def noise(self) -> tuple[NoiseTrade, ...]:
         """The noise trades of the next interval; each call draws one interval's."""
-        if self.flow is None:
-            return ()
-        return noise_trades(self.flow, self._dice, self.interval_seconds)
+        return () if self._noise is None else self._noise.pass_interval(self.interval_seconds)
 
     def pass_candle(self, ground: Ground, candle: Candle) -> None:
         """Everything that happens until the candle's close; the last block carries that time."""

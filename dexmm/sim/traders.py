@@ -15,15 +15,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isqrt
 
 from dexmm.model.market import Market
 from dexmm.sim.flow import NoiseTrade
-from dexmm.units import PRICE, Q96, sqrt_from_ratio, to_units_down
+from dexmm.units import Q96, sqrt_from_ratio, to_units_down
 
 WHATEVER_IT_TAKES = 2**127  # an amount that only the price limit ends
 PIPS = 1_000_000
 _FLOAT_ERROR = 1e-9  # far more than three float operations can be off
 NOISE_SLIPPAGE = Decimal("0.02")  # nobody buys a thin pool empty by mistake: the rest is not traded
+_DEARER, _CHEAPER = 1 + NOISE_SLIPPAGE, 1 - NOISE_SLIPPAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,16 +83,20 @@ def _edge(market: Market, fair_price: Decimal, *, above: bool) -> int:
 
 
 def noise(market: Market, trade: NoiseTrade, sqrt_price_x96: int) -> PoolSwap:
-    """A noise trade at about the pool's price: base for its worth in quote, or the reverse."""
-    price = market.price(sqrt_price_x96)
+    """A noise trade at the pool's price: base for its worth in quote, or the reverse.
+
+    In integers: worth is rounded down, and the limit is ``NOISE_SLIPPAGE`` of the price away.
+    """
+    base = to_units_down(trade.base, market.base.decimals)
+    squared = sqrt_price_x96 * sqrt_price_x96
+    amount_in = base
     if trade.buys_base:
-        amount_in = to_units_down(PRICE.multiply(trade.base, price), market.quote.decimals)
-        worst = price * (1 + NOISE_SLIPPAGE)
-    else:
-        amount_in = to_units_down(trade.base, market.base.decimals)
-        worst = price * (1 - NOISE_SLIPPAGE)
+        amount_in = base * squared >> 192 if market.base_is_token0 else (base << 192) // squared
+    above, below = (_DEARER if trade.buys_base else _CHEAPER).as_integer_ratio()
+    if not market.base_is_token0:
+        above, below = below, above
     return PoolSwap(
         zero_for_one=trade.buys_base != market.base_is_token0,
         amount_in=max(amount_in, 1),
-        sqrt_price_limit_x96=market.sqrt_price_x96(worst),
+        sqrt_price_limit_x96=isqrt(squared * above // below),
     )

@@ -18,7 +18,7 @@ from dexmm.sim.flow import NoiseTrade
 from dexmm.sim.history import Candle
 from dexmm.sim.packed import PackedPath
 from dexmm.sim.street import FEED_DEVIATION, Street
-from dexmm.sim.traders import PIPS, float_price
+from dexmm.sim.traders import PIPS, arbitrage, float_price
 
 # What floats are trusted with: candles this near to a threshold are looked at exactly.
 _NEAR = 1e-9
@@ -105,10 +105,9 @@ class CandleWorld:
 
     def advance_to(self, doze: Doze) -> bool:
         """As ``advance``, over as many turns as may be slept through; at least one."""
-        if not self.advance():
+        if self._next + self._every > len(self._path):
             return False
-        if not woken(self, doze):
-            self._pass(len(self._path) // self._every * self._every, doze)
+        self._pass(len(self._path) // self._every * self._every, doze)
         return True
 
     def _pass(self, until: int, doze: Doze | None) -> None:
@@ -123,7 +122,8 @@ class CandleWorld:
             sqrt_low, sqrt_high = doze.sqrt_low_x96, doze.sqrt_high_x96
         if pool.sqrt_price_x96 != self._looked_at:
             self._look()
-        self._look_at_feeds()
+        if self._feed_at == 0:
+            self._look_at_feeds()
         index = self._next
         while index < until:
             low, high, close = lows[index], highs[index], closes[index]
@@ -167,14 +167,25 @@ class CandleWorld:
             start, end = interval * number // 3, interval * (number + 1) // 3
             here = [trade for trade in trades if start <= trade.at < end] if trades else ()
             until = opened + end
-            if here or until >= self._feed_at or not self._feed_low <= units <= self._feed_high:
+            spoken = until >= self._feed_at or not self._feed_low <= units <= self._feed_high
+            if here or spoken:
                 street.pass_waypoint(self.chain, self._price(units), here, until)
-                self._look_at_feeds()
+                if spoken:
+                    self._look_at_feeds()
             elif not self._pool_low <= units <= self._pool_high:
-                street.answer(self.chain, self._price(units), until)
+                self._answer(self._price(units), until)
             else:
                 continue
             self._look()
+
+    def _answer(self, price: Decimal, at: int) -> None:
+        """``Street.answer``, without what only a chain of transactions needs."""
+        street, chain = self.street, self.chain
+        swap = arbitrage(street.market, chain.pool.sqrt_price_x96, price)
+        if swap is not None:
+            street.base_fee.pass_block()
+            chain.skip(max(at, chain.timestamp + 1), street.base_fee)
+            chain.swap(swap)
 
     def _price(self, units: int) -> Decimal:
         return Decimal(units).scaleb(-self._path.price_decimals)

@@ -307,6 +307,8 @@ def sigma_of(memory: Memory, settings: Strategy) -> Decimal:
 def _waiting(seen: Observation, memory: Memory) -> Memory:
     """Since which block the oldest of our transactions has been seen waiting."""
     waiting = sorted((f for f in seen.view.in_flight if not f.mined), key=lambda f: f.nonce)
+    if not waiting and not memory.waiting_intent:
+        return memory
     if not waiting:
         return evolve(memory, waiting_intent="", waiting_block=0)
     if waiting[0].intent_id == memory.waiting_intent:

@@ -38,8 +38,8 @@ def remember(
     tripped = [r.detail for r in decision.refusals if r.rule in LATCHING]
     if tripped and not memory.halted:
         memory = evolve(memory, halted=tripped[0])
-    if decision.trigger is None and not decision.withheld:
-        memory = evolve(memory, capital_moved=memory.capital_moved and _still_open(snapshot))
+    if memory.capital_moved and decision.trigger is None and not decision.withheld:
+        memory = evolve(memory, capital_moved=_still_open(snapshot))
     if any(outcome.status not in UNTOUCHED for outcome in outcomes):
         memory = evolve(memory, wallet_amount0=None, wallet_amount1=None)
     if any(o.step in MOVES and o.status in SENT for o in outcomes):

@@ -21,7 +21,7 @@ from dexmm.backtest.vectorised_path import (
     noise_of,
     pool_path,
 )
-from dexmm.sim.flow import FLOWS, noise_dice, noise_trades
+from dexmm.sim.flow import FLOWS, NoiseStream
 from dexmm.sim.packed import PackedPath
 from dexmm.sim.prices import Candle, PricePath, generate
 
@@ -77,9 +77,9 @@ def test_with_noise_the_pool_stands_where_the_exact_one_does() -> None:
 
 
 def test_noise_is_the_street_s_own() -> None:
-    bars, dice = Bars.of(generate(1, 200)), noise_dice(9)
+    bars, stream = Bars.of(generate(1, 200)), NoiseStream(FLOWS["busy"], 9)
     noise = noise_of(FLOWS["busy"], 9, bars, 1.0)
-    trades = [trade for _ in range(200) for trade in noise_trades(FLOWS["busy"], dice, 300)]
+    trades = [trade for _ in range(200) for trade in stream.pass_interval(300)]
     assert len(noise.base) == len(trades) > 500
     assert noise.base.tolist() == [float(t.base) if t.buys_base else -float(t.base) for t in trades]
     assert (np.diff(noise.waypoint) >= 0).all()

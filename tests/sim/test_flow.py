@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from dexmm.sim.flow import FLOWS, noise_dice, noise_trades
+from dexmm.sim.flow import FLOWS, NoiseStream
 
 MEASURED = {  # swaps, mean and largest base of 981 mainnet blocks
     "real": (34, 0.071, 0.148),
@@ -16,7 +16,7 @@ MEASURED = {  # swaps, mean and largest base of 981 mainnet blocks
 
 def test_one_seed_is_one_market() -> None:
     first, second, other = (
-        noise_trades(FLOWS["busy"], noise_dice(seed), 86_400) for seed in (1, 1, 2)
+        NoiseStream(FLOWS["busy"], seed).pass_interval(86_400) for seed in (1, 1, 2)
     )
     assert first == second != other
 
@@ -25,8 +25,8 @@ def test_one_seed_is_one_market() -> None:
 def test_sizes_and_frequency_are_the_measured_ones(name: str) -> None:
     swaps, mean, largest = MEASURED[name]
     seconds = 981 * 12
-    dice = noise_dice(11)
-    samples = [noise_trades(FLOWS[name], dice, seconds) for _ in range(60)]
+    stream = NoiseStream(FLOWS[name], 11)
+    samples = [stream.pass_interval(seconds) for _ in range(60)]
     trades = [trade for sample in samples for trade in sample]
     assert len(trades) / len(samples) == pytest.approx(swaps, rel=0.1)
     assert float(sum(t.base for t in trades)) / len(trades) == pytest.approx(mean, rel=0.05)
@@ -37,8 +37,18 @@ def test_sizes_and_frequency_are_the_measured_ones(name: str) -> None:
 
 
 def test_trades_come_in_order_within_the_interval() -> None:
-    dice = noise_dice(5)
+    stream = NoiseStream(FLOWS["busy"], 5)
     for _ in range(50):
-        times = [trade.at for trade in noise_trades(FLOWS["busy"], dice, 300)]
+        times = [trade.at for trade in stream.pass_interval(300)]
         assert times == sorted(times)
         assert all(0 <= at < 300 for at in times)
+
+
+@pytest.mark.parametrize("seconds", [60, 300, 7200])
+def test_how_time_is_cut_changes_nothing(seconds: int) -> None:
+    whole = NoiseStream(FLOWS["real"], 4).pass_interval(86_400)
+    stream, parts = NoiseStream(FLOWS["real"], 4), []
+    for start in range(0, 86_400, seconds):
+        parts += [(start + t.at, t.base, t.buys_base) for t in stream.pass_interval(seconds)]
+    assert [(t.base, t.buys_base) for t in whole] == [part[1:] for part in parts]
+    assert [t.at for t in whole] == pytest.approx([part[0] for part in parts])
