@@ -74,8 +74,9 @@ def _table(rows: Sequence[Row], places: int) -> Table:
 
 
 def _gas(row: Row) -> Cell:
-    tone = {None: "dim", True: "good", False: "bad"}[row.pays_gas]
-    return Cell(text=gas_told(row), tone=tone)  # type: ignore[arg-type]
+    if row.pays_gas is None:
+        return Cell(text=gas_told(row), tone="dim")
+    return Cell(text=gas_told(row), tone="good" if row.pays_gas else "bad")
 
 
 def _meanings(found: Comparison) -> Html:

@@ -8,9 +8,9 @@ than ``LONGEST`` or a move of ``STRIDE`` in the price. Volatility goes on being 
 sleep, at the moments at which turns would have sampled it.
 
 What a sleeper misses: peaks of NAV and of the stop-loss's reference between two looks (at most
-``STRIDE`` of the price), and, within ``LONGEST``, the first moment at which an action that the
-economic gate holds back would have become worth its gas. ``every_turn`` misses nothing; a test
-holds the two against each other.
+``STRIDE`` of the price), and, within one of volatility's sampling intervals, the first moment at
+which an action that the economic gate holds back would have become worth its gas. ``every_turn``
+misses nothing; a test holds the two against each other.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def doze(entry: Entry, config: Config, interval_seconds: int) -> Doze | None:
     """How long the turns after this one may be slept through; None: not at all."""
     if not _idle(entry):
         return None
+    if entry.decision.state is State.HALTED:  # only a person could wake it
+        return _until(entry, entry.at + LONGEST, STRIDE)
     stride = STRIDE
     while _near_a_limit(entry, config, stride) or _near_the_band(entry, config, stride):
         stride /= 2
@@ -58,6 +60,7 @@ def doze(entry: Entry, config: Config, interval_seconds: int) -> Doze | None:
 def sleep(world: World, journal: MemoryJournal, doze: Doze, config: Config) -> bool:
     """Until the next turn that is needed; False when the history is over."""
     chain, pool, market = world.chain, world.chain.pool, world.chain.market
+    halted = journal.newest is not None and journal.newest.decision.state is State.HALTED
     every = max(int(config.strategy.sigma_sample_seconds), 1)
     while True:
         last = journal.memory().last_time
@@ -74,7 +77,7 @@ def sleep(world: World, journal: MemoryJournal, doze: Doze, config: Config) -> b
             config,
         )
         journal.amend(memory)
-        if _other_regime(memory, config):
+        if not halted and _other_regime(memory, config):
             return True
 
 

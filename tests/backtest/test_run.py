@@ -201,3 +201,27 @@ def test_a_recorder_needs_no_turns_of_its_own(tmp_path: Path) -> None:
     run = run_backtest(a_scenario(path))
     assert run.track.marks[-1].at == path.candles[-1].at + 900
     assert len(run.track.points) == len(run.track.marks) == run.turns + 1
+
+
+def test_a_halted_run_is_slept_through_and_says_why() -> None:
+    """A fall of 40 % halts it; from then on only the end is worth a look."""
+    path = generate(6, 400, interval_seconds=900)
+    fallen = tuple(
+        replace(
+            c,
+            open=c.open * 6 / 10,
+            high=c.high * 6 / 10,
+            low=c.low * 6 / 10,
+            close=c.close * 6 / 10,
+        )
+        for c in path.candles[200:]
+    )
+    scenario = a_scenario(
+        replace(path, candles=path.candles[:200] + fallen), "passive", flow="busy"
+    )
+    asleep, every = run_backtest(scenario), awake(scenario)
+    assert "peak" in asleep.track.halted
+    assert acts(asleep) == acts(every)
+    assert asleep.figures.end == every.figures.end
+    assert asleep.track.points[-1].state == "HALTED"
+    assert len([p for p in asleep.track.points if p.state == "HALTED"]) < 20
