@@ -7,10 +7,11 @@ has become another. A backtest sleeps until the first of these may have happened
 than ``LONGEST`` or a move of ``STRIDE`` in the price. Volatility goes on being sampled in the
 sleep, at the moments at which turns would have sampled it.
 
-What a sleeper misses: peaks of NAV and of the stop-loss's reference between two looks (at most
-``STRIDE`` of the price), and, within one of volatility's sampling intervals, the first moment at
-which an action that the economic gate holds back would have become worth its gas. ``every_turn``
-misses nothing; a test holds the two against each other.
+What a sleeper misses: peaks of NAV between two looks (at most ``STRIDE`` of the price), peaks of
+the stop-loss's reference (at most ``SHORTEST_STRIDE``, so that it may act a few turns later), and,
+within one of volatility's sampling intervals, the first moment at which an action that the
+economic gate holds back would have become worth its gas. ``every_turn`` misses nothing; a test
+holds the two against each other.
 """
 
 from __future__ import annotations
@@ -127,10 +128,16 @@ def _until(entry: Entry, until: int, stride: Decimal) -> Doze:
     return Doze(
         until=until,
         fair_low=fair * (1 - stride),
-        fair_high=fair * (1 + stride),
+        fair_high=min(fair * (1 + stride), _new_high(entry)),
         sqrt_low_x96=low,
         sqrt_high_x96=high,
     )
+
+
+def _new_high(entry: Entry) -> Decimal:
+    """The price beyond which the stop-loss's reference would rise by more than may be missed."""
+    fair = entry.decision.fair_price
+    return max(entry.memory.reference_price or fair, fair) * (1 + SHORTEST_STRIDE)
 
 
 def _near_a_limit(entry: Entry, config: Config, stride: Decimal) -> bool:

@@ -108,14 +108,16 @@ def test_sleep_changes_nothing(strategy: str, restless: bool) -> None:
     assert asleep.turns < every.turns == 2000
 
 
-@pytest.mark.data
-@pytest.mark.slow
-def test_sleep_changes_nothing_on_real_prices(shared_data: Path) -> None:
-    """Two and a half weeks of five minutes that hold gold's rise and fall of October 2025."""
+def real_prices(shared_data: Path, since: int, candles: int) -> PricePath:
     path = read_candles(shared_data / FIVE_MINUTES)
-    start = next(i for i, c in enumerate(path.candles) if c.at >= 1_759_708_800)  # 2025-10-06
-    path = replace(path, candles=path.candles[start : start + 5000])
-    scenario = a_scenario(path, flow="real")
+    start = next(i for i, c in enumerate(path.candles) if c.at >= since)
+    return replace(path, candles=path.candles[start : start + candles])
+
+
+@pytest.mark.data
+def test_sleep_changes_nothing_on_real_prices(shared_data: Path) -> None:
+    """Two weeks of November 2025, with a re-range for an edge."""
+    scenario = a_scenario(real_prices(shared_data, 1_762_300_800, 4000), flow="real")
     asleep, every = run_backtest(scenario), awake(scenario)
     assert acts(asleep) == acts(every)
     assert asleep.figures.end == every.figures.end
@@ -124,6 +126,21 @@ def test_sleep_changes_nothing_on_real_prices(shared_data: Path) -> None:
     assert abs(asleep.figures.max_drawdown_bp - every.figures.max_drawdown_bp) <= 50
     assert abs(asleep.figures.time_in_band - every.figures.time_in_band) <= Decimal("0.01")
     assert abs(asleep.figures.share_mean - every.figures.share_mean) <= Decimal("0.005")
+
+
+@pytest.mark.data
+def test_a_stop_loss_is_slept_through_by_a_few_turns_at_most(shared_data: Path) -> None:
+    """Gold's fall of October 2025: its highs are seen to within five basis points."""
+    scenario = a_scenario(real_prices(shared_data, 1_760_832_000, 2000), flow="real")
+    asleep, every = run_backtest(scenario), awake(scenario)
+    stops = [
+        [a for a in run.track.actions if a.trigger == "stop_loss" and a.kind != "approve"]
+        for run in (asleep, every)
+    ]
+    assert stops[0]
+    assert stops[1]
+    assert 0 <= stops[0][0].at - stops[1][0].at <= 1800
+    assert abs(asleep.figures.net_bp - every.figures.net_bp) <= 5
 
 
 def test_more_flow_pays_more_and_the_protocol_takes_its_share() -> None:
