@@ -8,7 +8,7 @@ than ``LONGEST`` or a move of ``STRIDE`` in the price. Volatility goes on being 
 sleep, at the moments at which turns would have sampled it.
 
 What a sleeper misses: peaks of NAV between two looks (at most ``STRIDE`` of the price), peaks of
-the stop-loss's reference (at most ``SHORTEST_STRIDE``, so that it may act a few turns later), and,
+the stop-loss's reference (at most ``NEW_HIGH``, so that it may act a few turns later), and,
 within one of volatility's sampling intervals, the first moment at which an action that the
 economic gate holds back would have become worth its gas. ``every_turn`` misses nothing; a test
 holds the two against each other.
@@ -35,6 +35,7 @@ from dexmm.units import PRICE, bp
 
 STRIDE = Decimal("0.005")  # of the price: never slept through
 SHORTEST_STRIDE = Decimal("0.0005")  # near a limit steps are shorter; still nearer, none is skipped
+NEW_HIGH = Decimal("0.002")  # above the stop-loss's reference: it rises in steps of this
 LONGEST = 6 * HOUR
 EARLY = Decimal("0.95")
 GATE = "economic_gate"
@@ -137,7 +138,7 @@ def _until(entry: Entry, until: int, stride: Decimal) -> Doze:
 def _new_high(entry: Entry) -> Decimal:
     """The price beyond which the stop-loss's reference would rise by more than may be missed."""
     fair = entry.decision.fair_price
-    return max(entry.memory.reference_price or fair, fair) * (1 + SHORTEST_STRIDE)
+    return max(entry.memory.reference_price or fair, fair) * (1 + NEW_HIGH)
 
 
 def _near_a_limit(entry: Entry, config: Config, stride: Decimal) -> bool:

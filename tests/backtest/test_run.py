@@ -130,7 +130,7 @@ def test_sleep_changes_nothing_on_real_prices(shared_data: Path) -> None:
 
 @pytest.mark.data
 def test_a_stop_loss_is_slept_through_by_a_few_turns_at_most(shared_data: Path) -> None:
-    """Gold's fall of October 2025: its highs are seen to within five basis points."""
+    """Gold's fall of October 2025: the highs before it are seen to within twenty basis points."""
     scenario = a_scenario(real_prices(shared_data, 1_760_832_000, 2000), flow="real")
     asleep, every = run_backtest(scenario), awake(scenario)
     stops = [
