@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 from dexmm.errors import BadInput
@@ -21,6 +21,7 @@ from dexmm.strategy.session import closed_window
 
 GOLD = "CMEGlobex_Gold"
 DAILY_PAUSE_SECONDS = 75 * 60
+LONGEST_CLOSURE = timedelta(days=21)  # holiday weeks included: how far around to look for sessions
 
 Session = tuple[datetime, datetime]
 
@@ -47,6 +48,23 @@ def sessions(name: str, first: date, last: date) -> tuple[Session, ...]:
         (opens.to_pydatetime().astimezone(UTC), closes.to_pydatetime().astimezone(UTC))
         for opens, closes in zip(schedule.market_open, schedule.market_close, strict=True)
     )
+
+
+def closures_from(name: str, now: datetime, days: int, weekly: tuple[str, ...]) -> tuple[str, ...]:
+    """The closures of a calendar that are not over at ``now`` and begin within ``days`` of it.
+
+    A closure lies between two sessions, so sessions are read from well before ``now``, for the
+    closure that is going on, until well after the end, for one that begins shortly before it.
+    Raises ``BadInput`` as ``sessions`` does.
+    """
+    end = now + timedelta(days=days)
+    found = sessions(name, (now - LONGEST_CLOSURE).date(), (end + LONGEST_CLOSURE).date())
+    wanted = [
+        index
+        for index, (before, after) in enumerate(pairwise(found))
+        if after[0] > now and before[1] < end
+    ]
+    return closures(found[wanted[0] : wanted[-1] + 2], weekly) if wanted else ()
 
 
 def closures(found: Sequence[Session], weekly: tuple[str, ...]) -> tuple[str, ...]:

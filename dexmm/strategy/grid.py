@@ -33,6 +33,20 @@ def least_amount(instrument: Instrument, price: Decimal) -> Decimal:
     return ceil_to(least, instrument.amount_step)
 
 
+def minimums(instrument: Instrument) -> str:
+    """What ``least_amount`` comes from, in words."""
+    parts = [
+        f"{value:f} {coin}"
+        for value, coin in (
+            (instrument.amount_min, instrument.base),
+            (instrument.cost_min, instrument.quote),
+        )
+        if value
+    ]
+    least = f"at least {' and '.join(parts)}, " if parts else ""
+    return f"{least}in steps of {instrument.amount_step:f} {instrument.base}"
+
+
 def slice_of(
     gap: Decimal, most: Decimal, instrument: Instrument, price: Decimal
 ) -> tuple[Decimal, Decimal]:

@@ -26,7 +26,7 @@ from dexmm.model.decision import Refusal, TargetQuote
 from dexmm.model.memory import Memory
 from dexmm.model.venue import RestingOrder, Side, VenueView
 from dexmm.strategy.depth import best, without
-from dexmm.strategy.grid import ceil_to, floor_to, least_amount, limit_price
+from dexmm.strategy.grid import ceil_to, floor_to, least_amount, limit_price, minimums
 from dexmm.strategy.hedge import free_base, free_quote
 from dexmm.strategy.inventory import Inventory
 from dexmm.strategy.precise import BP, precise
@@ -166,15 +166,37 @@ def _side(desk: Desk, side: Side, price: Decimal, size: Decimal) -> TargetQuote 
         return Refusal(rule="stop_loss", detail="no bid is quoted while the stop-loss holds")
     at = post_only(desk, side, limit_price(spot, side, price))
     if at <= 0:
-        return Refusal(rule="quote_balance", detail="a quote would be priced at nothing")
-    amount = floor_to(min(settings.size_base * size, _free(desk, side, at)), spot.amount_step)
-    if (least := least_amount(spot, at)) > amount:
-        coin = spot.quote if side is Side.BUY else spot.base
-        detail = f"too little {coin} is free on {desk.venue.exchange} for a {side} of {least:f}"
-        return Refusal(rule="quote_balance", detail=detail)
+        return Refusal(rule="quote_balance", detail=f"a {side} would be priced at nothing")
+    wanted, free = settings.size_base * size, _free(desk, side, at)
+    amount = floor_to(min(wanted, free), spot.amount_step)
+    if amount < (least := least_amount(spot, at)):
+        return _too_small(desk, side, wanted, free, least)
     if refusal := _inventory_limit(desk, side, amount):
         return refusal
     return TargetQuote(symbol=spot.symbol, side=side, price=at, amount=amount)
+
+
+def _too_small(desk: Desk, side: Side, wanted: Decimal, free: Decimal, least: Decimal) -> Refusal:
+    """Why no order of ``least`` or more can be made: the configured size, or what is free."""
+    spot, exchange = desk.venue.spot, desk.venue.exchange
+    if wanted < least:
+        shrunk = "" if wanted == desk.config.quotes.size_base else " (made smaller by the calendar)"
+        cause = (
+            f"rounds to nothing on the step of {exchange}"
+            if wanted < spot.amount_step
+            else f"is below the minimum of {exchange}, {least:f} at this price"
+        )
+        detail = (
+            f"quotes.size_base of {wanted:f} {spot.base}{shrunk} {cause} ({minimums(spot)}): "
+            f"no {side} is quoted"
+        )
+        return Refusal(rule="quote_size", detail=detail)
+    coin = spot.quote if side is Side.BUY else spot.base
+    detail = (
+        f"too little {coin} is free on {exchange} for a {side}: it is enough for "
+        f"{max(free, ZERO):.6f} {spot.base}, and the minimum is {least:f}"
+    )
+    return Refusal(rule="quote_balance", detail=detail)
 
 
 def post_only(desk: Desk, side: Side, price: Decimal) -> Decimal:

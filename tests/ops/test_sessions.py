@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from dexmm.errors import BadInput
-from dexmm.ops.sessions import closures, sessions
+from dexmm.ops.sessions import closures, closures_from, sessions
 
 WEEKLY = ("Fri 21:00-Sun 23:00",)
 
@@ -49,3 +49,33 @@ def test_the_real_calendar_knows_thanksgiving_and_christmas() -> None:
         "2026-11-27T19:45/2026-11-29T23:00",
     )
     assert any(window.startswith("2026-12-24T18:45/") for window in found)
+
+
+CHRISTMAS = "2026-12-24T18:45/2026-12-27T23:00"
+NEW_YEAR = "2026-12-31T22:00/2027-01-03T23:00"
+EASTER = "2026-04-02T21:00/2026-04-05T22:00"
+
+
+@pytest.mark.parametrize(
+    ("now", "days", "expected"),
+    [
+        ("2026-12-24T12:00", 14, (CHRISTMAS, NEW_YEAR)),  # hours before the early close
+        ("2026-12-24T18:44", 1, (CHRISTMAS,)),
+        ("2026-12-24T18:45", 1, (CHRISTMAS,)),
+        ("2026-12-25T12:00", 1, (CHRISTMAS,)),  # no session on the day itself
+        ("2026-12-27T22:59", 1, (CHRISTMAS,)),
+        ("2026-12-27T23:00", 2, ()),  # it trades again
+        ("2026-12-27T23:00", 10, (NEW_YEAR,)),
+        ("2027-01-01T00:00", 1, (NEW_YEAR,)),
+        ("2026-12-31T21:59", 1, (NEW_YEAR,)),  # the session after it is beyond the last day
+        ("2026-04-03T15:00", 1, (EASTER,)),  # Good Friday
+        ("2026-04-03T15:00", 7, (EASTER,)),
+        ("2026-11-28T12:00", 2, ("2026-11-27T19:45/2026-11-29T23:00",)),  # a longer weekend
+        ("2026-11-14T12:00", 2, ()),  # an ordinary one
+    ],
+)
+def test_the_closure_that_is_going_on_comes_first(
+    now: str, days: int, expected: tuple[str, ...]
+) -> None:
+    pytest.importorskip("pandas_market_calendars", reason="needs dexmm[calendar]")
+    assert closures_from("CMEGlobex_Gold", at(now), days, WEEKLY) == expected

@@ -276,6 +276,45 @@ def test_what_is_not_there_is_not_quoted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("size", "rule", "words"),
+    [
+        ("0.001", "quote_size", "is below the minimum of binance, 0.0013 at this price"),
+        ("0.00005", "quote_size", "rounds to nothing on the step of binance"),
+        ("0.0013", None, None),  # 5.2 USDT: just enough
+    ],
+)
+def test_a_size_below_the_minimum_is_told_from_too_little_that_is_free(size, rule, words) -> None:
+    found = quoting(middle(), a_quoter(size_base=size))
+    if rule is None:
+        assert list(prices(found)) == [Side.BUY, Side.SELL]
+        return
+    assert found.quotes == ()
+    assert [refusal.rule for refusal in found.refusals] == [rule] * 2
+    for refusal in found.refusals:
+        assert f"quotes.size_base of {size} PAXG {words}" in refusal.detail
+        assert "at least 0.0001 PAXG and 5 USDT, in steps of 0.0001 PAXG" in refusal.detail
+        assert "free" not in refusal.detail
+
+
+def test_too_little_that_is_free_says_how_much_is_missing() -> None:
+    wide = {"band_low": D(0), "band_high": D(1)}
+    config = exchange_config(quotes={"enabled": True}, strategy=wide)
+    (told,) = quoting(Street(base=D(5), quote=D(4)), config).refusals
+    assert told.rule == "quote_balance"
+    assert told.detail == (
+        "too little USDT is free on binance for a buy: it is enough for 0.001000 PAXG, and the "
+        "minimum is 0.0013"
+    )
+
+
+def test_a_size_that_the_calendar_has_made_too_small_says_so() -> None:
+    config = a_quoter(size_base="0.002", closed="shrink", shrink_factor="0.5")
+    found = quoting(middle(), config, now=WEEKEND)
+    assert {refusal.rule for refusal in found.refusals} == {"quote_size"}
+    assert "0.0010 PAXG (made smaller by the calendar)" in found.refusals[0].detail
+
+
+@pytest.mark.parametrize(
     ("how", "bid", "amount"),
     [
         ("keep", "3999.50", "0.1"),
