@@ -11,6 +11,7 @@ from dexmm.chain.flight import Receipts, hashes, in_flight, judged
 from dexmm.chain.identity import check_chain_id, check_identity
 from dexmm.chain.keys import load_key, wallet_address
 from dexmm.chain.market import read_market
+from dexmm.chain.nodes import ask_nodes, each
 from dexmm.chain.pilot import Pilot, is_superseded
 from dexmm.chain.reader import SnapshotReader
 from dexmm.chain.rpc import Rpc
@@ -20,6 +21,7 @@ from dexmm.config import Config
 from dexmm.errors import NodeError
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
 from dexmm.model.market import Market
+from dexmm.model.nodes import NodeFailure, NodeView, NodeViews
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome
 
@@ -112,6 +114,19 @@ class ChainClient:
         assert self._newest_timestamp is not None  # noqa: S101 - observing has set it
         return self._newest_timestamp
 
+    def observe_each(self) -> NodeViews:
+        """A whole look through every configured node, side by side; two requests each.
+
+        Nothing is stored, sent or turned away by it. Raises nothing: a node that does not answer,
+        or answers for another network, is told under ``failures``.
+        """
+        nodes = ask_nodes(self.rpc, self._config)
+        looks = each([node.rpc for node in nodes.usable], self._look_through)
+        return NodeViews(
+            seen=tuple(look for look in looks if isinstance(look, NodeView)),
+            failures=(*nodes.failures, *(f for f in looks if isinstance(f, NodeFailure))),
+        )
+
     def send(self, step: ChainStep, verdict: Verdict) -> Outcome:
         """Simulate ``step``, ask ``verdict``, and make it happen at most once.
 
@@ -129,6 +144,13 @@ class ChainClient:
             in_flight(i, look.header.number, look.nonce) for i in current if not i.status.final
         )
         return chain_view(look, self.market, self._config, self.address, flying)
+
+    def _look_through(self, node: Rpc) -> NodeView:
+        reader = SnapshotReader(node, self._config, self.market, self.address)
+        look, _ = reader.look(())
+        check_chain_id(look.seen.chain_id, self._config)
+        view = chain_view(look, self.market, self._config, self.address, ())
+        return NodeView(name=node.name, view=view)
 
     def _brought_up_to_date(self, intent: Intent, look: Look, receipts: Receipts) -> Intent:
         head, confirmations = look.header.number, self._config.network.confirmations

@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from dexmm.chain.hexes import quantity
-from dexmm.chain.rpc import Rpc, expect
+from dexmm.chain.rpc import Request, Rpc, expect
 from dexmm.config import Config
 from dexmm.errors import Halt, NodeError
 
 ANVIL = "anvil"
 
 
+IDENTITY: tuple[Request, ...] = (("eth_chainId", []), ("web3_clientVersion", []))
+
+
 def check_identity(rpc: Rpc, config: Config) -> None:
-    """One request. Raises ``Halt`` when the node is another network than configured.
+    """One request. Raises ``Halt`` when the node is another network than configured."""
+    answers = rpc.batch(IDENTITY)
+    require_identity(rpc.name, answers, config)
+
+
+def require_identity(name: str, answers: Sequence[Any], config: Config) -> int:
+    """The chain id of the node ``name`` that gave ``answers`` to ``IDENTITY``. Raises ``Halt`` when
+    it is another network than configured, ``NodeError`` when it does not say what it is.
 
     A sandbox or a fork must say that it is Anvil, since their keys are in a plain file; mainnet
     must not, since a copy of it answers like the real one while nothing that happens there counts.
     """
-    chain_id, version = (
-        expect(answer) for answer in rpc.batch([("eth_chainId", []), ("web3_clientVersion", [])])
-    )
+    chain_id, version = quantity(expect(answers[0]), "the chain id"), expect(answers[1])
     if not isinstance(version, str):
-        raise NodeError(f"{rpc.name} does not say what it is")
-    check_chain_id(quantity(chain_id, "the chain id"), config)
+        raise NodeError(f"{name} does not say what it is")
+    check_chain_id(chain_id, config)
     is_anvil = ANVIL in version.lower()
     if config.network.name == "mainnet" and is_anvil:
         raise Halt(
-            f'{rpc.name} is Anvil, not mainnet: set network.name to "sandbox" or "fork", or name '
+            f'{name} is Anvil, not mainnet: set network.name to "sandbox" or "fork", or name '
             "a mainnet node in network.rpc_urls"
         )
     if config.network.name != "mainnet" and not is_anvil:
         raise Halt(
-            f"network.name is {config.network.name!r} but {rpc.name} is not Anvil: start "
+            f"network.name is {config.network.name!r} but {name} is not Anvil: start "
             "`dexmm sandbox`, or correct network.rpc_urls"
         )
+    return chain_id
 
 
 def check_chain_id(chain_id: int, config: Config) -> None:

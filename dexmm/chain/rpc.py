@@ -18,6 +18,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -35,6 +36,7 @@ Request = tuple[str, Sequence[Any]]
 T = TypeVar("T")
 
 READ_ROUNDS = 3  # times every URL is tried before a read is given up
+LONE_ROUNDS = 2  # the same of a node that is asked by itself
 REVERTED = (3, -32015)  # a revert: geth, Erigon, Anvil; Nethermind
 NO_BATCHES = (-32600, -32601, -32602, -32700)  # the batch itself was not understood
 MOST_BYTES = 64 << 20  # of an answer: a node must not be able to fill the memory
@@ -185,13 +187,9 @@ class Rpc:
         self._endpoints = [Endpoint(url, timeout_seconds) for url in urls]
         if not self._endpoints:
             raise BadInput("network.rpc_urls is empty: name at least one node")
+        self._configured = tuple(self._endpoints)
         self._ids = itertools.count(1)
-        self._retrying = Retrying(
-            stop=stop_after_attempt(READ_ROUNDS),
-            wait=wait_exponential(multiplier=0.1, max=2),
-            retry=retry_if_exception_type(NodeError),
-            reraise=True,
-        )
+        self._retrying = _retrying(READ_ROUNDS)
 
     def __repr__(self) -> str:
         return f"Rpc({', '.join(endpoint.name for endpoint in self._endpoints)})"
@@ -205,6 +203,22 @@ class Rpc:
     def alternatives(self) -> int:
         """How many other nodes there are."""
         return len(self._endpoints) - 1
+
+    def nodes(self) -> tuple[Rpc, ...]:
+        """Each configured node by itself, in the configured order.
+
+        They share connections and what is known of a node's limits with this one. What is current
+        here does not matter to them, nor the other way round; reads are tried twice, because an
+        idle connection may have died.
+        """
+        return tuple(self._alone(endpoint) for endpoint in self._configured)
+
+    def _alone(self, endpoint: Endpoint) -> Rpc:
+        alone = copy(self)
+        alone._endpoints = [endpoint]
+        alone._configured = (endpoint,)
+        alone._retrying = _retrying(LONE_ROUNDS)
+        return alone
 
     def turn_away(self) -> None:
         """Make the next node current: this one answered nonsense."""
@@ -275,6 +289,15 @@ class Rpc:
     def _request(self, call: Request) -> dict[str, Any]:
         method, params = call
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
+
+
+def _retrying(rounds: int) -> Retrying:
+    return Retrying(
+        stop=stop_after_attempt(rounds),
+        wait=wait_exponential(multiplier=0.1, max=2),
+        retry=retry_if_exception_type(NodeError),
+        reraise=True,
+    )
 
 
 def expect(result: Any) -> Any:
