@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from dexmm.config import load_config
-from dexmm.loop import Shutdown, run_once
+from dexmm.loop import Shutdown, World, run_once
 from dexmm.model.entry import Entry
-from dexmm.ops.world import open_world
+from dexmm.ops.world import open_world, wall_clock
 from dexmm.sandbox.exchange.paper import PaperExchange
 from dexmm.sandbox.exchange.settings import QUIET, UNLIMITED, Opening, PaperSettings
 
@@ -40,22 +41,29 @@ max_base = 0.05
 """
 
 
-@pytest.fixture
-def paper() -> Iterator[PaperExchange]:
+def settings() -> PaperSettings:
     opening = Opening(
         spot={"PAXG": Decimal(2), "USDT": Decimal(14_000), "BTC": Decimal(0)}, margin=Decimal(0)
     )
-    settings = PaperSettings(
+    return PaperSettings(
         accounts=(opening,),
         flow=QUIET,
         flows=dict.fromkeys(PaperSettings().flows, QUIET),
         limits=UNLIMITED,
     )
-    with PaperExchange(settings) as opened:
+
+
+@pytest.fixture
+def paper() -> Iterator[PaperExchange]:
+    with PaperExchange(settings()) as opened:
         yield opened
 
 
 def one_turn(paper: PaperExchange, folder: Path) -> Entry:
+    return run_once(world_of(paper, folder, wall_clock), Shutdown())
+
+
+def world_of(paper: PaperExchange, folder: Path, clock: Callable[[], int]) -> World:
     (folder / "dexmm.toml").write_text(CONFIG)
     opening = paper.settings.accounts[0]
     config = load_config(
@@ -66,7 +74,7 @@ def one_turn(paper: PaperExchange, folder: Path) -> Entry:
             "DEXMM_EXCHANGE__SECRET": opening.secret,
         },
     )
-    return run_once(open_world(config), Shutdown())
+    return open_world(config, exchange_clock=clock)
 
 
 def misprice(paper: PaperExchange, by: str) -> None:
@@ -100,3 +108,27 @@ def test_none_where_fees_eat_it_and_it_says_why(paper: PaperExchange, tmp_path: 
     assert [o for o in entry.outcomes if o.order and o.order.purpose == "triangle"] == []
     assert entry.decision.opportunities
     assert all(not found.taken and found.why for found in entry.decision.opportunities)
+
+
+def test_a_round_is_taken_though_its_books_have_stood_still(tmp_path: Path) -> None:
+    """Ten minutes without a change in BTC/USDT; then PAXG/BTC moves 2 % away."""
+    start = int(time.time())
+    now = [start]
+    with PaperExchange(settings(), start_ms=start * 1000) as paper:
+        misprice(paper, "1")
+        world = world_of(paper, tmp_path, lambda: now[0])
+        quiet = run_once(world, Shutdown())
+        assert quiet.decision.opportunities == ()
+        now[0] += 600
+        paper.advance(now[0] * 1000)
+        paper.set_fair_price("PAXGBTC", Decimal("0.04") * Decimal("1.02"))
+        entry = run_once(world, Shutdown())
+    assert entry.snapshot.venue is not None
+    assert quiet.snapshot.venue is not None
+    still = [seen.snapshot.venue.triangle_books[1] for seen in (quiet, entry)]
+    assert (still[0].bids, still[0].asks) == (still[1].bids, still[1].asks)
+    (found,) = entry.decision.opportunities
+    assert found.taken, found.why
+    orders = [o.order for o in entry.outcomes if o.order and o.order.purpose == "triangle"]
+    assert [order.symbol for order in orders] == ["PAXG/USDT", "PAXG/BTC", "BTC/USDT"]
+    assert all(order.filled > 0 for order in orders)

@@ -1,14 +1,22 @@
 """Order books, and how old they are.
 
-Many exchanges (Binance spot among them) put no time on a book, so its age is that of its content:
-a book that carries neither a time nor a new update number, and shows the very same levels, is as
-old as when it was first seen so.
+The age of a book is that of the *answer*, not of the prices in it: a quiet market shows the same
+levels for minutes, and they can be traded all the same. The answer's time is, in this order,
+
+1. what it states: ccxt's ``timestamp``, or a later time at the top of the answer. Binance's futures
+   state ``T``, when the book last changed, which ccxt takes, and ``E``, when it was sent; HTX and
+   Bybit state both as well.
+2. when it was asked for, where it states none (Binance spot and its tickers), or only when the book
+   last changed (``LAST_CHANGE``).
+
+An HTTP cache on the way says how long it has kept an answer (``Age``, RFC 9111); that is taken off.
+So an exchange that serves an old book is found out where it, or what stands before it, says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from dexmm.cex.lane import Lane
@@ -17,19 +25,40 @@ from dexmm.errors import Transient
 from dexmm.model.venue import Book, Level
 
 DEPTH = 20  # levels; more than one slice of a hedge ever meets
+# ccxt's ids of those whose only time is that of the last change (`updated_at`, `last_updated_at`).
+LAST_CHANGE = frozenset({"bitso", "paradex"})
 
 
-def parse_book(answer: object, symbol: str, now_ms: int) -> tuple[Book, int | None]:
-    """ccxt's order book and its update number. Sorted here: ccxt would sort text as text."""
+def read_book(lane: Lane, symbol: str, now_ms: int) -> Book:
+    """Twenty levels a side, in one request. ``now_ms``: the exchange's time before it."""
+    what = f"read the book of {symbol}"
+    answer, answered = lane.read_timed(what, "fetch_order_book", symbol, DEPTH)
+    at = now_ms - answered.cached_ms
+    if lane.exchange.id in LAST_CHANGE:
+        return replace(parse_book(answer, symbol, at), at=at)
+    book = parse_book(answer, symbol, at)
+    return book if answered.stated_ms is None else _later(book, answered.stated_ms)
+
+
+def read_best(lane: Lane, symbols: tuple[str, ...], now_ms: int) -> tuple[Book, ...]:
+    """The best level of several symbols, in one request."""
+    answer, answered = lane.read_timed("read the best prices", "fetch_bids_asks", list(symbols))
+    tickers = record(answer, "best prices")
+    at = now_ms - answered.cached_ms
+    return tuple(parse_best(tickers.get(s), s, at) for s in symbols)
+
+
+def parse_book(answer: object, symbol: str, now_ms: int) -> Book:
+    """ccxt's order book. Sorted here: ccxt would sort text as text."""
     book = record(answer, "order book")
-    stamp, nonce = book.get("timestamp"), book.get("nonce")
+    stamp = book.get("timestamp")
     bids, asks = (_levels(book.get(side)) for side in ("bids", "asks"))
     return Book(
         symbol=symbol,
         bids=tuple(sorted(bids, key=lambda level: -level.price)),
         asks=tuple(sorted(asks, key=lambda level: level.price)),
         at=now_ms if stamp is None else whole(stamp, "book's time"),
-    ), None if nonce is None else whole(nonce, "book's number")
+    )
 
 
 def parse_best(answer: object, symbol: str, now_ms: int) -> Book:
@@ -59,39 +88,8 @@ def _best(ticker: Mapping[str, Any], side: str) -> tuple[Level, ...]:
     return (level,) if level.price > 0 and level.amount > 0 else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    book: Book
-    nonce: int | None
-
-
-class Books:
-    """Reads books, and remembers since when each has shown what it shows."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, Seen] = {}
-
-    def read(self, lane: Lane, symbol: str, now_ms: int) -> Book:
-        """Twenty levels a side, in one request."""
-        answer = lane.read(f"read the book of {symbol}", "fetch_order_book", symbol, DEPTH)
-        return self._aged(*parse_book(answer, symbol, now_ms))
-
-    def read_best(self, lane: Lane, symbols: tuple[str, ...], now_ms: int) -> tuple[Book, ...]:
-        """The best level of several symbols, in one request."""
-        answer = lane.read("read the best prices", "fetch_bids_asks", list(symbols))
-        tickers = record(answer, "best prices")
-        return tuple(self._aged(parse_best(tickers.get(s), s, now_ms), None) for s in symbols)
-
-    def _aged(self, book: Book, nonce: int | None) -> Book:
-        before = self._seen.get(book.symbol)
-        if before is not None and before.nonce == nonce and _same(before.book, book):
-            book = replace(book, at=min(before.book.at, book.at))
-        self._seen[book.symbol] = Seen(book, nonce)
-        return book
-
-
-def _same(one: Book, other: Book) -> bool:
-    return (one.bids, one.asks) == (other.bids, other.asks)
+def _later(book: Book, at: int) -> Book:
+    return replace(book, at=max(book.at, at))
 
 
 def demand_sound(book: Book, now_ms: int, max_age_seconds: int) -> None:

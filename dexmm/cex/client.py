@@ -36,7 +36,7 @@ from decimal import Decimal
 from typing import Any
 
 from dexmm.cex.accounts import read_balances
-from dexmm.cex.books import Books, demand_sound
+from dexmm.cex.books import demand_sound, read_best, read_book
 from dexmm.cex.desk import Desk
 from dexmm.cex.errors import CallFailed, Fate
 from dexmm.cex.exchange import Connection, connect_exchange
@@ -124,7 +124,6 @@ class ExchangeClient:
             self._orders, self._desk_of, log, self.symbols, clock, watch_only=watch_only
         )
         self._swap = self._watch(perpetual)
-        self._books = Books()
         self._looks = Looks()
         self._count = 0  # of whole looks
         self._base_free: Decimal | None = None
@@ -203,14 +202,14 @@ class ExchangeClient:
 
     def _read_books(self) -> tuple[Book, tuple[Book, ...]]:
         lane, now = self.connection.public, self._now_ms()
-        book = self._books.read(lane, self._settings.symbol, now)
+        book = read_book(lane, self._settings.symbol, now)
         demand_sound(book, now, self._settings.max_ticker_age_seconds)
         legs = self._settings.triangle
         if not legs:
             return book, ()
         if self.connection.can.best_prices:
-            return book, self._books.read_best(lane, legs, now)
-        return book, tuple(self._books.read(lane, leg, now) for leg in legs)
+            return book, read_best(lane, legs, now)
+        return book, tuple(read_book(lane, leg, now) for leg in legs)
 
     def _swap_is_near(self) -> bool:
         moves = self._orders.moves

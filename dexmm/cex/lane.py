@@ -8,7 +8,7 @@ money:
 - an answer that is not whole JSON is an error. ccxt would hand a truncated body on as text, out of
   which an empty account or an order without an id is then parsed;
 - the status and the headers of every answer are noted, to tell 429 from 503 and to keep to
-  ``Retry-After``.
+  ``Retry-After``, and the time that it states for itself.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dexmm.cex.errors import CallFailed, Fate, judge
@@ -27,6 +28,19 @@ Milliseconds = Callable[[], int]
 REST_SECONDS = 10  # after a 429 that does not say how long
 LONGEST_SKEW_MS = 3_600_000
 LONGEST_REST_SECONDS = 3 * 24 * 3600  # the longest ban that Binance hands out
+
+
+# Where exchanges write, at the top of an answer, when they sent it; milliseconds.
+SENT_AT = ("E", "ts", "time", "timestamp", "current", "serverTime")
+MILLISECONDS = range(10**12, 10**13)  # 2001 to 2286: what has another unit is left alone
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """When an answer was made, as far as it says so itself."""
+
+    stated_ms: int | None  # by the exchange's clock, the latest that it states at its top
+    cached_ms: int  # how long an HTTP cache has kept it, by its Age header
 
 
 def wall_ms() -> int:
@@ -64,7 +78,8 @@ class Lane:
         self._secrets = tuple(secrets)
         self._status = 0
         self._headers: Mapping[str, str] = {}
-        self._lock = threading.Lock()
+        self._stated_ms: int | None = None
+        self._lock = threading.RLock()
         self._install(exchange)
 
     def __repr__(self) -> str:
@@ -76,6 +91,12 @@ class Lane:
             return self.ask(method, *arguments)
         except CallFailed as failed:
             raise failed.as_error(what) from None
+
+    def read_timed(self, what: str, method: str, *arguments: object) -> tuple[Any, Answered]:
+        """As ``read``, with what the last of its answers says of its own age."""
+        with self._lock:
+            answer = self.read(what, method, *arguments)
+            return answer, Answered(self._stated_ms, self._seconds("Age") * 1000)
 
     def ask(self, method: str, *arguments: object) -> Any:
         """As ``read``, but raises ``CallFailed``. Asks once more when only the clock was wrong."""
@@ -96,7 +117,7 @@ class Lane:
                     f"the exchange asked for a pause, which lasts {left} s more",
                     retry_after=left,
                 )
-            self._status, self._headers = 0, {}
+            self._status, self._headers, self._stated_ms = 0, {}, None
             try:
                 return getattr(self.exchange, method)(*arguments)
             except Exception as error:  # noqa: BLE001 - a body can break ccxt's parsers in any way
@@ -131,8 +152,12 @@ class Lane:
         return self.now_ms() - self.skew_ms
 
     def _retry_after(self) -> int:
-        text = self._headers.get("Retry-After", "").strip()
-        return min(int(text), LONGEST_REST_SECONDS) if text.isdecimal() else 0
+        return min(self._seconds("Retry-After"), LONGEST_REST_SECONDS)
+
+    def _seconds(self, header: str) -> int:
+        """Whole seconds; 0 for a header that is absent or says something else."""
+        text = self._headers.get(header, "").strip()
+        return int(text) if text.isdecimal() else 0
 
     def _install(self, exchange: Ccxt) -> None:
         strip, fetch = exchange.on_rest_response, exchange.fetch
@@ -148,7 +173,12 @@ class Lane:
             self.requests += 1
             return fetch(*arguments, **named)
 
-        exchange.on_json_response = _loads
+        def loads(body: str) -> Any:
+            found = _loads(body)
+            self._stated_ms = _stated_ms(found)
+            return found
+
+        exchange.on_json_response = loads
         exchange.parse_order_book_bid_ask = _level  # the one place where ccxt insists on floats
         exchange.on_rest_response = on_rest_response
         exchange.fetch = counted
@@ -157,6 +187,13 @@ class Lane:
 
 def _loads(body: str) -> Any:
     return json.loads(body, parse_float=str)
+
+
+def _stated_ms(answer: Any) -> int | None:
+    if not isinstance(answer, dict):
+        return None
+    found = [str(answer[name]) for name in SENT_AT if name in answer]
+    return max((int(t) for t in found if t.isdecimal() and int(t) in MILLISECONDS), default=None)
 
 
 def _level(pair: Any, price: Any = 0, amount: Any = 1, _count: Any = 2) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from dexmm.cex.accounts import read_perpetual
-from dexmm.cex.books import Books
+from dexmm.cex.books import read_book
 from dexmm.cex.desk import Desk
 from dexmm.cex.numbers import number, record
 from dexmm.cex.orders import Moves
@@ -35,7 +35,6 @@ class SwapWatch:
         self.symbol = symbol
         self.position: Perpetual | None = None  # as it was last seen
         self._reconciler = reconciler
-        self._books = Books()
         self._now_ms = now_ms
         self._shared = shared
         self._leverage: Decimal | None = None
@@ -53,7 +52,7 @@ class SwapWatch:
             self._reconciler.reconcile(self.symbol)
         if reconcile or self._leverage is None:
             self._leverage = self._read_leverage()
-        book = self._books.read(self.desk.lane, self.symbol, self._now_ms())
+        book = read_book(self.desk.lane, self.symbol, self._now_ms())
         position = read_perpetual(
             self.desk.lane,
             self.desk.instrument(self.symbol),

@@ -151,7 +151,7 @@ MEANINGS = {
         "sandbox": "the exchange's own test network",
         "base_url": "another host for every endpoint, such as `dexmm paper`'s",
         "timeout_seconds": "how long the exchange may take to answer",
-        "max_ticker_age_seconds": "older than this, its prices are stale and nothing is traded",
+        "max_ticker_age_seconds": "an answer older than this is stale and nothing is traded on it",
         "max_clock_skew_ms": "between this machine's clock and the exchange's",
         "max_pool_bp": "how far the pool may be from the exchange, basis points",
         "max_spread_bp": "how far the price's sources may be apart, basis points",

@@ -199,20 +199,6 @@ def test_a_read_that_breaks_off_makes_the_venue_absent(
 # The market is not what it should be
 
 
-def test_a_stale_book_makes_the_venue_absent(tmp_path: Any, paper: Any, clock: Hand) -> None:
-    trader = Trader(tmp_path, paper, clock, max_ticker_age_seconds="30")
-    trader.arm(BOOK, Effect.STALE, times=3)
-    trader.observe()
-    clock.ahead += 20
-    trader.observe()
-    clock.ahead += 20
-    with pytest.raises(Transient, match="40 s old"):
-        trader.observe()
-    paper.set_fair_price("PAXGUSDT", D(4001))
-    assert trader.observe().spot_book.mid == D("4001")
-    trader.client.close()
-
-
 @pytest.mark.parametrize(
     ("effect", "words"), [(Effect.CROSSED_BOOK, "crossed"), (Effect.EMPTY_BOOK, "empty")]
 )

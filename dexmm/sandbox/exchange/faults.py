@@ -23,7 +23,7 @@ class Effect(StrEnum):
     TIMEOUT_AFTER = "timeout_after"  # silence for seconds; it was done
     DROP = "drop"  # the connection ends in the middle of the answer; it was done
     TRUNCATE = "truncate"  # a whole answer with half of its JSON; it was done
-    STALE = "stale"  # the first answer again and again
+    STALE = "stale"  # the first answer again and again, with its Age as an HTTP cache tells it
     CROSSED_BOOK = "crossed_book"  # bids above asks, in depth and book tickers
     EMPTY_BOOK = "empty_book"  # nobody there, in depth and book tickers
     PARTIAL_FILL = "partial_fill"  # an order fills by fraction at most, and then falls silent
@@ -96,12 +96,13 @@ def _value(name: str, kind: str, value: object) -> object:
 
 @dataclass(slots=True)
 class Armed:
-    """A rule and how far it has come. ``kept`` is what a stale answer repeats, by request."""
+    """A rule and how far it has come. ``kept`` is what a stale answer repeats, by request: status,
+    body, and since when (milliseconds)."""
 
     rule: FaultRule
     seen: int = 0
     happened: int = 0
-    kept: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    kept: dict[str, tuple[int, bytes, int]] = field(default_factory=dict)
 
     @property
     def is_over(self) -> bool:

@@ -11,6 +11,7 @@ from dexmm.sandbox.exchange.figures import ZERO, places_of, text
 from dexmm.sandbox.exchange.market import Market
 from dexmm.sandbox.exchange.orders import Side
 from dexmm.sandbox.exchange.problems import Refused
+from dexmm.sandbox.exchange.rules import Kind
 from dexmm.sandbox.exchange.tape import MINUTE_MS, flat
 
 INTERVALS = {
@@ -49,8 +50,12 @@ def depth(call: Call) -> dict[str, object]:
     market = call.market()
     bids, asks = sides(call, market, call.query.limit(100, 5000))
     digits = _digits(market)
+    # Futures alone state times: when the answer was sent, and when something last traded.
+    prints = market.tape.prints
+    sent = {"E": call.now_ms, "T": prints[-1].at_ms if prints else call.now_ms}
     return {
         "lastUpdateId": call.exchange.changes.last_id,
+        **(sent if call.kind is Kind.PERPETUAL else {}),
         "bids": [[text(p, digits[0]), text(q, digits[1])] for p, q in bids],
         "asks": [[text(p, digits[0]), text(q, digits[1])] for p, q in asks],
     }

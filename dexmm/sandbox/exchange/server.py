@@ -200,10 +200,13 @@ class Server:
         return self.answer(asked, rule).response()
 
     def _stale(self, armed: Armed, asked: Asked) -> Answer:
+        """As an HTTP cache does, which says how long it has kept what it repeats."""
         name = f"{asked.path} {asked.query.values.get('symbol', '')}"
         answer = self.answer(asked)
-        status, body = armed.kept.setdefault(name, (answer.status, answer.body))
-        return Answer(status=status, body=body, headers=answer.headers)
+        with self.exchange.visit() as now_ms:
+            status, body, at_ms = armed.kept.setdefault(name, (answer.status, answer.body, now_ms))
+        age = {"Age": str((now_ms - at_ms) // 1000)}
+        return Answer(status=status, body=body, headers=answer.headers | age)
 
     def _change_rules(self, rule: FaultRule, asked: Asked) -> None:
         symbol = rule.symbol or asked.query.values.get("symbol", "")
