@@ -38,7 +38,7 @@ from typing import Any
 from dexmm.cex.accounts import read_balances
 from dexmm.cex.books import demand_sound, read_best, read_book
 from dexmm.cex.desk import Desk
-from dexmm.cex.errors import CallFailed, Fate
+from dexmm.cex.errors import CallFailed
 from dexmm.cex.exchange import Connection, connect_exchange
 from dexmm.cex.lane import Lane
 from dexmm.cex.looks import Looks
@@ -325,7 +325,7 @@ class ExchangeClient:
         try:
             desk.lane.ask("set_leverage", int(step.leverage), step.symbol)
         except CallFailed as failed:
-            if failed.fate is Fate.DENIED:
+            if failed.fate.needs_a_person:
                 raise failed.as_error("set the leverage") from None
             return Outcome(step=step.kind, status="failed", detail=failed.reason)
         finally:

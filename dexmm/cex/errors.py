@@ -1,17 +1,9 @@
-"""What a failed call means, from ccxt's exceptions.
+"""What a failed call means: from the exchange's own code, the HTTP status and ccxt's exception.
 
-What matters is not what went wrong but what is known afterwards:
-
-    REFUSED    the exchange answered no, in its own words: what was asked has not happened
-    NOT_FOUND  the exchange does not know the order
-    THROTTLED  it did not look at the request (429, 418): come back after ``retry_after``
-    CLOCK      it did not accept the timestamp: what was asked has not happened
-    DENIED     the key is wrong or may not do this: a person is needed
-    UNABLE     ccxt or the exchange does not offer it, or the symbol does not exist
-    UNKNOWN    no answer that can be trusted: what was asked may have happened
-
-Everything that is not known to be something else is UNKNOWN. A ccxt message holds the whole URL,
-signature included, so none is ever shown: only the exchange's own words, with every secret struck.
+What matters is not what went wrong but what is known afterwards (``fates``). The exchange's code
+decides where it is documented (``error_table``), then the HTTP status, then ccxt's class. A ccxt
+message holds the whole URL, signature included, so none is ever shown: only the exchange's own
+words, with every secret struck.
 """
 
 from __future__ import annotations
@@ -19,29 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import StrEnum
 from json import JSONDecoder
+from typing import Any
 
+from dexmm.cex.error_table import CERTAIN_SENTENCES, row_for
+from dexmm.cex.fates import Fate as Fate
 from dexmm.errors import BadInput, DexmmError, Halt, Transient
 
-DUPLICATE_CODES = frozenset({"-4116"})  # Binance USD-M; its spot has one code for every refusal
-DUPLICATE_WORDS = frozenset({"Duplicate order sent."})
 LONGEST_REASON = 200
-
-
-class Fate(StrEnum):
-    REFUSED = "refused"
-    NOT_FOUND = "not_found"
-    THROTTLED = "throttled"
-    CLOCK = "clock"
-    DENIED = "denied"
-    UNABLE = "unable"
-    UNKNOWN = "unknown"
-
-    @property
-    def happened_not(self) -> bool:
-        """Whether it is certain that the exchange did not do what was asked."""
-        return self not in (Fate.UNKNOWN, Fate.NOT_FOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,75 +46,114 @@ class CallFailed(Exception):
         """For a read: what the runner does next. ``what`` could not be done, as "read the book"."""
         message = f"cannot {what}: {self.reason}"
         if self.fate is Fate.DENIED:
-            return Halt(f"{message}; check the API key and its permissions")
+            return Halt(f"{message}; check the API key, its permissions and the account")
+        if self.fate is Fate.RESTRICTED:
+            return BadInput(
+                f"{message}; the exchange does not serve this country, address or account: use "
+                "another exchange or symbol in [exchange], or run where it may be used"
+            )
         if self.fate is Fate.UNABLE:
             return BadInput(f"{message}; check [exchange] in the configuration")
         return Transient(message, retry_after=self.retry_after)
 
 
-def judge(error: Exception, status: int, retry_after: int, secrets: Collection[str]) -> CallFailed:
-    """What an exception out of ccxt means; ``status`` is that of the HTTP answer, 0 without one."""
-    import ccxt
+def judge(
+    error: Exception,
+    status: int,
+    retry_after: int,
+    secrets: Collection[str],
+    *,
+    documents: str = "",
+    body: str = "",
+) -> CallFailed:
+    """What an exception out of ccxt means.
 
-    words = said(error)
-    reason = _reason(error, words, status, secrets)
-    fate = _fate(error, words, status)
-    soft = isinstance(error, ccxt.InsufficientFunds | ccxt.OrderImmediatelyFillable)
-    filters = isinstance(error, ccxt.ExchangeError) and not soft
+    ``status`` and ``body`` are those of the HTTP answer, 0 and empty without one; ``documents``
+    names the table of the exchange's codes (``error_table.documents_of``).
+    """
+    words = said(error, body)
+    fate, filters = _fate(error, words, status, documents, body)
     return CallFailed(
         fate,
-        reason,
+        _reason(error, words, status, secrets),
         retry_after=retry_after if fate is Fate.THROTTLED else 0,
         filters=fate is Fate.REFUSED and filters,
     )
 
 
-def _fate(error: Exception, words: Words, status: int) -> Fate:
+def _fate(
+    error: Exception, words: Words, status: int, documents: str, body: str
+) -> tuple[Fate, bool]:
+    """And whether steps, minimums or the symbol's status may have changed."""
+    row = row_for(documents, words.code, words.text)
+    if status in (418, 429):
+        return Fate.THROTTLED, False
+    if status == 451:  # "unavailable for legal reasons": the country that is asked from
+        return Fate.RESTRICTED, False
+    if status >= 500:
+        sentence = CERTAIN_SENTENCES.get(documents)
+        certain = (row is not None and row.certain) or (sentence is not None and sentence in body)
+        return (row.fate if row and row.certain else Fate.BUSY) if certain else Fate.UNKNOWN, False
+    if row is not None:
+        return row.fate, row.filters
+    return _by_class(error, words, status)
+
+
+def _by_class(error: Exception, words: Words, status: int) -> tuple[Fate, bool]:
+    """For what no document of ours names. Never for a 5xx: none of those says what was done."""
     import ccxt
 
-    if words.code in DUPLICATE_CODES or words.text in DUPLICATE_WORDS:
-        return Fate.UNKNOWN  # one of this name is there already: ours, then
-    if status in (418, 429):
-        return Fate.THROTTLED
+    if "duplicate" in words.text.lower():  # an order of this name is there: ours, then
+        return Fate.UNKNOWN, False
     for kinds, fate in (
         ((ccxt.DuplicateOrderId,), Fate.UNKNOWN),
-        ((ccxt.AuthenticationError, ccxt.RestrictedLocation), Fate.DENIED),
+        ((ccxt.RestrictedLocation,), Fate.RESTRICTED),
+        ((ccxt.AuthenticationError,), Fate.DENIED),
         ((ccxt.InvalidNonce,), Fate.CLOCK),
         ((ccxt.DDoSProtection, ccxt.RateLimitExceeded), Fate.THROTTLED),
+        ((ccxt.OnMaintenance,), Fate.BUSY),
         ((ccxt.OrderNotFound,), Fate.NOT_FOUND),
         ((ccxt.NotSupported, ccxt.ArgumentsRequired, ccxt.BadSymbol), Fate.UNABLE),
-        (
-            (ccxt.InsufficientFunds, ccxt.InvalidOrder, ccxt.BadRequest, ccxt.OperationRejected),
-            Fate.REFUSED,
-        ),
+        ((ccxt.InsufficientFunds, ccxt.OrderImmediatelyFillable), Fate.REFUSED),
     ):
         if isinstance(error, kinds):
-            # A 5xx can carry any words; none of them says what was done before it.
-            return Fate.UNKNOWN if status >= 500 else fate
+            return fate, False
+    if isinstance(error, ccxt.InvalidOrder | ccxt.BadRequest | ccxt.OperationRejected):
+        return Fate.REFUSED, True
+    if status == 401:
+        return Fate.DENIED, False
+    if status == 403 and not words.code:  # a firewall in front of the exchange: it never saw it
+        return Fate.THROTTLED, False
     # A code that ccxt has no class for, on a request that the server says was at fault.
     answered_no = isinstance(error, ccxt.ExchangeError) and words.code and 400 <= status < 500
-    return Fate.REFUSED if answered_no else Fate.UNKNOWN
+    return (Fate.REFUSED, True) if answered_no else (Fate.UNKNOWN, False)
 
 
-def said(error: Exception) -> Words:
-    """The exchange's code and text, out of the JSON that ccxt quotes in its message."""
+def said(error: Exception, body: str = "") -> Words:
+    """The exchange's code and text: from its answer, else out of what ccxt's message quotes."""
     import ccxt
 
     message = str(error) if isinstance(error, ccxt.BaseError) else ""
-    start = message.find("{")
-    try:
-        body = JSONDecoder().raw_decode(message, start)[0] if start >= 0 else {}
-    except json.JSONDecodeError:
-        body = {}
-    if not isinstance(body, dict):
-        body = {}
-    details = body.get("data")
+    found = _object(body) or _object(message)
+    details = found.get("data")
     if isinstance(details, list) and details and isinstance(details[0], dict):  # OKX
-        body = {"code": details[0].get("sCode"), "msg": details[0].get("sMsg")}
-    text = body.get("msg") or body.get("message") or ""
-    if not body and "http" not in message:  # ccxt's own words, or the exchange's without a body
-        text = message.partition(" ")[2]
-    return Words(code=str(body.get("code") or ""), text=str(text))
+        first = details[0]
+        if first.get("sCode"):
+            found = {"code": first["sCode"], "msg": first.get("sMsg")}
+    text = found.get("msg") or found.get("message") or ""
+    if not found and "http" not in message:  # ccxt's own words, or the exchange's without a body
+        text = message.partition(" ")[2].partition("<")[0].strip()
+    return Words(code=str(found.get("code") or ""), text=str(text))
+
+
+def _object(text: str) -> dict[str, Any]:
+    """The first JSON object in a text; empty without one."""
+    start = text.find("{")
+    try:
+        found = JSONDecoder().raw_decode(text, start)[0] if start >= 0 else {}
+    except json.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _reason(error: Exception, words: Words, status: int, secrets: Collection[str]) -> str:

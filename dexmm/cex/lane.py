@@ -7,8 +7,9 @@ money:
   make floats whatever its ``number`` is (``exchange.make`` sets that one);
 - an answer that is not whole JSON is an error. ccxt would hand a truncated body on as text, out of
   which an empty account or an order without an id is then parsed;
-- the status and the headers of every answer are noted, to tell 429 from 503 and to keep to
-  ``Retry-After``, and the time that it states for itself.
+- the status, the headers and the body of every answer are noted, to tell 429 from 503, to keep to
+  ``Retry-After`` and to read the exchange's own code, which ccxt's exception may not carry, and
+  the time that it states for itself.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dexmm.cex.error_table import documents_of
 from dexmm.cex.errors import CallFailed, Fate, judge
 
 Ccxt = Any  # ccxt has no types
@@ -78,6 +80,7 @@ class Lane:
         self._secrets = tuple(secrets)
         self._status = 0
         self._headers: Mapping[str, str] = {}
+        self._body = self._url = ""
         self._stated_ms: int | None = None
         self._lock = threading.RLock()
         self._install(exchange)
@@ -118,10 +121,18 @@ class Lane:
                     retry_after=left,
                 )
             self._status, self._headers, self._stated_ms = 0, {}, None
+            self._body = self._url = ""
             try:
                 return getattr(self.exchange, method)(*arguments)
             except Exception as error:  # noqa: BLE001 - a body can break ccxt's parsers in any way
-                failed = judge(error, self._status, self._retry_after(), self._secrets)
+                failed = judge(
+                    error,
+                    self._status,
+                    self._retry_after(),
+                    self._secrets,
+                    documents=documents_of(self.exchange.id, self._url),
+                    body=self._body,
+                )
             if failed.fate is Fate.THROTTLED:
                 self._pause.begin(failed.retry_after or REST_SECONDS)
             raise failed from None
@@ -163,8 +174,9 @@ class Lane:
         strip, fetch = exchange.on_rest_response, exchange.fetch
 
         def on_rest_response(code: int, reason: str, *rest: Any) -> str:
-            self._status, self._headers = code, rest[2]
+            self._status, self._headers, self._url = code, rest[2], rest[0]
             body: str = strip(code, reason, *rest)
+            self._body = body
             if code < 400:
                 _demand_json(body)
             return body

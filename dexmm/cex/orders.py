@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from dexmm.cex.desk import Desk
-from dexmm.cex.errors import CallFailed, Fate
+from dexmm.cex.errors import CallFailed
 from dexmm.cex.fills import Told, parse_told, settled
 from dexmm.cex.names import client_order_id
 from dexmm.cex.numbers import EXACT, ZERO, on_step, plain
@@ -136,10 +136,10 @@ class Orders:
         rejected = self.reject(intent, failed.reason)
         if failed.filters:
             desk.markets.invalidate()  # its steps, minimums or status may have changed
-        if failed.fate is Fate.DENIED:
+        if failed.fate.needs_a_person:
             raise Halt(
                 f"the exchange refused an order in {intent.symbol}: {failed.reason}; check the "
-                "API key and its permissions"
+                "API key, its permissions, and what this account may trade from here"
             )
         return self._outcome("place_order", rejected)
 
@@ -254,7 +254,7 @@ class Orders:
             self._tally.cancelled()
             marked = replace(intent, detail=CANCELLED)
         except CallFailed as failed:
-            if failed.fate is Fate.DENIED:
+            if failed.fate.needs_a_person:
                 raise failed.as_error(f"cancel order {intent.client_id}") from None
             reason, marked = failed.reason, intent
         after = self.resolve(marked)

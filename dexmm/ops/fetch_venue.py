@@ -194,7 +194,7 @@ def _demand_symbol(exchange: Any, symbol: str) -> None:
 def _error(what: str, failed: CallFailed) -> BadInput | Transient:
     """What is left to do when public data cannot be had: nothing that a key would change."""
     message = f"cannot {what}: {failed.reason}"
-    if failed.fate is Fate.DENIED:
+    if failed.fate.needs_a_person:
         return BadInput(f"{message}; the exchange does not serve this machine: choose another")
     if failed.fate in (Fate.UNABLE, Fate.REFUSED):
         return BadInput(f"{message}; check --exchange, --symbol and --timeframe")
