@@ -27,6 +27,8 @@ DEFAULT_CONFIG = Path("dexmm.toml")
 PIPE_WIDTH = 200
 LARGEST_SAFE_INTEGER = (1 << 53) - 1  # beyond it a JSON reader may round
 
+log = logging.getLogger("dexmm.cli")
+
 P = ParamSpec("P")
 
 
@@ -155,6 +157,19 @@ def console() -> Console:
     # A pipe has no width: lines are left whole for whatever reads them.
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(highlight=False, width=width, soft_wrap=width is not None)
+
+
+def conclude(exit_code: int, tell: Callable[[], None]) -> NoReturn:
+    """Tell what was done, and end with ``exit_code`` whatever becomes of the telling.
+
+    For what must not be repeated because its last words failed: the work is done by now.
+    """
+    try:
+        tell()
+    except Exception as error:  # noqa: BLE001 - a mistake in the words is no failure of the work
+        what = f"{type(error).__name__}: {error}"
+        log.error("done, with exit code %d, but it could not be told: %s", exit_code, what)
+    finish(exit_code)
 
 
 def finish(exit_code: int) -> NoReturn:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import click
 
 from dexmm import __version__
+from dexmm.cli import streams
 from dexmm.errors import BadInput, DexmmError
 
 # name -> (where it lives, its line in the help)
@@ -81,8 +82,23 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and leave with its exit code; never with a traceback."""
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    """Run one command and leave with its exit code; never with a traceback.
+
+    The exit code is the work's, whatever became of the words: see ``streams``.
+    """
+    streams.prepare()
+    asked = list(sys.argv[1:] if arguments is None else arguments)
+    code = run(asked)
+    sys.stdout.flush()
+    if streams.reader_went_away() and _only_help(asked):
+        code = PIPE_CLOSED  # telling was all the work there was
+    elif why := streams.why_answer_is_lost():
+        print(f"dexmm: the answer is lost: {why}", file=sys.stderr)  # noqa: T201 - the terminal
+    sys.exit(code)
+
+
+def _only_help(arguments: Sequence[str]) -> bool:
+    return bool({"--help", "--version"} & set(arguments))
 
 
 def run(arguments: list[str]) -> int:
@@ -90,7 +106,7 @@ def run(arguments: list[str]) -> int:
     if "_DEXMM_COMPLETE" in os.environ:
         cli(prog_name="dexmm")
     try:
-        with cli.make_context("dexmm", arguments) as context:
+        with cli.make_context("dexmm", list(arguments)) as context:
             cli.invoke(context)
             sys.stdout.flush()
     except click.exceptions.Exit as finished:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dexmm.cli.common import answer, common_options, console, finish, json_option, load_all
+from dexmm.cli.common import answer, common_options, conclude, console, json_option, load_all
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
@@ -76,18 +77,27 @@ def withdraw(
         _confirm_mainnet(yes)
     reports = [_run(_capped(each, max_gwei), request) for each in configs]
     code = max((report.exit_code for report in reports), default=0)
+    conclude(code, lambda: _tell(configs, reports, code, as_json, config_path))
+
+
+def _tell(
+    configs: Sequence[Config],
+    reports: Sequence[Report],
+    code: int,
+    as_json: bool,
+    config_path: Path,
+) -> None:
     if as_json:
         told = [
             {"market": each.market.name, **_facts(report)}
             for each, report in zip(configs, reports, strict=True)
         ]
         answer(told[0] if len(told) == 1 else {"markets": told, "exit_code": code})
-    else:
-        for each, report in zip(configs, reports, strict=True):
-            if len(configs) > 1:
-                console().print(f"[bold]{each.market.name}[/]")
-            _show(report, config_path)
-    finish(code)
+        return
+    for each, report in zip(configs, reports, strict=True):
+        if len(configs) > 1:
+            console().print(f"[bold]{each.market.name}[/]")
+        _show(report, config_path)
 
 
 def _capped(config: Config, max_gwei: Decimal | None) -> Config:
