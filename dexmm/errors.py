@@ -14,7 +14,11 @@ without parsing a sentence. None of them ever carries a key, a password or an RP
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
+
+# Files fail so while a disk is full, a device stumbles or too much is open: nothing to correct.
+PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class DexmmError(Exception):
@@ -54,3 +58,20 @@ class Busy(DexmmError):
     """Another process holds the wallet."""
 
     exit_code = 6
+
+
+def passes(error: OSError) -> bool:
+    """Whether what a file failed with passes without anybody correcting what is configured."""
+    return error.errno in PASSING
+
+
+def unusable(what: str, error: OSError, advice: str) -> BadInput | Transient:
+    """What to raise for a file that failed: ``what`` is the sentence without its reason.
+
+    ``Transient`` (exit 5) for what passes, as a full disk; ``BadInput`` (exit 2) with ``advice``
+    otherwise.
+    """
+    line = f"{what}: {error.strerror or error}"
+    if passes(error):
+        return Transient(f"{line}; make room, then try again")
+    return BadInput(f"{line}; {advice}")

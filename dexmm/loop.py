@@ -19,14 +19,20 @@ from typing import Protocol
 
 from dexmm.config import Config
 from dexmm.errors import BadInput, Busy, Halt, Transient
-from dexmm.model.decision import State
+from dexmm.model.decision import Refusal, State
 from dexmm.model.entry import Entry
+from dexmm.model.steps import Outcome
 from dexmm.quoting import Quoting, cancel_all
-from dexmm.turn import Cex, Chain, Clock, Journal, turn
+from dexmm.strategy.guards import for_a_person
+from dexmm.turn import HALT_WAS_SET, Cex, Chain, Clock, Journal, turn
 
 log = logging.getLogger("dexmm.loop")
 
 DONE, REFUSED, HALTED, FAILED = 0, 3, 4, 5
+
+# What a step that ended so says of the turn: its fate is not known, or it did not happen.
+NOT_DONE = {"failed", "reverted", "pending"}
+ASKED = " was received"
 
 # How long the loop backs off at most while the node does not answer, in intervals.
 LONGEST_BACK_OFF = 8
@@ -67,7 +73,7 @@ class Shutdown:
 
     def reason(self) -> str:
         """Why no further leg may begin; empty when it may."""
-        return f"{self.name} was received" if self._asked.is_set() else ""
+        return f"{self.name}{ASKED}" if self._asked.is_set() else ""
 
     def wait(self, seconds: float) -> bool:
         """Sleep, but no longer than until someone asks; whether someone did."""
@@ -137,6 +143,8 @@ def _turns(
                 for each in quoting:
                     each.turned(world.chain)
                 seen(entry)
+                if len(worlds) == 1:
+                    keep_halted(world, entry)
             except Halt as error:
                 world.flag.set(error.message)
                 log.critical("halted: %s", error.message)
@@ -187,15 +195,44 @@ def _wait(world: World, quoting: Sequence[Quoting], shutdown: Shutdown, seconds:
 
 
 def exit_code(entry: Entry) -> int:
-    """What cron is told: 0 acted or nothing to do, 3 refused, 4 halted, 5 a step failed."""
-    if entry.decision.state is State.HALTED:
+    """What cron is told of one turn.
+
+    4: halted, by the flag, by a guard that tripped and stays, or while the turn ran.
+    5: a step failed or was cut short, a transaction or an order is not final yet, or the node's
+       newest block is too old: the next turn may see it through.
+    3: a guard refused what was wanted, or one stands that only a person can lift.
+    0: acted, or nothing to do.
+    """
+    if entry.decision.state is State.HALTED or any(_halted(o) for o in entry.outcomes):
         return HALTED
-    statuses = {outcome.status for outcome in entry.outcomes}
-    if entry.decision.withheld or "refused" in statuses:
-        return REFUSED
-    if statuses & {"failed", "reverted"}:
+    if any(o.status in NOT_DONE or _cut_short(o) for o in entry.outcomes):
         return FAILED
+    refused = any(o.status == "refused" for o in entry.outcomes)
+    rules = {refusal.rule for refusal in entry.decision.refusals}
+    if entry.decision.withheld and rules == {"stale_block"} and not refused:
+        return FAILED
+    if entry.decision.withheld or refused or standing(entry):
+        return REFUSED
     return DONE
+
+
+def standing(entry: Entry) -> tuple[Refusal, ...]:
+    """Guards that no time lifts, whether or not anything was wanted; see ``for_a_person``."""
+    return for_a_person(entry.snapshot, entry.decision.refusals)
+
+
+def keep_halted(world: World, entry: Entry) -> None:
+    """Set the HALT flag for a guard that tripped and stays, so that no lost journal lifts it."""
+    if entry.memory.halted and not entry.snapshot.halted:
+        world.flag.set(entry.memory.halted)
+
+
+def _halted(outcome: Outcome) -> bool:
+    return outcome.status == "skipped" and outcome.detail.startswith(HALT_WAS_SET)
+
+
+def _cut_short(outcome: Outcome) -> bool:
+    return outcome.status == "skipped" and outcome.detail.endswith(ASKED)
 
 
 def worst(codes: Sequence[int]) -> int:

@@ -31,9 +31,11 @@ from dexmm.model.steps import (
 from dexmm.model.venue import VenueView
 from dexmm.strategy.decide import decide
 from dexmm.strategy.guards import refuse_simulation
-from dexmm.strategy.memory import remember
+from dexmm.strategy.memory import remember, rewound
 from dexmm.strategy.plan import plan
 from dexmm.strategy.triangle import resized
+
+HALT_WAS_SET = "HALT was set"
 
 CEX_STEPS = (PlaceOrder, CancelOrder, CancelAll, SetLeverage)
 
@@ -123,7 +125,7 @@ def observe(chain: Chain, journal: Journal, clock: Clock, cex: Cex | None = None
         chain=view,
         venue=seen,
         observed_at=clock(),
-        memory=journal.memory(),
+        memory=rewound(journal.memory(), view.block.timestamp),
         halted=journal.halted(),
     )
 
@@ -187,5 +189,5 @@ def _why_not(journal: Journal, snapshot: Snapshot, stop: Callable[[], str]) -> s
     """What has changed since the turn began so that its next leg may not."""
     halted = journal.halted()
     if halted and not snapshot.halted:
-        return f"HALT was set: {halted}"
+        return f"{HALT_WAS_SET}: {halted}"
     return stop()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
-from dexmm.errors import BadInput, Transient
+from dexmm.errors import BadInput, Transient, unusable
 from dexmm.ops.extras import need
 
 if TYPE_CHECKING:
@@ -169,7 +169,9 @@ def _sqlite(path: Path) -> Callable[[], sqlite3.Connection]:
         path.parent.mkdir(parents=True, exist_ok=True)
         connect().close()
     except OSError as error:
-        raise BadInput(f"cannot make the folder {path.parent}: {error.strerror}") from None
+        raise unusable(
+            f"cannot make the folder {path.parent}", error, "choose another --storage"
+        ) from None
     except sqlite3.DatabaseError as error:
         raise BadInput(f"cannot keep a study in {path}: {error}") from None
     return connect

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dexmm.backtest.space import Value, setting
 from dexmm.config import SECTIONS, Config
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, unusable
 from dexmm.markets import choose, load_markets
 from dexmm.ops.report.page import write_whole
 from dexmm.settings import read_settings
@@ -91,7 +91,7 @@ def _check(text: str, path: Path, config: Config, settings: Mapping[str, Value])
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".toml")
     except OSError as error:
-        raise BadInput(f"cannot write beside {path}: {error.strerror}") from None
+        raise unusable(f"cannot write beside {path}", error, "choose another -o") from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)

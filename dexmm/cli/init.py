@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dexmm.cli.common import answer, common_options, json_option
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, unusable
 
 NEXT = {
     "sandbox": "start a chain with `dexmm sandbox --keep`",
@@ -53,4 +53,4 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise BadInput(f"cannot write {path}: {error.strerror}") from None
+        raise unusable(f"cannot write {path}", error, "choose another --config") from None

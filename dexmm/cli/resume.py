@@ -38,7 +38,7 @@ def resume(config_path: Path, as_json: bool, yes: bool) -> None:
     flag = HaltFlag(config.state_dir)
     journals = [journal for each in configs if (journal := _journal(each)) is not None]
     latched = [journal.memory().halted for journal in journals]
-    reasons = [reason for reason in (flag.reason(), *latched) if reason]
+    reasons = list(dict.fromkeys(reason for reason in (flag.reason(), *latched) if reason))
     if not reasons:
         _tell(as_json, [], "nothing is halted")
         return

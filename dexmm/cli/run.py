@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from dexmm.cli.common import answer, common_options, finish, json_option, load_judged
-from dexmm.errors import BadInput, Transient
+from dexmm.errors import BadInput, Halt, Transient
 
 if TYPE_CHECKING:
     from dexmm.config import Config
     from dexmm.loop import World
     from dexmm.model.entry import Entry
+    from dexmm.model.snapshot import Snapshot
 
 log = logging.getLogger("dexmm.run")
 
@@ -29,12 +30,27 @@ def run(config_path: Path, as_json: bool, once: bool, live: bool) -> None:
     """Keep the inventory in its band: turn after turn until SIGINT or SIGTERM.
 
     The leg in hand is always finished. Exit codes: 0 done, 2 bad configuration, 3 a guard refused
-    a wanted action, 4 halted, 5 try again later, 6 another process holds the wallet.
+    a wanted action or stands until you act, 4 halted (until `dexmm resume`), 5 not done or not
+    known yet, try again later, 6 another process holds the wallet.
     """
     configs = load_judged(config_path)
     if configs[0].network.name == "mainnet" and not live:
         raise BadInput("this is mainnet and real money: repeat with --live, or rehearse on a fork")
-    finish(_once(configs, as_json) if once else _forever(configs))
+    try:
+        code = _once(configs, as_json) if once else _forever(configs)
+    except Halt as error:
+        _keep_halt(configs[0], error)
+        raise
+    finish(code)
+
+
+def _keep_halt(config: Config, error: Halt) -> None:
+    """Exit code 4 says that HALT is set: nothing acts again before a person has looked."""
+    from dexmm.store.flags import HaltFlag
+
+    flag = HaltFlag(config.state_dir)
+    if not flag.reason():
+        flag.set(error.message)
 
 
 def _once(configs: Sequence[Config], as_json: bool) -> int:
@@ -42,7 +58,7 @@ def _once(configs: Sequence[Config], as_json: bool) -> int:
 
     Nobody would look after quotes once this process has ended, so none are placed.
     """
-    from dexmm.loop import FAILED, Shutdown, exit_code, run_once, worst
+    from dexmm.loop import FAILED, Shutdown, exit_code, keep_halted, run_once, worst
     from dexmm.ops.world import open_worlds
 
     codes: list[int] = []
@@ -60,6 +76,8 @@ def _once(configs: Sequence[Config], as_json: bool) -> int:
                 if len(configs) > 1:
                     log.warning("%s skipped: %s", world.config.market.name, error.message)
                 continue
+            if len(configs) == 1:
+                keep_halted(world, entry)
             codes.append(exit_code(entry))
             told.append({"market": world.config.market.name, **_facts(entry, codes[-1])})
             if not as_json:
@@ -82,23 +100,27 @@ def _unquoted(config: Config) -> Config:
 
 
 def _tell(entry: Entry, code: int) -> None:
-    from dexmm.loop import HALTED
+    from dexmm.loop import HALTED, standing
     from dexmm.ops.narrate import events, headline
 
-    if lines := events(entry):
+    lines = events(entry)
+    if not entry.decision.withheld and code != HALTED:
+        lines += [f"stands until you act: {r.rule}: {r.detail}" for r in standing(entry)]
+    if lines:
         click.echo("\n".join([headline(entry), *(f"  {line}" for line in lines)]))
     elif code == HALTED:
         click.echo(f"dexmm: {entry.decision.reason}; see `dexmm status`", err=True)
 
 
 def _forever(configs: Sequence[Config]) -> int:
-    from dexmm.loop import Shutdown, run_forever
+    from dexmm.loop import Shutdown, run_forever, standing
     from dexmm.ops.narrate import events, headline
     from dexmm.ops.world import open_worlds
 
     shown_of: dict[str, set[str]] = {}
 
     def seen(entry: Entry) -> None:
+        for_you = {refusal.rule for refusal in standing(entry)}
         shown = shown_of.setdefault(entry.snapshot.chain.market.pool, set())
         log.info("%s", headline(entry))
         for line in events(entry):
@@ -106,7 +128,9 @@ def _forever(configs: Sequence[Config]) -> int:
         # A guard that bites while nothing is wanted is said once, not every turn.
         rules = {refusal.rule for refusal in entry.decision.refusals}
         for refusal in entry.decision.refusals:
-            if refusal.rule not in shown and not entry.decision.withheld:
+            if refusal.rule not in shown and refusal.rule in for_you:
+                log.warning("  guard %s stands until you act: %s", refusal.rule, refusal.detail)
+            elif refusal.rule not in shown and not entry.decision.withheld:
                 log.info("  guard %s bites: %s", refusal.rule, refusal.detail)
         for rule in shown - rules:
             log.info("  guard %s has let go", rule)
@@ -124,8 +148,9 @@ def _forever(configs: Sequence[Config]) -> int:
 def judge_market(world: World) -> None:
     """Hold the configuration against the market as it is now.
 
-    Refuses, with ``BadInput``, to begin what cannot make sense. Where positions are held already
-    it only warns: a loop that a costly day kept from starting could not look after them.
+    Refuses to begin what cannot make sense: with ``BadInput`` what a person must mend, with
+    ``Transient`` what passes by itself. Where positions are held already it only warns: a loop
+    that a costly day kept from starting could not look after them.
     """
     from dexmm.strategy.judge import judge, market_facts
     from dexmm.turn import observe
@@ -136,9 +161,12 @@ def judge_market(world: World) -> None:
     if snapshot.halted:
         return
     judgement = judge(world.config, market_facts(snapshot, world.config))
-    if judgement.problems and not snapshot.chain.positions:
-        raise BadInput("\n".join(judgement.problems))
-    for line in judgement.problems + judgement.notes:
+    problems = (*judgement.problems, *_silent_feeds(snapshot))
+    if problems and not snapshot.chain.positions:
+        lasting = tuple(problem for problem in problems if problem not in judgement.passing)
+        kind = BadInput if lasting else Transient
+        raise kind("\n".join(lasting or problems))
+    for line in (*problems, *judgement.notes):
         log.warning("%s", line)
     log.info(
         "edges %.0f bp below and %.0f bp above, expected to be reached %.2f times a day; "
@@ -147,6 +175,15 @@ def judge_market(world: World) -> None:
         judgement.to_ask_bp,
         judgement.hits_per_day,
         judgement.break_even_per_day or 0,
+    )
+
+
+def _silent_feeds(snapshot: Snapshot) -> tuple[str, ...]:
+    """Configured feeds that are none: the guard would hold back every deposit, for ever."""
+    return tuple(
+        f"{reference.name} gives no price: {reference.problem}; check market.reference_feed"
+        for reference in snapshot.chain.references
+        if reference.price is None
     )
 
 

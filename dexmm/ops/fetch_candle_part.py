@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from dexmm.errors import BadInput, Transient
+from dexmm.errors import BadInput, Transient, unusable
 from dexmm.ops.fetch_output import alone, whole
 from dexmm.ops.fetch_venue import Candle, Page
 
@@ -64,7 +64,7 @@ class CandlePart:
         try:
             file = path.open("r+b" if path.exists() else "w+b")
         except OSError as error:
-            raise BadInput(f"cannot write {path}: {error.strerror}") from None
+            raise unusable(f"cannot write {path}", error, "choose another -o") from None
         with file, alone(path, output):
             part = cls(output, series, file)
             part._resume()

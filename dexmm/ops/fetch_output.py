@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dexmm.errors import BadInput, Busy
+from dexmm.errors import BadInput, Busy, unusable
 
 
 def demand_writable(output: Path) -> None:
@@ -37,7 +37,7 @@ def whole(target: Path) -> Iterator[Path]:
         unfinished.replace(target)
         sync_folder(target.parent)
     except OSError as error:
-        raise BadInput(f"cannot write {target}: {error.strerror or error}") from None
+        raise unusable(f"cannot write {target}", error, "choose another --output") from None
     finally:
         unfinished.unlink(missing_ok=True)
 

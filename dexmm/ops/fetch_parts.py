@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, unusable
 from dexmm.ops.fetch_events import SCHEMA
 from dexmm.ops.fetch_output import alone, whole
 
@@ -95,7 +95,7 @@ class Parts:
         try:
             parts.folder.mkdir(exist_ok=True)
         except OSError as error:
-            raise BadInput(f"cannot make {parts.folder}: {error.strerror}") from None
+            raise unusable(f"cannot make {parts.folder}", error, "choose another -o") from None
         with alone(parts.folder, output):
             begun = read_wanted(output)
             if begun is None:

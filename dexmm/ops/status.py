@@ -28,6 +28,7 @@ from dexmm.ops.records import (
 from dexmm.ops.world import wall_clock
 from dexmm.store.flags import HaltFlag
 from dexmm.strategy.decide import decide
+from dexmm.strategy.memory import rewound
 from dexmm.strategy.venue import held_there
 from dexmm.units import to_decimal
 
@@ -111,7 +112,7 @@ def _sight(
         chain=view,
         venue=venue,
         observed_at=at,
-        memory=memory,
+        memory=rewound(memory, view.block.timestamp),
         halted=HaltFlag(config.state_dir).reason(),
     )
     return Sight(

@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from dexmm.config import Config, load_config
-from dexmm.errors import BadInput, NodeError
+from dexmm.errors import BadInput, NodeError, unusable
 from dexmm.model.market import Market
 from dexmm.sandbox.mainnet import ETH_USD_FEED, PAXG_USD_FEED
 from dexmm.sandbox.rpc import Rpc
@@ -92,7 +92,9 @@ class Home:
             self.folder.mkdir(parents=True, exist_ok=True)
             found = {path.name for path in self.folder.iterdir()}
         except OSError as error:
-            raise BadInput(f"cannot use the folder {self.folder}: {error.strerror}") from None
+            raise unusable(
+                f"cannot use the folder {self.folder}", error, "choose another --state-dir"
+            ) from None
         if not found:
             return
         if CHAIN not in found or found - _OURS:

@@ -5,6 +5,9 @@ SQLite by default. Nothing here that PostgreSQL could not do: text, integers and
 
 from __future__ import annotations
 
+import contextlib
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +28,17 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dexmm.config import Config
-from dexmm.errors import BadInput, Transient
+from dexmm.errors import BadInput, Transient, passes, unusable
 
 BUSY_TIMEOUT_MS = 5_000
+SQLITE = "sqlite:///"
+JOURNAL = "journal.sqlite"
+
+# The journal holds signed transactions, and what somebody owns: nobody else reads it. SQLite's own
+# files beside it get the database's mode when SQLite makes them.
+OWNER_ONLY = 0o600
+BESIDE = ("", "-wal", "-shm", "-journal")
+OTHERS = 0o077
 
 metadata = MetaData()
 
@@ -93,7 +104,7 @@ orders = Table(
 def journal_url(config: Config) -> str:
     if config.loop.journal_url is not None:
         return config.loop.journal_url.get_secret_value()
-    return f"sqlite:///{config.state_dir / 'journal.sqlite'}"
+    return f"sqlite:///{config.state_dir / JOURNAL}"
 
 
 def open_database(url: str, *, durable: bool) -> Engine:
@@ -102,10 +113,16 @@ def open_database(url: str, *, durable: bool) -> Engine:
     ``durable``: a commit survives a power cut (SQLite's ``synchronous=FULL``), as intents must.
     Otherwise it survives the death of the process, which is enough for a turn that sent nothing.
 
-    Raises ``BadInput`` for a file that is no journal, ``Transient`` for one that is locked.
+    SQLite's files are for the owner alone, mode 0600; those that others could read are tightened.
+
+    Raises ``BadInput`` for a file that is no journal, ``Transient`` for one that is locked and for
+    a disk that is full.
     """
-    if url.startswith("sqlite:///"):
-        _make_folder(Path(url.removeprefix("sqlite:///")).parent)
+    if url.startswith(SQLITE):
+        file = Path(url.removeprefix(SQLITE))
+        make_folder(file.parent)
+        _keep_private(file)
+        _keep_folder_private(file)
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, "FULL" if durable else "NORMAL")
@@ -127,8 +144,11 @@ def translated(engine: Engine) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        if "locked" in str(error.orig) or "busy" in str(error.orig):
+        said = str(error.orig)
+        if "locked" in said or "busy" in said:
             raise Transient(f"the journal {place} is locked by another program") from None
+        if passes_by_itself(said):
+            raise Transient(f"the journal {place} cannot be written now: {said}") from None
         raise BadInput(f"cannot use the journal {place}: {error.orig}") from None
     except DatabaseError as error:
         raise BadInput(
@@ -137,11 +157,57 @@ def translated(engine: Engine) -> Iterator[None]:
         ) from None
 
 
-def _make_folder(folder: Path) -> None:
+def passes_by_itself(said: str) -> bool:
+    """Whether SQLite's words are of a disk that is full, or fails for the moment."""
+    return "disk is full" in said or "disk I/O error" in said
+
+
+def make_folder(folder: Path) -> None:
+    """Make a state folder, for its owner alone; one that is there stays as it is.
+
+    Raises ``Transient`` when the disk is full, ``BadInput`` for any other reason.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"cannot make the state folder {folder}: {error.strerror}") from None
+        raise unusable(
+            f"cannot make the state folder {folder}", error, "choose another loop.state_dir"
+        ) from None
+
+
+def _keep_private(file: Path) -> None:
+    """Before SQLite opens it, so that there is no moment at which others can read it."""
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY))
+    except OSError as error:
+        if passes(error):
+            raise unusable(f"cannot use the journal {file}", error, "") from None
+        return  # read-only, or no file at all: SQLite has the words for it
+    for name in BESIDE:
+        beside = file.with_name(file.name + name)
+        # Another user's file, or one that has just gone: nothing that could be tightened.
+        with contextlib.suppress(OSError):
+            mode = beside.stat().st_mode
+            if mode & OTHERS:
+                beside.chmod(stat.S_IMODE(mode) & ~OTHERS)
+
+
+def _keep_folder_private(file: Path) -> None:
+    """A state folder as the product makes it is its owner's alone, an older one from now on.
+
+    One that serves other things as well is left as it is: the folder of the configuration, a home,
+    a shared one, one that the journal was sent to under another name.
+    """
+    folder = file.parent
+    with contextlib.suppress(OSError, RuntimeError):
+        found = folder.stat()
+        ours = file.name == JOURNAL and found.st_uid == os.geteuid()
+        places = {Path("/"), Path.home(), Path.cwd(), *Path.cwd().parents}
+        shared = found.st_mode & stat.S_ISVTX or folder.resolve() in places
+        if not ours or shared or any(folder.glob("*.toml")):
+            return
+        if found.st_mode & OTHERS:
+            folder.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
 
 
 def _tune_sqlite(engine: Engine, synchronous: str) -> None:

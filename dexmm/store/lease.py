@@ -10,11 +10,11 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dexmm.config import Config
-from dexmm.errors import BadInput, Busy
+from dexmm.errors import Busy, unusable
 
 POLL_SECONDS = 0.05
 
@@ -63,13 +63,11 @@ class WalletLease:
 
     def _open(self) -> int:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise BadInput(
-                f"cannot open the wallet's lock {self.path}: {error.strerror}; "
-                "make its folder writable"
-            ) from None
+            what = f"cannot open the wallet's lock {self.path}"
+            raise unusable(what, error, "make its folder writable") from None
 
     def _lock(self, descriptor: int, timeout_seconds: float) -> None:
         deadline = time.monotonic() + timeout_seconds
@@ -92,8 +90,10 @@ class WalletLease:
         """Say who holds it. A loop takes its own lease every turn: then the name stands already,
         and writing to a disk is most of what taking a lease costs."""
         if self._written_pid(descriptor) != os.getpid():
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            # On a full disk the lock holds without its name.
+            with suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
     @staticmethod
     def _written_pid(descriptor: int) -> int | None:

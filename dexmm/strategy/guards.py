@@ -44,6 +44,7 @@ from enum import Enum
 
 from dexmm.model.decision import Refusal
 from dexmm.model.market import Reference, Token, TokenGuards
+from dexmm.model.snapshot import Snapshot
 from dexmm.strategy.conserve import refuse_simulation
 from dexmm.strategy.economics import ETHER, GWEI, TYPICAL_GAS, gas_price
 from dexmm.strategy.fair import fresh
@@ -51,7 +52,7 @@ from dexmm.strategy.look import Look
 from dexmm.strategy.session import event_on, market_closed
 from dexmm.units import bp
 
-__all__ = ["Bite", "Blocks", "biting", "refuse_simulation"]
+__all__ = ["Bite", "Blocks", "biting", "for_a_person", "refuse_simulation"]
 
 SLOT_SECONDS = 12
 
@@ -72,10 +73,33 @@ class Bite:
 
 Guard = Callable[[Look], Iterator[Bite]]
 
+# No time that passes lifts these: a file must be corrected, ether sent, or an issuer asked.
+FOR_A_PERSON = {
+    "market",
+    "token_frozen",
+    "token_deprecated",
+    "token_implementation",
+    "price_band",
+    "gas_reserve",
+}
+
 
 def biting(seen: Look) -> tuple[Bite, ...]:
     """Every guard that bites now."""
     return tuple(bite for guard in GUARDS for bite in guard(seen))
+
+
+def for_a_person(snapshot: Snapshot, refusals: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
+    """Those of ``refusals`` that stay until a person acts, whatever is wanted meanwhile.
+
+    A feed that gives no price at all is one of them, a late or a disagreeing one is not.
+    """
+    broken = any(reference.price is None for reference in snapshot.chain.references)
+    return tuple(
+        refusal
+        for refusal in refusals
+        if refusal.rule in FOR_A_PERSON or (refusal.rule == "reference" and broken)
+    )
 
 
 def entry(rule: str, detail: str) -> Bite:

@@ -53,7 +53,10 @@ class MarketFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """``problems`` are reasons to refuse the configuration; ``notes`` are worth knowing."""
+    """``problems`` are reasons to refuse the configuration; ``notes`` are worth knowing.
+
+    ``passing`` are those of the problems that nobody has to mend: dear gas becomes cheap again.
+    """
 
     problems: tuple[str, ...]
     notes: tuple[str, ...]
@@ -67,6 +70,7 @@ class Judgement:
     break_even_bp: Decimal | None = None  # of the capital deployed, a day
     income_per_day: Decimal | None = None  # None when the volume is unknown
     pays: bool | None = None
+    passing: tuple[str, ...] = ()
 
 
 def market_facts(
@@ -142,9 +146,11 @@ def _judge_market(config: Config, facts: MarketFacts) -> Judgement:
     needed = gas + arbitrage
     income = _income(facts, liquidity)
     pays = None if income is None else income >= needed
+    passing = tuple(_gas_problems(config, facts, gas))
     problems = [
         *_settings_problems(config, facts.sigma),
-        *_market_problems(config, facts, deployed, gas),
+        *_market_problems(config, facts, deployed),
+        *passing,
     ]
     notes = [*_clamp_notes(facts.sigma, settings), *_pay_notes(facts, income, needed)]
     return Judgement(
@@ -160,6 +166,7 @@ def _judge_market(config: Config, facts: MarketFacts) -> Judgement:
         break_even_bp=needed * BP / deployed if deployed else None,
         income_per_day=income,
         pays=pays,
+        passing=passing,
     )
 
 
@@ -239,9 +246,7 @@ def _clamp_notes(sigma: Decimal, settings: Strategy) -> list[str]:
     return []
 
 
-def _market_problems(
-    config: Config, facts: MarketFacts, deployed: Decimal, gas: Decimal
-) -> list[str]:
+def _market_problems(config: Config, facts: MarketFacts, deployed: Decimal) -> list[str]:
     settings, market = config.strategy, facts.market
     symbol = market.quote.symbol
     price = market.price(facts.sqrt_price_x96)
@@ -269,6 +274,12 @@ def _market_problems(
             f"of {facts.nav:.2f} {symbol} only {deployed:.2f} would be deployed, less than "
             "strategy.min_position_quote: add capital"
         )
+    return found
+
+
+def _gas_problems(config: Config, facts: MarketFacts, gas: Decimal) -> list[str]:
+    settings, symbol = config.strategy, facts.market.quote.symbol
+    found = []
     if gas * BP > settings.max_gas_bp * facts.nav:
         found.append(
             f"gas is expected to cost {gas:.2f} {symbol} a day, more than {settings.max_gas_bp} bp "

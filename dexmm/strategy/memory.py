@@ -17,9 +17,42 @@ from dexmm.strategy.precise import precise
 
 LATCHING = {"drawdown", "drawdown_hold"}
 MOVES = {"rerange", "swap"}
+# Two epochs: no reorganisation of mainnet reaches further back.
+DEEPEST_REORG_SECONDS = 768
+CLOCKS = (
+    "seen_at",
+    "last_time",
+    "edge_since",
+    "band_since",
+    "last_action_at",
+    "last_rerange_at",
+    "last_slice_at",
+    "fees_since",
+    "unsettled_at",
+    "last_hedge_at",
+    "order_refused_at",
+)
 # After anything else nobody can say whether the wallet's balances are still what was observed.
 UNTOUCHED = {"refused", "skipped"}
 SENT = {"mined", "reverted", "pending"}
+
+
+def rewound(memory: Memory, now: int) -> Memory:
+    """The memory for a chain whose clock stands before it: a reorganisation, a node that lags, or
+    a sandbox that was taken back or started again.
+
+    ``now`` is the newest block's timestamp, seconds. No timer starts in the future: each that does
+    starts now. After more than a reorganisation the last action happened on a chain that is gone,
+    and nothing has to wait for it.
+    """
+    if memory.seen_at is None or memory.seen_at <= now:
+        return memory
+    changes: dict[str, int | None] = {
+        name: now for name in CLOCKS if (getattr(memory, name) or 0) > now
+    }
+    if memory.seen_at - now > DEEPEST_REORG_SECONDS and (memory.last_action_at or 0) > now:
+        changes["last_action_at"] = None
+    return evolve(memory, **changes)
 
 
 @precise

@@ -14,13 +14,17 @@ pytestmark = pytest.mark.anvil
 
 
 def run(
-    script: Path, *arguments: str, cwd: Path = Path("/"), home: str = "/nonexistent"
+    script: Path,
+    *arguments: str,
+    cwd: Path = Path("/"),
+    home: str = "/nonexistent",
+    path: str | None = "/usr/bin:/bin",
 ) -> subprocess.CompletedProcess[str]:
     """As cron does: hardly any environment, and a working folder of its own choice."""
     return subprocess.run(
         [script, *arguments],
         cwd=cwd,
-        env={"PATH": "/usr/bin:/bin", "HOME": home},
+        env={"HOME": home} if path is None else {"PATH": path, "HOME": home},
         capture_output=True,
         text=True,
         check=False,
@@ -80,3 +84,24 @@ def test_a_checkout_that_is_not_set_up_says_how(tmp_path: Path) -> None:
     done = run(script)
     assert done.returncode == 2
     assert done.stderr == f"dexmm: it is not installed yet: run {tmp_path}/scripts/setup sandbox\n"
+
+
+@pytest.mark.parametrize("path", ["", None, "/nonexistent"])
+def test_a_path_that_leads_nowhere_is_enough(tmp_path: Path, path: str | None) -> None:
+    done = run(SCRIPT, "--config", str(tmp_path / "dexmm.toml"), path=path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"dexmm: there is no configuration at {tmp_path}/dexmm.toml")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_called_without_a_folder_it_still_finds_its_checkout() -> None:
+    done = subprocess.run(
+        ["/bin/sh", SCRIPT.name, "--config", "/nonexistent/dexmm.toml"],
+        cwd=SCRIPT.parent,
+        env={"PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, "no configuration at" in done.stderr) == (2, True)

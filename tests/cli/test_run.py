@@ -11,6 +11,8 @@ import pytest
 
 pytestmark = pytest.mark.anvil
 
+NO_CONTRACT = "0x" + "11" * 20
+
 
 def test_mainnet_is_never_by_accident(account: Any, capsys: pytest.CaptureFixture[str]) -> None:
     account.override(NETWORK__NAME="mainnet", WALLET__PRIVATE_KEY="")
@@ -64,6 +66,62 @@ def test_halted_is_one_line_and_its_own_code(
     said = capsys.readouterr()
     assert said.out == ""
     assert "halted" in said.err
+
+
+def test_a_feed_that_is_no_contract_is_not_begun(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.override(MARKET__REFERENCE_FEED=NO_CONTRACT)
+    assert account.dexmm("run", "--once") == 2
+    assert "the feed does not answer; check market.reference_feed" in capsys.readouterr().err
+    assert account.dexmm("run") == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"MARKET__REFERENCE_FEED": NO_CONTRACT}, "reference: chainlink gives no price"),
+        ({"MARKET__PRICE_LOW": 8000, "MARKET__PRICE_HIGH": 9000}, "outside the corridor"),
+    ],
+)
+def test_what_only_a_person_can_mend_is_said_while_positions_are_held(
+    account: Any, capsys: pytest.CaptureFixture[str], wrong: dict[str, object], says: str
+) -> None:
+    """Nothing is wanted, and nothing new could ever be done."""
+    assert account.dexmm("run", "--once") == 0
+    account.deployment.anvil.mine(2, 12)
+    account.override(**wrong)
+    for _ in range(2):  # not only once: cron would take silence for health
+        capsys.readouterr()
+        assert account.dexmm("run", "--once", "--quiet") == 3
+        said = capsys.readouterr().out
+        assert "stands until you act: " in said
+        assert says in said
+
+
+def test_dear_gas_at_the_first_start_passes_by_itself(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 5: a service that does not restart after 2 would stay down for ever."""
+    account.override(STRATEGY__MAX_GAS_BP=1)
+    account.deployment.anvil.set_base_fee(2_000 * 10**9)
+    account.deployment.anvil.mine()
+    assert account.dexmm("run", "--once") == 5
+    assert "wait for cheaper gas" in capsys.readouterr().err
+    account.override(MARKET__PRICE_LOW=8000, MARKET__PRICE_HIGH=9000)
+    assert account.dexmm("run", "--once") == 2  # what must be mended comes first
+    assert "price_low" in capsys.readouterr().err
+
+
+def test_an_exit_with_4_has_set_the_flag(account: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    account.override(NETWORK__CHAIN_ID=5)
+    assert account.dexmm("run", "--once") == 4
+    said = capsys.readouterr().err
+    assert (account.config.parent / ".dexmm" / "HALT").read_text() in said.replace("dexmm: ", "")
+    account.override(NETWORK__CHAIN_ID=1)
+    assert account.dexmm("run", "--once") == 4
+    assert account.dexmm("resume", "--yes") == 0
+    assert account.dexmm("run", "--once") == 0
 
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from strategy.builders import GWEI, START, World, a_config
 
 from dexmm.model.intent import InFlight
 from dexmm.model.memory import Memory
 from dexmm.model.steps import Outcome
 from dexmm.strategy.decide import decide
-from dexmm.strategy.memory import remember
+from dexmm.strategy.memory import CLOCKS, remember, rewound
 
 DAY = 86_400
 
@@ -255,3 +257,38 @@ def test_a_lost_memory_costs_no_action() -> None:
     world.memory = Memory()
     assert world.turn(60)[1] == ()
     assert world.turn(60)[1] == ()
+
+
+def test_a_clock_that_went_back_a_little_keeps_every_timer() -> None:
+    """A reorganisation: the last action is still the last action."""
+    known = Memory(seen_at=1_000, last_action_at=1_000, last_rerange_at=990, edge_since=900)
+    back = rewound(known, 995)
+    assert (back.seen_at, back.last_action_at) == (995, 995)
+    assert (back.last_rerange_at, back.edge_since) == (990, 900)
+
+
+def test_a_clock_that_went_back_far_leaves_no_timer_in_the_future() -> None:
+    """A sandbox that was taken back: what it did then did not happen."""
+    then = 10_000
+    known = Memory(
+        seen_at=then, last_time=then, edge_since=then, band_since=then - 1, last_action_at=then,
+        last_rerange_at=then, last_slice_at=then, fees_since=1, unsettled_at=then,
+        last_hedge_at=then, order_refused_at=then, peak_nav=Decimal(5),
+    )  # fmt: skip
+    back = rewound(known, 2_800)
+    assert back.last_action_at is None
+    assert back.peak_nav == 5
+    assert back.fees_since == 1
+    assert {getattr(back, name) for name in CLOCKS} == {2_800, None, 1}
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_a_clock_that_goes_forward_changes_nothing(seen_at: int, later: int) -> None:
+    known = Memory(seen_at=seen_at, last_action_at=seen_at + 5)
+    assert rewound(known, seen_at + later) is known
+    assert rewound(Memory(), later) == Memory()
+
+
+def test_every_timestamp_of_the_memory_is_known_to_be_one() -> None:
+    named = {f.name for f in fields(Memory) if f.name.endswith(("_at", "_since", "_time"))}
+    assert named == set(CLOCKS)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dexmm import __version__
-from dexmm.errors import BadInput
+from dexmm.errors import unusable
 from dexmm.ops.extras import need
 from dexmm.ops.report import parts
 from dexmm.ops.report.palette import TONES, swaps
@@ -107,7 +107,7 @@ def write_whole(path: Path, text: str) -> int:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise BadInput(f"cannot write {path}: {error.strerror}") from None
+        raise unusable(f"cannot write {path}", error, "choose another file") from None
     return len(content)
 
 
