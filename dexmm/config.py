@@ -18,8 +18,10 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -48,6 +50,7 @@ from dexmm.fields import (
     Number,
     Positive,
     PrivateKey,
+    ProxyUrl,
     Seconds,
     Share,
     Slots,
@@ -74,8 +77,14 @@ class Network(Section):
     rpc_urls: Annotated[Listed[Url], Field(min_length=1)] = ()  # needed wherever there is a pool
     chain_id: Annotated[Integer, Field(gt=0)] = 1
     relay_url: Url | None = None  # a private relay; exits fall back to the public one
+    proxy: ProxyUrl | None = None  # for nodes and exchange; None: the environment's
     timeout_seconds: Annotated[Integer, Field(gt=0, le=120)] = 10
     confirmations: NonNegativeCount = 2  # blocks on top before a transaction is final
+
+    @property
+    def proxy_url(self) -> str | None:
+        """As ``proxies.proxy_for`` takes it, credentials included."""
+        return None if self.proxy is None else self.proxy.get_secret_value()
 
 
 class Wallet(Section):
@@ -226,7 +235,8 @@ class Exchange(Section):
     secret: SecretStr | None = None
     password: SecretStr | None = None  # the passphrase that OKX and KuCoin ask for
     sandbox: Flag = False  # the exchange's own test network
-    base_url: Url | None = None  # another host for every endpoint: the paper exchange
+    base_url: Url | None = None  # another host for every endpoint: a relay, or the paper exchange
+    paper_exchange: Flag | None = None  # base_url is one; None: when it is on this machine
     timeout_seconds: Annotated[Integer, Field(gt=0, le=60)] = 10
     max_ticker_age_seconds: Seconds = 30
     max_clock_skew_ms: Count = 1000
@@ -234,6 +244,21 @@ class Exchange(Section):
     max_spread_bp: Bp = Decimal(150)  # between the fair price's sources
     cancel_ratio: Share = Decimal("0.30")  # cancelled of sent orders, at most
     cancel_window_seconds: Seconds = 86_400
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether ``base_url`` is a paper exchange: no rate limit, and a time of its own."""
+        if self.base_url is None:
+            return False
+        if self.paper_exchange is not None:
+            return self.paper_exchange
+        return _on_this_machine(self.base_url.get_secret_value())
+
+    @model_validator(mode="after")
+    def _paper_somewhere(self) -> Self:
+        if self.paper_exchange and self.base_url is None:
+            raise ValueError("paper_exchange needs base_url: the paper exchange's address")
+        return self
 
     @model_validator(mode="after")
     def _triangle(self) -> Self:
@@ -244,6 +269,14 @@ class Exchange(Section):
         if len(coins) != 4 or (coins[0], coins[3]) != (base, quote) or coins[1] != coins[2]:
             raise ValueError(f"triangle must be a way from {base} to {quote}: {base}/X, X/{quote}")
         return self
+
+
+def _on_this_machine(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Hedge(Section):
@@ -347,7 +380,7 @@ class Config(Section):
             self.model_dump(
                 mode="json",
                 exclude={
-                    "network": {"rpc_urls", "relay_url"},
+                    "network": {"rpc_urls", "relay_url", "proxy"},
                     "wallet": {"password", "private_key"},
                     "loop": {"journal_url"},
                     "exchange": {"api_key", "secret", "password", "base_url"},

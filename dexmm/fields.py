@@ -97,6 +97,20 @@ def _http_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _proxy_url(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if value == "direct":
+        return secret
+    if value.startswith("socks"):
+        raise ValueError("is a SOCKS proxy, which is not supported: name an HTTP proxy, or direct")
+    try:
+        return _http_url(secret)
+    except ValueError:
+        raise ValueError(
+            "is not a proxy: expected http:// or https:// and a host, or direct"
+        ) from None
+
+
 def _sqlite_url(secret: SecretStr) -> SecretStr:
     if not secret.get_secret_value().startswith("sqlite:///"):
         raise ValueError("is not a database URL: expected sqlite:///path/to/file")
@@ -150,6 +164,7 @@ Count = Annotated[Integer, Field(gt=0, le=1_000_000)]
 Slots = Annotated[Integer, Field(ge=0, le=65_535)]  # a uint16 on chain
 Seconds = Annotated[Integer, Field(ge=0, le=_A_CENTURY)]
 Url = Annotated[SecretStr, AfterValidator(_http_url)]
+ProxyUrl = Annotated[SecretStr, AfterValidator(_proxy_url)]
 JournalUrl = Annotated[SecretStr, AfterValidator(_sqlite_url)]
 PrivateKey = Annotated[SecretStr, AfterValidator(_private_key)]
 FilePath = Annotated[Path, AfterValidator(Path.expanduser)]

@@ -340,13 +340,14 @@ def test_secrets_are_in_no_repr_and_no_public_form(tmp_path: Path) -> None:
         "DEXMM_WALLET__PRIVATE_KEY": KEY,
         "DEXMM_WALLET__PASSWORD": "hunter22",
         "DEXMM_NETWORK__RPC_URLS": "https://user:sesame@node.example/v2/aBcDeFgH",
+        "DEXMM_NETWORK__PROXY": "http://user:mumble@proxy.example:3128",
         "DEXMM_LOOP__JOURNAL_URL": "sqlite:///opensesame",
         "DEXMM_EXCHANGE__API_KEY": "thekeytoexchange",
         "DEXMM_EXCHANGE__SECRET": "hushhushhush",
     }
     config = load_config(write(tmp_path, toml(GOOD)), environment)
     for text in (repr(config), str(config), config.public_json(), config.model_dump_json()):
-        for secret in (KEY, "hunter22", "sesame", "aBcDeFgH", "thekeyto", "hushhush"):
+        for secret in (KEY, "hunter22", "sesame", "aBcDeFgH", "thekeyto", "hushhush", "mumble"):
             assert secret not in text
 
 
@@ -380,3 +381,25 @@ def test_the_command_line_shows_one_line_and_no_traceback(tmp_path: Path, as_jso
         assert json.loads(done.stdout)["exit_code"] == 2
     else:
         assert done.stdout == ""
+
+
+@pytest.mark.parametrize("proxy", ["http://proxy.example:3128", "https://u:p@proxy", "direct"])
+def test_a_proxy(tmp_path: Path, proxy: str) -> None:
+    path = write(tmp_path, toml(GOOD))
+    assert load_config(path, {}).network.proxy_url is None
+    assert load_config(path, {"DEXMM_NETWORK__PROXY": proxy}).network.proxy_url == proxy
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("socks5://proxy.example:1080", "SOCKS proxy, which is not supported"),
+        ("proxy.example:3128", "expected http:// or https://"),
+        ("ftp://proxy.example", "expected http:// or https://"),
+    ],
+)
+def test_what_is_no_proxy_is_refused(tmp_path: Path, proxy: str, words: str) -> None:
+    path = write(tmp_path, toml(GOOD))
+    with pytest.raises(BadInput, match=words) as refused:
+        load_config(path, {"DEXMM_NETWORK__PROXY": proxy})
+    assert "proxy.example" not in refused.value.message

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "dexmm"
 
-NOUNS = {"units", "errors", "model", "config", "uniswap"}
+NOUNS = {"units", "errors", "model", "config", "uniswap", "proxies"}
 TURN = {"turn", "strategy"} | NOUNS
 WITHDRAW = {"withdraw", "withdraw_exchange", "withdraw_legs", "withdraw_plan", "withdraw_report"}
 RUN = {"loop", "quoting", "markets"}
@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "uniswap": {"units", "errors"},
     "settings": {"errors"},
+    "proxies": {"errors"},
     "fields": set(),
     "config": {"units", "errors", "settings", "fields"},
     "model": {"units", "errors"},

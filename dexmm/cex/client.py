@@ -76,7 +76,7 @@ def open_client(
     settings = config.exchange
     if settings is None:
         raise BadInput("the configuration has no [exchange] section")
-    connection = connect_exchange(settings)
+    connection = connect_exchange(settings, proxy=config.network.proxy_url)
     missing = connection.can.missing(quotes=config.quotes.enabled)
     if missing:
         raise BadInput(f"{settings.id} has no {' and no '.join(missing)}: use another exchange")
@@ -167,7 +167,7 @@ class ExchangeClient:
 
     def _load_markets(self) -> None:
         desks = list(dict.fromkeys(self._desks.values()))
-        real = self._settings.base_url is None  # a paper exchange may live in a time of its own
+        real = not self._settings.is_paper  # that one may live in a time of its own
         for desk in desks:
             if real and not desk.markets.fresh:
                 _synchronise(desk.lane)

@@ -2,13 +2,14 @@
 
 An exchange is any of ccxt's ids. Spot has two instances, so that the account and the market are
 read at the same time over two connections; a perpetual has its own. With ``base_url`` every
-address that ccxt could ask is moved to that host, path kept: the paper exchange is then all there
-is. Keys go into the instances and nowhere else.
+address that ccxt could ask is moved to that host, path kept: the paper exchange, or a relay, is
+then all there is. Keys go into the instances and nowhere else.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,8 +18,10 @@ from dexmm.cex.capabilities import Capabilities, capabilities
 from dexmm.cex.lane import Ccxt, Lane, Milliseconds, Pause, wall_ms
 from dexmm.config import Exchange
 from dexmm.errors import BadInput
+from dexmm.proxies import SCHEMES, certificates, proxy_for
 
 RECV_WINDOW_MS = 5_000  # an order that is later than this never arrives
+ELSEWHERE = "host.invalid"  # for addresses that ccxt does not list
 MARKET_TYPES = {False: {"spot"}, True: {"swap", "linear", "contract"}}
 
 
@@ -44,16 +47,18 @@ class Connection:
         return sum(lane.requests for lane in self.lanes())
 
 
-def connect_exchange(settings: Exchange, now_ms: Milliseconds = wall_ms) -> Connection:
-    """Make the instances. Asks nothing of the exchange yet.
+def connect_exchange(
+    settings: Exchange, now_ms: Milliseconds = wall_ms, *, proxy: str | None = None
+) -> Connection:
+    """Make the instances. Asks nothing of the exchange yet. ``proxy`` is ``network.proxy``.
 
     Raises ``BadInput`` for an id that ccxt does not know, or a test network that does not exist.
     """
-    private = make(settings, settings.id, contract=False)
-    public = make(settings, settings.id, contract=False)
+    private = make(settings, settings.id, contract=False, proxy=proxy)
+    public = make(settings, settings.id, contract=False, proxy=proxy)
     swap = None
     if settings.perpetual_id is not None and settings.perpetual_symbol is not None:
-        swap = make(settings, settings.perpetual_id, contract=True)
+        swap = make(settings, settings.perpetual_id, contract=True, proxy=proxy)
     pause, secrets = Pause(), secrets_of(settings)
     return Connection(
         id=settings.id,
@@ -66,8 +71,8 @@ def connect_exchange(settings: Exchange, now_ms: Milliseconds = wall_ms) -> Conn
     )
 
 
-def make(settings: Exchange, exchange_id: str, *, contract: bool) -> Ccxt:
-    """One ccxt instance."""
+def make(settings: Exchange, exchange_id: str, *, contract: bool, proxy: str | None = None) -> Ccxt:
+    """One ccxt instance. Raises ``BadInput``."""
     import ccxt
 
     if exchange_id not in ccxt.exchanges:
@@ -80,7 +85,7 @@ def make(settings: Exchange, exchange_id: str, *, contract: bool) -> Ccxt:
             "secret": _revealed(settings.secret),
             "password": _revealed(settings.password),
             "timeout": settings.timeout_seconds * 1000,
-            "enableRateLimit": settings.base_url is None,  # a paper exchange sets its own limits
+            "enableRateLimit": not settings.is_paper,  # that one sets its own limits
         }
     )
     # Neither is needed, and both would ask endpoints that a trading key may not use.
@@ -102,6 +107,7 @@ def make(settings: Exchange, exchange_id: str, *, contract: bool) -> Ccxt:
         for name, urls in list(exchange.urls.items()):
             if name in ("api", "apiBackup", "test", "demo"):
                 exchange.urls[name] = _moved(urls, base)
+    _route(exchange, proxy)
     return exchange
 
 
@@ -133,4 +139,32 @@ def _only_what_is_traded(options: dict[str, Any], *, contract: bool) -> None:
 def _moved(urls: Any, base: str) -> Any:
     if isinstance(urls, dict):
         return {name: _moved(url, base) for name, url in urls.items()}
+    if isinstance(urls, list):
+        return [_moved(url, base) for url in urls]
+    if not isinstance(urls, str):  # an exchange without a test network has None there
+        return urls
     return base + urlsplit(urls).path
+
+
+def _route(exchange: Ccxt, setting: str | None) -> None:
+    """Proxies and certificates, which ccxt would not take from the environment.
+
+    By host, read once: an exchange has several, of which ``NO_PROXY`` may name some. In requests
+    an empty proxy for a host is a direct connection, whatever is said of its scheme.
+    """
+    routes = {scheme: proxy_for(f"{scheme}://{ELSEWHERE}", setting) or "" for scheme in SCHEMES}
+    for url in _addresses(exchange.urls.get("api")):
+        parts = urlsplit(exchange.implode_hostname(url))
+        if parts.scheme in SCHEMES and parts.hostname:
+            # The URL itself, so that an entry of NO_PROXY with a port finds it.
+            routes[f"{parts.scheme}://{parts.hostname}"] = proxy_for(parts.geturl(), setting) or ""
+    exchange.session.proxies = routes
+    exchange.validateServerSsl = certificates()  # ccxt's ``verify`` cannot hold a file's name
+
+
+def _addresses(urls: Any) -> Iterator[str]:
+    if isinstance(urls, dict | list):
+        for inner in urls.values() if isinstance(urls, dict) else urls:
+            yield from _addresses(inner)
+    elif isinstance(urls, str):
+        yield urls

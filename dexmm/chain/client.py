@@ -50,17 +50,16 @@ def connect(
     """
     key = None if read_only else load_key(config)
     address = wallet_address(config) if key is None else key.address
-    rpc = Rpc(
-        [url.get_secret_value() for url in config.network.rpc_urls], config.network.timeout_seconds
-    )
+    seconds, proxy = config.network.timeout_seconds, config.network.proxy_url
+    rpc = Rpc([url.get_secret_value() for url in config.network.rpc_urls], seconds, proxy)
     check_identity(rpc, config)
     market = read_market(rpc, config)
     reader = SnapshotReader(rpc, config, market, address)
     pilot = None
     if key is not None:
         relay_url = config.network.relay_url
-        seconds = config.network.timeout_seconds
-        relay = Rpc([relay_url.get_secret_value()], seconds) if relay_url is not None else None
+        relays = [relay_url.get_secret_value()] if relay_url is not None else []
+        relay = Rpc(relays, seconds, proxy) if relays else None
         broadcaster = Broadcaster(rpc, relay)
         pilot = Pilot(rpc, broadcaster, intents, key, config, clock, stop or (lambda: ""))
     sender = Sender(rpc, pilot, intents, market, address, config, clock, rescue=rescue)

@@ -31,6 +31,7 @@ from web3.providers.rpc import HTTPProvider
 
 from dexmm.chain.reverts import revert_reason
 from dexmm.errors import BadInput, NodeError
+from dexmm.proxies import THIS_MACHINE, certificates, proxy_for
 
 Request = tuple[str, Sequence[Any]]
 T = TypeVar("T")
@@ -81,14 +82,13 @@ class Delivery:
 class Endpoint(HTTPProvider):
     """One URL with its kept-alive connection."""
 
-    def __init__(self, url: str, timeout_seconds: float) -> None:
+    def __init__(self, url: str, timeout_seconds: float, proxy: str | None = None) -> None:
+        """``proxy`` is ``network.proxy``. Raises ``BadInput`` for one that cannot be used."""
         parts = _url_parts(url)
         self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         self.batches = True  # until it refuses one
         self._seconds = timeout_seconds
-        session = requests.Session()
-        # Proxies and .netrc are for the internet; looking for them costs a millisecond a request.
-        session.trust_env = parts.hostname not in {"127.0.0.1", "localhost", "::1"}
+        session = _session(url, proxy)
         self._url = URI(url)
         super().__init__(url, session=session, exception_retry_configuration=None)
 
@@ -159,6 +159,21 @@ class Endpoint(HTTPProvider):
         return NodeError(f"{self.name} broke off the connection")
 
 
+def _session(url: str, proxy: str | None) -> requests.Session:
+    """With what the environment says of proxies, certificates and .netrc.
+
+    Read once: requests would look for it with every request, which costs a millisecond each.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    if route := proxy_for(url, proxy):
+        session.proxies = {"http": route, "https": route}
+    session.verify = certificates()
+    if urlsplit(url).hostname not in THIS_MACHINE:
+        session.auth = requests.utils.get_netrc_auth(url)
+    return session
+
+
 def _url_parts(url: str) -> SplitResult:
     parts = urlsplit(url)
     try:
@@ -183,8 +198,11 @@ class Rpc:
     same signed bytes are harmless twice.
     """
 
-    def __init__(self, urls: Iterable[str], timeout_seconds: float = 10) -> None:
-        self._endpoints = [Endpoint(url, timeout_seconds) for url in urls]
+    def __init__(
+        self, urls: Iterable[str], timeout_seconds: float = 10, proxy: str | None = None
+    ) -> None:
+        """``proxy`` is ``network.proxy``. Raises ``BadInput`` for a URL or proxy that is none."""
+        self._endpoints = [Endpoint(url, timeout_seconds, proxy) for url in urls]
         if not self._endpoints:
             raise BadInput("network.rpc_urls is empty: name at least one node")
         self._configured = tuple(self._endpoints)

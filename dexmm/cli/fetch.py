@@ -113,7 +113,8 @@ def candles(
     from dexmm.ops.fetch_candles import CandlesAsked, fetch_candles
 
     started = time.monotonic()
-    settings = _exchange(_configs(config_path), exchange)
+    configs = _configs(config_path)
+    settings = _exchange(configs, exchange)
     asked = CandlesAsked(
         symbol=symbol or settings.symbol,
         timeframe=timeframe,
@@ -122,7 +123,7 @@ def candles(
         output=output,
     )
     with _progress("candles", as_json) as watch, _resumable():
-        fetched = fetch_candles(settings, asked, watch)
+        fetched = fetch_candles(settings, asked, watch, proxy=_proxy(configs))
     _tell_candles(fetched, _seconds_since(started), as_json)
 
 
@@ -230,11 +231,16 @@ def _node(rpc: str | None, config: Config | None) -> Node:
     from dexmm.ops.fetch_node import Node
 
     if rpc is not None:
-        return Node([rpc])
+        return Node([rpc], proxy=_proxy(() if config is None else (config,)))
     if config is None or not config.network.rpc_urls:
         raise BadInput("name a node with --rpc URL, or give a --config that has one")
     urls = [url.get_secret_value() for url in config.network.rpc_urls]
-    return Node(urls, config.network.timeout_seconds)
+    return Node(urls, config.network.timeout_seconds, config.network.proxy_url)
+
+
+def _proxy(configs: tuple[Config, ...]) -> str | None:
+    """``network.proxy`` is one for all markets of a configuration."""
+    return next((config.network.proxy_url for config in configs), None)
 
 
 @contextmanager

@@ -38,11 +38,18 @@ def hide(secret: str) -> None:
 
 
 def hide_config(config: Config) -> None:
-    """Hide everything that the configuration itself holds as a secret."""
-    for url in (*config.network.rpc_urls, config.network.relay_url, config.loop.journal_url):
+    """Hide everything that the configuration holds as a secret, and proxies' credentials."""
+    from dexmm.proxies import environment_proxies
+
+    network = config.network
+    urls = (*network.rpc_urls, network.relay_url, network.proxy, config.loop.journal_url)
+    for url in urls:
         if url is not None:
             for part in _secret_parts(url.get_secret_value()):
                 hide(part)
+    for proxy in environment_proxies():
+        for part in _secret_parts(proxy):
+            hide(part)
     secrets = [config.wallet.password, config.wallet.private_key]
     if config.exchange is not None:
         secrets += [config.exchange.api_key, config.exchange.secret, config.exchange.password]

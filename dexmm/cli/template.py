@@ -44,6 +44,7 @@ MEANINGS = {
         "rpc_urls": "nodes, http or https, tried in order; one with an API key belongs in .env",
         "chain_id": "what the node must say it is",
         "relay_url": "a private relay for transactions; exits fall back to the public nodes",
+        "proxy": "an HTTP proxy for nodes and exchange, before HTTPS_PROXY's; direct is none",
         "timeout_seconds": "how long a node may take to answer",
         "confirmations": "blocks on top of a transaction before it counts as final",
     },
@@ -149,7 +150,9 @@ MEANINGS = {
         "secret": "of that key",
         "password": "the passphrase that OKX and KuCoin ask for",
         "sandbox": "the exchange's own test network",
-        "base_url": "another host for every endpoint, such as `dexmm paper`'s",
+        "base_url": "another host for every endpoint: a relay, or `dexmm paper`'s",
+        "paper_exchange": "base_url is one: no rate limit, no clock; unset: when on this machine; "
+        "false for a tunnel to a real exchange",
         "timeout_seconds": "how long the exchange may take to answer",
         "max_ticker_age_seconds": "an answer older than this is stale and nothing is traded on it",
         "max_clock_skew_ms": "between this machine's clock and the exchange's",
@@ -204,6 +207,8 @@ EXAMPLES = {
     "market.budget": "50000",
     "exchange.perpetual_id": '"binanceusdm"',
     "exchange.perpetual_symbol": '"PAXG/USDT:USDT"',
+    "network.proxy": '"http://proxy.example:3128"',
+    "exchange.paper_exchange": "false",
     "exchange.base_url": '"http://127.0.0.1:8710"',
     "loop.journal_url": '"sqlite:////absolute/path/journal.sqlite"',
 }

@@ -31,7 +31,7 @@ def exchange(config: Config) -> Iterator[Check]:
     if settings is None:
         return
     try:
-        connection = connect_exchange(settings)
+        connection = connect_exchange(settings, proxy=config.network.proxy_url)
         yield _abilities(settings.id, connection.can, quotes=config.quotes.enabled)
         yield _clock(connection, settings)
         yield _account(connection)

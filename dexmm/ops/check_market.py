@@ -45,7 +45,12 @@ def node(chain: ChainClient, config: Config) -> Iterator[Check]:
         yield fail("sync", f"{rpc.name} is still syncing", "wait, or name another node", 5)
     yield _overrides(rpc)
     for spare in config.network.rpc_urls[1:]:
-        yield _spare(Rpc([spare.get_secret_value()], config.network.timeout_seconds), config)
+        yield _spare(
+            Rpc(
+                [spare.get_secret_value()], config.network.timeout_seconds, config.network.proxy_url
+            ),
+            config,
+        )
 
 
 def block(sight: Sight, config: Config) -> Check:

@@ -44,11 +44,13 @@ class CandlesFetched:
     requests: int
 
 
-def fetch_candles(settings: Exchange, asked: CandlesAsked, watch: Watch) -> CandlesFetched:
+def fetch_candles(
+    settings: Exchange, asked: CandlesAsked, watch: Watch, *, proxy: str | None = None
+) -> CandlesFetched:
     """Fetch what is missing of the range, and write the file when nothing is.
 
-    Raises ``BadInput`` for what a person must correct, ``Transient`` for what may pass: the same
-    call then goes on where it ended.
+    ``proxy`` is ``network.proxy``. Raises ``BadInput`` for what a person must correct,
+    ``Transient`` for what may pass: the same call then goes on where it ended.
     """
     suffix = suffix_of(asked.output)
     demand_writable(asked.output)
@@ -62,7 +64,7 @@ def fetch_candles(settings: Exchange, asked: CandlesAsked, watch: Watch) -> Cand
     )
     if asked.output.exists() and suffix != ".parquet":
         raise BadInput(f"{asked.output} exists: remove it, or name another --output")
-    venue = Venue(settings, asked.symbol, asked.timeframe)
+    venue = Venue(settings, asked.symbol, asked.timeframe, proxy)
     interval_ms, end_ms = venue.interval_ms, _end_ms(venue, asked)
     if asked.output.exists():
         contents = _there_already(asked.output, series, interval_ms, end_ms)

@@ -34,10 +34,13 @@ class Header:
 class Node:
     """One or several nodes of one chain; the next is asked when one fails."""
 
-    def __init__(self, urls: Sequence[str], timeout_seconds: float = 10) -> None:
-        self.rpc = Rpc(urls, timeout_seconds)
+    def __init__(
+        self, urls: Sequence[str], timeout_seconds: float = 10, proxy: str | None = None
+    ) -> None:
+        """``proxy`` is ``network.proxy``."""
+        self.rpc = Rpc(urls, timeout_seconds, proxy)
         self.requests = 0  # for logs
-        self._raw = _RawRpc(urls, timeout_seconds)
+        self._raw = _RawRpc(urls, timeout_seconds, proxy)
         self._ids = itertools.count(1)
 
     @property
@@ -116,9 +119,9 @@ class _RawEndpoint(Endpoint):
 
 
 class _RawRpc(Rpc):
-    def __init__(self, urls: Sequence[str], timeout_seconds: float) -> None:
-        super().__init__(urls, timeout_seconds)
-        self._endpoints = [_RawEndpoint(url, timeout_seconds) for url in urls]
+    def __init__(self, urls: Sequence[str], timeout_seconds: float, proxy: str | None) -> None:
+        super().__init__(urls, timeout_seconds, proxy)
+        self._endpoints = [_RawEndpoint(url, timeout_seconds, proxy) for url in urls]
 
     def first(self, ask: Any) -> Any:
         """The first endpoint's answer, or the next one's when that fails."""

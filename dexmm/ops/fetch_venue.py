@@ -46,14 +46,16 @@ class Page:
 class Venue:
     """One symbol's candles of one length."""
 
-    def __init__(self, settings: Exchange, symbol: str, timeframe: str) -> None:
-        """Asks the exchange for its markets and its time.
+    def __init__(
+        self, settings: Exchange, symbol: str, timeframe: str, proxy: str | None = None
+    ) -> None:
+        """Asks the exchange for its markets and its time. ``proxy`` is ``network.proxy``.
 
         Raises ``BadInput`` for an exchange, symbol or timeframe that does not exist.
         """
         _demand_known(settings.id)
         public = settings.model_copy(update={"api_key": None, "secret": None, "password": None})
-        exchange = make(public, settings.id, contract=":" in symbol)
+        exchange = make(public, settings.id, contract=":" in symbol, proxy=proxy)
         self._lane = Lane(exchange, Pause())
         self._symbol, self._timeframe = symbol, timeframe
         self.interval_ms = _interval_ms(exchange, timeframe)

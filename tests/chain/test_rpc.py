@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from forward_proxy import ForwardProxy
 
 from dexmm.chain import hexes
 from dexmm.chain.reverts import revert_reason
@@ -276,3 +277,32 @@ def test_quantities_and_data() -> None:
     for bad in ("0x12", None, "0x" + "0" * 63):
         with pytest.raises(NodeError):
             hexes.hash32(bad, "a test")
+
+
+# Proxies
+
+
+@anvil
+def test_the_setting_proxies_a_node_that_only_the_proxy_can_find(mainnet: Any) -> None:
+    with ForwardProxy(mainnet.anvil.url) as proxy:
+        assert Rpc(["http://node.invalid"], 10, proxy.url).call(*CHAIN) == "0x1"
+    assert proxy.asked == ["http://node.invalid/"]
+
+
+@anvil
+def test_the_environments_proxy_is_used_unless_the_setting_says_direct(
+    mainnet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ForwardProxy(mainnet.anvil.url) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert Rpc(["http://node.invalid"]).call(*CHAIN) == "0x1"
+        with pytest.raises(NodeError):
+            Rpc(["http://node.invalid"], 2, "direct").send(["0x00"])
+    assert len(proxy.asked) == 1
+
+
+def test_a_socks_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:hush@127.0.0.1:1080")
+    with pytest.raises(BadInput, match="SOCKS"):
+        Rpc(["https://node.example"])
+    Rpc(["http://127.0.0.1:8545"])  # needs none

@@ -14,6 +14,7 @@ HASH = "0x" + "ab" * 32
 CONFIG = """
 [network]
 name = "sandbox"
+proxy = "http://me:mumble7@proxy.example:3128"
 rpc_urls = ["https://user:sesame1@node.example:8545/v2/aBcDeFgHiJkLmNoP?key=zZyYxXwW"]
 [market]
 pool = "0x7Cb85f75e61226060453a997a7733F76707Df337"
@@ -21,12 +22,15 @@ base = "0x45804880De22913dAFE09f4980848ECE6EcbAf78"
 price_low = 1000
 price_high = 9000
 """
-SECRETS = (KEY, "sesame1", "aBcDeFgHiJkLmNoP", "zZyYxXwW", "correct horse")
+SECRETS = (
+    KEY, "sesame1", "aBcDeFgHiJkLmNoP", "zZyYxXwW", "correct horse", "mumble7", "murmur8"
+)  # fmt: skip
 
 
 @pytest.fixture
 def hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redact, "_hidden", set())
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:murmur8@other.example:3128")
     path = tmp_path / "dexmm.toml"
     path.write_text(CONFIG)
     environment = {"DEXMM_WALLET__PRIVATE_KEY": KEY, "DEXMM_WALLET__PASSWORD": "correct horse"}
