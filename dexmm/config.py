@@ -286,7 +286,26 @@ class Hedge(Section):
     slippage_bp: Bp = Decimal(20)
     style: Literal["ioc", "post_only", "cheapest"] = "cheapest"
     maker_timeout_seconds: Seconds = 60
-    leverage: Annotated[Number, Field(ge=1, le=2)] = Decimal(1)
+    leverage: Annotated[Number, Field(ge=1, le=2)] = Decimal(1)  # whole: 1.5 counts as 1
+    # of the mark price, between it and the liquidation: nearer than min, a short is bought back
+    # until it is entry away; nearer than entry none is opened
+    liquidation_distance_min: Share = Decimal("0.15")
+    liquidation_distance_entry: Share = Decimal("0.30")
+
+    @model_validator(mode="after")
+    def _nearest(self) -> Self:
+        if self.liquidation_distance_min >= self.liquidation_distance_entry:
+            raise ValueError("liquidation_distance_min must be below liquidation_distance_entry")
+        return self
+
+    @property
+    def whole_leverage(self) -> Decimal:
+        """What an exchange can be set to: ``leverage``, down to a whole number.
+
+        Everything that counts with leverage counts with this one, so that what is counted on and
+        what the exchange allows are the same.
+        """
+        return Decimal(int(self.leverage))
 
 
 class Quotes(Section):

@@ -56,7 +56,29 @@ def read_perpetual(
         leverage=or_zero(held.get("leverage"), "leverage"),
         funding_rate=number(funding.get("fundingRate"), "funding rate"),
         funding_at=whole(funding.get("fundingTimestamp"), "funding time"),
+        liquidation_price=_stated(held.get("liquidationPrice")),
+        maintenance=_below_one(_stated(held.get("maintenanceMarginPercentage"))),
+        isolated_margin=_isolated(held),
+        shared=shared,
+        hedge_mode=any(row.get("hedged") is True for row in ours),
     )
+
+
+def _stated(value: object) -> Decimal | None:
+    """What an exchange may leave out, or write 0 for: a look does not fail for it."""
+    try:
+        found = maybe(value, "statement")
+    except Transient:
+        return None
+    return found if found is not None and found > 0 else None
+
+
+def _below_one(rate: Decimal | None) -> Decimal | None:
+    return rate if rate is not None and rate < 1 else None
+
+
+def _isolated(held: Mapping[str, Any]) -> Decimal | None:
+    return _stated(held.get("collateral")) if held.get("marginMode") == "isolated" else None
 
 
 def _equity(lane: Lane, quote: str) -> Decimal:

@@ -43,13 +43,14 @@ from dexmm.cex.exchange import Connection, connect_exchange
 from dexmm.cex.lane import Lane
 from dexmm.cex.looks import Looks
 from dexmm.cex.markets import Markets
-from dexmm.cex.numbers import ZERO
+from dexmm.cex.numbers import ZERO, plain
 from dexmm.cex.orders import Orders
 from dexmm.cex.reconcile import Reconciler, rests
 from dexmm.cex.swap import SwapWatch
 from dexmm.cex.tally import Tally
 from dexmm.config import Config, Exchange
 from dexmm.errors import BadInput, Transient
+from dexmm.model.decision import Refusal
 from dexmm.model.order import OrderIntent, OrderLog
 from dexmm.model.steps import CancelAll, CancelOrder, CexStep, Outcome, PlaceOrder, SetLeverage
 from dexmm.model.venue import Balance, Book, Perpetual, Side, VenueView
@@ -293,13 +294,20 @@ class ExchangeClient:
         """Make ``step`` happen at most once. Raises ``Transient``, ``Halt``."""
         match step:
             case PlaceOrder():
-                return self._orders.place(step)
+                return self._place(step)
             case CancelOrder():
                 return self._orders.cancel(step)
             case CancelAll():
                 return self._cancel_all(step)
             case SetLeverage():
                 return self._set_leverage(step)
+
+    def _place(self, step: PlaceOrder) -> Outcome:
+        outcome = self._orders.place(step)
+        refused = outcome.status == "failed"
+        if refused and self._swap is not None and step.symbol == self._swap.symbol:
+            self._swap.doubt_mode()
+        return outcome
 
     def _cancel_all(self, step: CancelAll) -> Outcome:
         """Each order of ours by itself, so that a person's own orders stay; then look again."""
@@ -320,10 +328,18 @@ class ExchangeClient:
         )
 
     def _set_leverage(self, step: SetLeverage) -> Outcome:
+        """A leverage that is not whole is refused, not rounded into one nobody counted with."""
         desk = self._desk_of(step.symbol)
         desk.markets.load()
+        whole = int(step.leverage)
+        if whole != step.leverage:
+            refusal = Refusal(
+                rule="leverage_step",
+                detail=f"{step.symbol}: leverage {plain(step.leverage)} is not a whole number",
+            )
+            return Outcome(step=step.kind, status="refused", detail=refusal.detail, refusal=refusal)
         try:
-            desk.lane.ask("set_leverage", int(step.leverage), step.symbol)
+            desk.lane.ask("set_leverage", whole, step.symbol)
         except CallFailed as failed:
             if failed.fate.needs_a_person:
                 raise failed.as_error("set the leverage") from None

@@ -38,6 +38,8 @@ class SwapWatch:
         self._now_ms = now_ms
         self._shared = shared
         self._leverage: Decimal | None = None
+        self._mode_in_doubt = False
+        self._hedge_mode = False
 
     def is_near(self, base_free: Decimal | None, slice_base: Decimal, moves: Moves) -> bool:
         """Held, traded since the last look, ordered, or next in line: spot base has run low."""
@@ -52,6 +54,8 @@ class SwapWatch:
             self._reconciler.reconcile(self.symbol)
         if reconcile or self._leverage is None:
             self._leverage = self._read_leverage()
+        if self._mode_in_doubt or (reconcile and self._hedge_mode):
+            self._hedge_mode, self._mode_in_doubt = self._read_hedge_mode(), False
         book = read_book(self.desk.lane, self.symbol, self._now_ms())
         position = read_perpetual(
             self.desk.lane,
@@ -59,10 +63,25 @@ class SwapWatch:
             self.desk.size(self.symbol),
             shared=self._shared,
         )
-        return book, replace(position, leverage=self._leverage or position.leverage)
+        return book, replace(
+            position,
+            leverage=self._leverage or position.leverage,
+            hedge_mode=position.hedge_mode or self._hedge_mode,
+        )
 
     def forget_leverage(self) -> None:
         self._leverage = None
+
+    def doubt_mode(self) -> None:
+        """An order was refused here: the next look asks whether the account is in hedge mode."""
+        self._mode_in_doubt = True
+
+    def _read_hedge_mode(self) -> bool:
+        lane = self.desk.lane
+        if lane.exchange.has.get("fetchPositionMode") is not True:
+            return False
+        answer = lane.read("read the position mode", "fetch_position_mode", self.symbol)
+        return record(answer, "position mode").get("hedged") is True
 
     def _read_leverage(self) -> Decimal | None:
         """The symbol's setting; ``None`` where it is told with the position only."""

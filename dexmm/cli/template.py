@@ -168,7 +168,11 @@ MEANINGS = {
         "slippage_bp": "worst price of a slice, beyond the best one, basis points",
         "style": "ioc (take), post_only (rest), or cheapest of both and the pool",
         "maker_timeout_seconds": "how long a resting hedge may wait",
-        "leverage": "of a short, 1 to 2",
+        "leverage": "of a short, 1 or 2; whole, as exchanges take it: 1.5 counts as 1",
+        "liquidation_distance_min": "a short whose liquidation price is nearer to the mark price "
+        "than this is bought back until it is _entry away; 0 to 1, of the mark price",
+        "liquidation_distance_entry": "no short is opened that would be liquidated nearer than "
+        "this; 0 to 1, of the mark price",
     },
     "quotes": {
         "enabled": "quote both sides; works without a pool too: leave market.pool and base away",

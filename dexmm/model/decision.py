@@ -29,6 +29,7 @@ class Trigger(StrEnum):
     CAPITAL = "capital"  # a deposit or a withdrawal
     BAND = "band"  # the share is outside its band
     STOP_LOSS = "stop_loss"
+    LIQUIDATION = "liquidation"  # a perpetual position is too near to it, or too large
     STRATEGY = "strategy"  # the configuration asks for other ranges than those held
 
 

@@ -88,6 +88,7 @@ class Memory:
     maker_failed: bool = False  # the last one rested in vain: the next slice takes
     last_hedge_at: int | None = None
     carried_base: Decimal = ZERO  # to sell (positive) or buy, too little for the exchange yet
+    deleveraging: bool = False  # a perpetual beyond its bounds is being closed in part
     slice_left: Decimal = ZERO  # base of the stop-loss's slice that is still to be sold there
     orders_refused: int = 0  # in a row
     order_refused_at: int | None = None

@@ -266,8 +266,9 @@ class SimExchange:
         market, wanted = self._market_of(step.symbol), int(step.leverage)
         self._arrive()
         reason = ""
-        if market is not self._position.market or not 1 <= wanted <= MOST_LEVERAGE:
-            reason = leverage_invalid(wanted)
+        possible = wanted == step.leverage and 1 <= wanted <= MOST_LEVERAGE
+        if market is not self._position.market or not possible:
+            reason = leverage_invalid(step.leverage)
         elif not self._position.covers(wanted):
             reason = MARGIN_INSUFFICIENT
         else:

@@ -54,6 +54,7 @@ class PerpetualAccount:
             leverage=Decimal(self.leverage),
             funding_rate=self._costs.funding_rate,
             funding_at=funding_at,
+            maintenance=self._costs.maintenance,
         )
 
     def beyond(self, price: Decimal) -> Decimal:

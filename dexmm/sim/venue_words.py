@@ -27,7 +27,7 @@ CANCELED = "canceled"  # by the exchange
 CANCELLED = "cancelled by us"
 
 
-def leverage_invalid(leverage: int) -> str:
+def leverage_invalid(leverage: Decimal) -> str:
     return f"Leverage {leverage} is not valid (-4028)"
 
 

@@ -9,16 +9,18 @@ ends at its goal, the target t or (``to = "bound"``) the edge of the band that w
 
 One slice a turn, min(gap, max_order_base), down to the exchange's step, so that no slice goes past
 the goal. Each turn measures the gap afresh from balances: fills and their fees, in whatever coin,
-are in it. What is left under the exchange's minimum is carried: it stays in the inventory, the
-next hedge finds it in its gap, and nothing is sent that would be refused.
+are in it. What is left under the minimum of the account that would trade it is carried: it stays
+in the inventory, the next hedge finds it in its gap, and nothing is sent that would be refused.
 
     selling   close a perpetual long, then sell spot gold, then open a perpetual short
     buying    close a perpetual short, then buy spot
 
-A short may be worth at most leverage * (margin + unrealised). Of the ways there are to trade spot
-(``routes.py``) the cheapest is taken, and the comparison is kept. An order that rests is left
-alone until ``maker_timeout_seconds``; then it is taken out, so that its fills count, and the next
-slice takes. While a fate is unknown, or a guard doubts the price, nothing new is sent.
+A short is bounded by leverage and by the distance to its liquidation (``margin.py``); one beyond
+those bounds is bought back before anything else, in slices, by reducing only. Of the ways there
+are to trade spot (``routes.py``) the cheapest is taken, and the comparison is kept. An order that
+rests is left alone until ``maker_timeout_seconds``; then it is taken out, so that its fills count,
+and the next slice takes. While a fate is unknown, or a guard doubts the price, nothing new is
+sent.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ from dexmm.model.memory import Memory
 from dexmm.model.venue import Book, Instrument, RestingOrder, Side, VenueView
 from dexmm.strategy.advance import outside_band
 from dexmm.strategy.fair import MILLISECONDS, age_of
-from dexmm.strategy.grid import least_amount, limit_price
+from dexmm.strategy.grid import ceil_to, least_amount, limit_price
 from dexmm.strategy.look import Look
+from dexmm.strategy.margin import short_room
 from dexmm.strategy.precise import BP, HOUR
 from dexmm.strategy.routes import maker_price, taker_limit
 from dexmm.strategy.triggers import share_at
@@ -50,9 +53,16 @@ class Leg:
     most: Decimal  # base
     reduce_only: bool
     limit: Decimal  # the worst price a taker accepts
+    bound: str = ""  # what bounds ``most``, in words
 
     @property
     def least(self) -> Decimal:
+        """The smallest order here; the minimum of cost is not asked of what only reduces."""
+        if self.reduce_only:
+            return ceil_to(
+                max(self.instrument.amount_min, self.instrument.amount_step),
+                self.instrument.amount_step,
+            )
         return least_amount(self.instrument, self.limit)
 
 
@@ -168,41 +178,68 @@ def free_quote(venue: VenueView, resting: tuple[RestingOrder, ...]) -> Decimal:
 
 
 def _perpetual(venue: VenueView, side: Side, config: Config, *, closing: bool) -> Leg | None:
+    found = _perpetual_or_why(venue, side, config, closing=closing)
+    return found if isinstance(found, Leg) else None
+
+
+def _perpetual_or_why(venue: VenueView, side: Side, config: Config, *, closing: bool) -> Leg | str:
+    """The perpetual as a leg, or why it is none."""
     instrument, book, position = venue.perpetual, venue.perpetual_book, venue.position
-    if instrument is None or book is None or position is None or not _sound(venue, book, config):
-        return None
+    if instrument is None:
+        return "no perpetual is configured"
+    if book is None or position is None:
+        return f"{instrument.symbol} was not looked at"
+    if not instrument.tradable:
+        return f"{instrument.symbol} is suspended"
+    if position.hedge_mode:
+        return (
+            f"{instrument.symbol} is in hedge mode: set its account to one-way position mode on "
+            "the exchange"
+        )
+    if doubt := _doubt(venue, book, config):
+        return doubt
     limit = taker_limit(book, instrument, side, config.hedge)
-    if limit is None or limit <= 0 or not instrument.tradable:
-        return None
+    if limit is None or limit <= 0:
+        return f"the {instrument.symbol} book has no price"
     against = -position.base if side is Side.BUY else position.base
-    most = against if closing else short_room(venue, limit, config.hedge.leverage)
-    if most <= 0 or (not closing and position.base > 0):
-        return None
+    most, bound = against, f"nothing is {'short' if side is Side.BUY else 'long'} there"
+    if not closing:
+        if position.base > 0:
+            return f"a long of {position.base:f} there is closed first"
+        room = short_room(venue, limit, config.hedge)
+        most, bound = room.base, room.by
+    if most <= 0:
+        return f"{instrument.symbol} has no room for a short: {bound}" if not closing else bound
     return Leg(
-        instrument=instrument, book=book, side=side, most=most, reduce_only=closing, limit=limit
+        instrument=instrument,
+        book=book,
+        side=side,
+        most=most,
+        reduce_only=closing,
+        limit=limit,
+        bound=bound,
     )
 
 
-def _sound(venue: VenueView, book: Book, config: Config) -> bool:
-    """The perpetual's book is fresh, whole, and near the spot's."""
-    if config.exchange is None or book.mid is None or venue.spot_book.mid is None:
-        return False
+def _doubt(venue: VenueView, book: Book, config: Config) -> str:
+    """Why the perpetual's book is no base for an order: old, without a price, far from the spot.
+
+    Empty when it is one.
+    """
+    if config.exchange is None or book.mid is None:
+        return f"the {book.symbol} book is empty or crossed"
+    if venue.spot_book.mid is None:
+        return f"the {venue.spot.symbol} book is empty or crossed"
+    age, most = age_of(book, venue), config.exchange.max_ticker_age_seconds
+    if age > most:
+        return f"the {book.symbol} book is {age:.1f} s old, more than {most} s"
     off = abs(book.mid / venue.spot_book.mid - 1) * BP
-    return (
-        age_of(book, venue) <= config.exchange.max_ticker_age_seconds
-        and off <= config.exchange.max_spread_bp
-    )
-
-
-def short_room(venue: VenueView, price: Decimal, leverage: Decimal) -> Decimal:
-    """Base that may still be sold short; negative where there is too much already."""
-    position = venue.position
-    if position is None:
-        return ZERO
-    mark = max(price, position.mark_price)
-    fee = venue.perpetual.taker_fee if venue.perpetual else ZERO
-    equity = position.margin + position.unrealised
-    return leverage * equity / (mark * (1 + leverage * fee)) + min(position.base, ZERO)
+    if off > config.exchange.max_spread_bp:
+        return (
+            f"the {book.symbol} book is {off:.0f} bp from the spot's, more than "
+            f"{config.exchange.max_spread_bp} bp (exchange.max_spread_bp)"
+        )
+    return ""
 
 
 def first_leg(found: tuple[Leg, ...], gap: Decimal) -> Leg | None:
@@ -213,10 +250,94 @@ def first_leg(found: tuple[Leg, ...], gap: Decimal) -> Leg | None:
     return None
 
 
-def least_of(venue: VenueView, side: Side, config: Config) -> Decimal:
-    """The smallest gap worth an order: what the spot market takes."""
+def least_of(
+    venue: VenueView, side: Side, config: Config, resting: tuple[RestingOrder, ...] = ()
+) -> Decimal:
+    """The smallest gap worth an order: what an account that could trade it takes.
+
+    Where none could, what the spot market takes. Zero where that has no price.
+    """
+    usable = [leg.least for leg in legs(venue, side, config, resting) if leg.most >= leg.least]
+    if usable:
+        return min(usable)
     price = taker_limit(venue.spot_book, venue.spot, side, config.hedge)
     return least_amount(venue.spot, price) if price else ZERO
+
+
+def why_no_leg(
+    venue: VenueView,
+    side: Side,
+    config: Config,
+    resting: tuple[RestingOrder, ...],
+    most: Decimal,
+) -> str:
+    """What keeps each account from trading ``most``, the largest order: each in its own words."""
+    found = legs(venue, side, config, resting)
+    barred = [leg for leg in found if leg.most >= leg.least > most]
+    if barred:
+        leg = min(barred, key=lambda leg: leg.least)
+        return (
+            f"the smallest order in {leg.instrument.symbol} is {leg.least:f}: raise "
+            f"hedge.max_order_base, {config.hedge.max_order_base}"
+        )
+    causes = [_why_no_spot(venue, side, config, found)]
+    if side is Side.SELL:
+        short = _perpetual_or_why(venue, side, config, closing=False)
+        causes.append(short if isinstance(short, str) else _too_small(short))
+    return "; ".join(causes)
+
+
+def _why_no_spot(venue: VenueView, side: Side, config: Config, found: tuple[Leg, ...]) -> str:
+    spot = next((leg for leg in found if not leg.instrument.contract), None)
+    if spot is None:
+        return f"the {venue.spot.symbol} book has no price"
+    if side is Side.SELL:
+        return (
+            f"{venue.exchange} has {spot.most:f} {venue.spot.base} free, and the smallest order "
+            f"is {spot.least:f}"
+        )
+    return (
+        f"{venue.exchange} has {free_quote(venue, ()):.2f} {venue.spot.quote} free, and the "
+        f"smallest order is {spot.least:f} {venue.spot.base}"
+    )
+
+
+def _too_small(leg: Leg) -> str:
+    return (
+        f"{leg.instrument.symbol} has room for a short of {max(leg.most, ZERO):.6f} "
+        f"({leg.bound}), and the smallest order is {leg.least:f}"
+    )
+
+
+def closing_leg(venue: VenueView, config: Config) -> Leg | str:
+    """The perpetual's position as something to close, or why it cannot be closed now.
+
+    Held against the mark price and not against the spot's: what is closed in need waits for no
+    other market.
+    """
+    instrument, book, position = venue.perpetual, venue.perpetual_book, venue.position
+    if instrument is None or book is None or position is None:
+        return "the perpetual was not looked at"
+    side = Side.BUY if position.base < 0 else Side.SELL
+    if not instrument.tradable:
+        return f"{instrument.symbol} is suspended"
+    if position.hedge_mode:
+        return f"{instrument.symbol} is in hedge mode: close it on the exchange"
+    age = age_of(book, venue)
+    most = config.exchange.max_ticker_age_seconds if config.exchange else 0
+    if age > most:
+        return f"the {book.symbol} book is {age:.1f} s old, more than {most} s"
+    limit = taker_limit(book, instrument, side, config.hedge)
+    if book.mid is None or limit is None or limit <= 0:
+        return f"the {book.symbol} book is empty or crossed"
+    return Leg(
+        instrument=instrument,
+        book=book,
+        side=side,
+        most=abs(position.base),
+        reduce_only=True,
+        limit=limit,
+    )
 
 
 def resting_hedge(venue: VenueView, memory: Memory) -> RestingOrder | None:

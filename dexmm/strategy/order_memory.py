@@ -15,6 +15,8 @@ from dexmm.model.steps import Outcome
 from dexmm.model.venue import Side, VenueView
 from dexmm.strategy.hedge import gap_of, least_of, resting_hedge, timed_out, under_way
 from dexmm.strategy.look import Look
+from dexmm.strategy.margin import excess
+from dexmm.strategy.quoting import resting_quotes
 from dexmm.strategy.trading import slice_amount
 from dexmm.strategy.triangle import leftovers, net_of, triangle_orders
 from dexmm.strategy.venue import lags
@@ -77,7 +79,8 @@ def _hedge(
     memory: Memory,
 ) -> Memory:
     side = under_way(seen)
-    goes_on = side is not None and abs(gap_of(seen)) >= least_of(venue, side, seen.config)
+    resting = resting_quotes(venue, seen.snapshot.memory)
+    goes_on = side is not None and abs(gap_of(seen)) >= least_of(venue, side, seen.config, resting)
     trades = [trade for trade in decision.trades if trade.purpose is Purpose.HEDGE]
     orders = [o for o in outcomes if o.order is not None and o.order.purpose is Purpose.HEDGE]
     placed = [o for o in orders if o.step == "place_order"]
@@ -89,6 +92,8 @@ def _hedge(
         maker_failed=bool(goes_on and _maker_failed(seen, venue, trades, placed, memory)),
         last_hedge_at=seen.now if placed else memory.last_hedge_at,
         carried_base=carried,
+        deleveraging=excess(venue, seen.config.hedge, under_way=seen.snapshot.memory.deleveraging)
+        is not None,
     )
 
 
@@ -143,7 +148,8 @@ def _slice(
     began = not seen.snapshot.memory.slice_left
     sold = sum((-net_of(o)[0] for o in placed if o.purpose is Purpose.SLICE), ZERO)
     left = max(slice_amount(seen) - sold, ZERO)
-    dust = left < least_of(venue, Side.SELL, seen.config)
+    quotes = resting_quotes(venue, seen.snapshot.memory)
+    dust = left < least_of(venue, Side.SELL, seen.config, quotes)
     return evolve(
         memory,
         slice_left=ZERO if dust else left,

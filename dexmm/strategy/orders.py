@@ -85,12 +85,13 @@ def _leverage(
     venue: VenueView, trades: tuple[TargetTrade, ...], config: Config
 ) -> tuple[SetLeverage, ...]:
     perpetual, position = venue.perpetual, venue.position
-    if perpetual is None or position is None or position.leverage == config.hedge.leverage:
+    wanted = config.hedge.whole_leverage
+    if perpetual is None or position is None or position.leverage == wanted:
         return ()
     opening = any(t.symbol == perpetual.symbol and not t.reduce_only for t in trades)
     if not opening:
         return ()
-    return (SetLeverage(symbol=perpetual.symbol, leverage=config.hedge.leverage),)
+    return (SetLeverage(symbol=perpetual.symbol, leverage=wanted),)
 
 
 def _order_of(trade: TargetTrade) -> PlaceOrder:

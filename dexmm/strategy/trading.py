@@ -1,6 +1,7 @@
 """deal: what this turn does on the exchange, most urgent first.
 
     HALTED         nothing, and what rests is taken out
+    margin         a perpetual too near to its liquidation is closed in part (``margin.py``)
     resting hedge  left alone while it is wanted and young; taken out first otherwise
     hedge          what ranges cannot bring back (``hedge.py``)
     slice          the stop-loss sells down
@@ -28,20 +29,24 @@ from dexmm.model.decision import (
 )
 from dexmm.model.order import OrderKind, Purpose
 from dexmm.model.venue import RestingOrder, Side, VenueView
-from dexmm.strategy.grid import least_amount, slice_of
+from dexmm.strategy.grid import ceil_to, floor_to, least_amount, slice_of
 from dexmm.strategy.guards import Bite, Blocks
 from dexmm.strategy.hedge import (
     Leg,
+    closing_leg,
     first_leg,
     gap_of,
     least_of,
     legs,
+    may_hedge,
     resting_hedge,
     resting_price,
     timed_out,
     under_way,
+    why_no_leg,
 )
 from dexmm.strategy.look import Look
+from dexmm.strategy.margin import excess
 from dexmm.strategy.quoting import decide_quotes, resting_quotes
 from dexmm.strategy.reduce import floor_share, slice_is_due
 from dexmm.strategy.routes import (
@@ -58,6 +63,7 @@ from dexmm.strategy.triangle import opportunities, unwind
 from dexmm.strategy.venue_guards import holds_trades
 
 ZERO = Decimal(0)
+OWN_ORDERS = {"pending_order", "unsettled_balance", "order_back_off"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +97,10 @@ def deal(seen: Look, state: State, bites: tuple[Bite, ...]) -> Dealing:
     if venue is None or seen.config.exchange is None or state is State.HALTED:
         return Dealing()
     holds = holds_trades(bites)
-    hedged = _hedge(seen, venue, state, holds, bites)
+    closing = _margin(seen, venue, bites)
+    if closing.correcting:
+        return _with_opportunities(closing, seen, venue, "the perpetual is being reduced")
+    hedged = _both(closing, _hedge(seen, venue, state, holds, bites))
     if hedged.trades or hedged.swap or hedged.correcting:
         return _with_opportunities(hedged, seen, venue, "a hedge is under way")
     sliced = _slice(seen, venue, holds) if state is State.REDUCING else Dealing()
@@ -144,6 +153,66 @@ def _both(one: Dealing, other: Dealing) -> Dealing:
     )
 
 
+# Margin
+
+
+def _margin(seen: Look, venue: VenueView, bites: tuple[Bite, ...]) -> Dealing:
+    """Close a slice of a perpetual beyond its bounds, whatever state the strategy is in.
+
+    Only a doubt about our own orders holds it back, not one about other markets' prices.
+    """
+    settings = seen.config.hedge
+    found = excess(venue, settings, under_way=seen.snapshot.memory.deleveraging)
+    if found is None:
+        return Dealing()
+    if not may_hedge(seen):
+        off = "nothing closes it: hedge.enabled is off, or the strategy is hold"
+        return _not_closed(f"{found.why}; {off}")
+    leg = closing_leg(venue, seen.config)
+    if isinstance(leg, str):
+        return _not_closed(f"{found.why}; it cannot be closed now: {leg}")
+    due = min(ceil_to(found.base, leg.instrument.amount_step), leg.most)
+    amount = floor_to(min(due, settings.max_order_base), leg.instrument.amount_step)
+    amount = max(amount, min(leg.least, leg.most))
+    if amount < leg.least:
+        return _not_closed(f"{found.why}; it is too small to be closed")
+    held = tuple(bite for bite in bites if bite.refusal.rule in OWN_ORDERS)
+    if held:
+        return Dealing(
+            refusals=(_near(found.why),),
+            withheld=True,
+            correcting=True,
+            trigger=Trigger.LIQUIDATION,
+            reason=f"closing {amount:f} of the perpetual is held back by {held[0].refusal.rule}",
+        )
+    trade = TargetTrade(
+        symbol=leg.instrument.symbol,
+        side=leg.side,
+        amount=amount,
+        limit=leg.limit,
+        order=OrderKind.IOC,
+        purpose=Purpose.HEDGE,
+        reduce_only=True,
+        compared=(),
+    )
+    return Dealing(
+        trades=(trade,),
+        refusals=(_near(found.why),),
+        correcting=True,
+        trigger=Trigger.LIQUIDATION,
+        reason=f"{amount:f} of the perpetual is closed: {found.why}",
+    )
+
+
+def _not_closed(why: str) -> Dealing:
+    """Told, and the rest goes on."""
+    return Dealing(refusals=(_near(why),), withheld=True, trigger=Trigger.LIQUIDATION)
+
+
+def _near(detail: str) -> Refusal:
+    return Refusal(rule="liquidation_distance", detail=detail)
+
+
 # Hedge
 
 
@@ -161,17 +230,21 @@ def _hedge(
     if side is None:
         return Dealing()
     gap = gap_of(seen)
-    if abs(gap) < least_of(venue, side, seen.config):
-        return Dealing(carried=gap, reason=f"a gap of {gap:.6f} is too small to trade: carried")
+    quotes = resting_quotes(venue, seen.snapshot.memory)
+    least = least_of(venue, side, seen.config, quotes)
+    if abs(gap) < least:
+        reason = f"a gap of {gap:.6f} is too small to trade, the smallest order is {least:f}"
+        return Dealing(carried=gap, reason=f"{reason}: carried")
     if refusals := _refused(seen, side, state):
         return _held_back(refusals, side, gap)
     if holds:
         return _held_back((), side, gap)
-    quotes = resting_quotes(venue, seen.snapshot.memory)
     found = legs(venue, side, seen.config, quotes)
-    leg = first_leg(found, min(abs(gap), seen.config.hedge.max_order_base))
+    most = min(abs(gap), seen.config.hedge.max_order_base)
+    leg = first_leg(found, most)
     if leg is None:
-        return _held_back((_no_capacity(venue, side, gap, seen),), side, gap)
+        why = why_no_leg(venue, side, seen.config, quotes, most)
+        return _held_back((_no_capacity(venue, side, gap, why),), side, gap)
     return _slice_of_hedge(seen, leg, abs(gap), bites)
 
 
@@ -194,15 +267,9 @@ def _refused(seen: Look, side: Side, state: State) -> tuple[Refusal, ...]:
     return ()
 
 
-def _no_capacity(venue: VenueView, side: Side, gap: Decimal, seen: Look) -> Refusal:
-    what = (
-        f"{venue.spot.base}, and no margin for a short," if side is Side.SELL else venue.spot.quote
-    )
+def _no_capacity(venue: VenueView, side: Side, gap: Decimal, why: str) -> Refusal:
     return Refusal(
-        rule="hedge_capacity",
-        detail=f"to {side} {abs(gap):.6f} {venue.spot.base} there is too little {what} free on "
-        f"{venue.exchange} (at most {seen.config.hedge.max_order_base} in one order, "
-        "hedge.max_order_base)",
+        rule="hedge_capacity", detail=f"to {side} {abs(gap):.6f} {venue.spot.base}: {why}"
     )
 
 
@@ -239,8 +306,7 @@ def _resting(
 
 
 def _doubtful(holds: tuple[Bite, ...]) -> bool:
-    patient = {"pending_order", "unsettled_balance", "order_back_off"}
-    return any(bite.refusal.rule not in patient for bite in holds)
+    return any(bite.refusal.rule not in OWN_ORDERS for bite in holds)
 
 
 def _slice_of_hedge(seen: Look, leg: Leg, gap: Decimal, bites: tuple[Bite, ...]) -> Dealing:

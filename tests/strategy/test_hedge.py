@@ -25,6 +25,7 @@ from dexmm.model.steps import CancelOrder, PlaceOrder, Rerange, SetLeverage
 from dexmm.model.venue import PendingOrder, Side
 from dexmm.strategy.decide import decide
 from dexmm.strategy.grid import slice_of
+from dexmm.strategy.hedge import legs
 from dexmm.strategy.plan import plan
 
 D = Decimal
@@ -168,6 +169,105 @@ def test_no_short_without_margin() -> None:
     assert steps == ()
     assert "hedge_capacity" in rules(decision)
     assert decision.withheld
+
+
+def detail_of(decision, rule: str) -> str:
+    return next(r.detail for r in decision.refusals if r.rule == rule)
+
+
+def test_a_leverage_that_is_not_whole_is_set_and_counted_as_the_one_below() -> None:
+    street = Street(base=D(0), quote=D(20_000), perpetual=an_instrument(PERPETUAL), leverage=D(20))
+    street.margin = D(12_000)
+    stage = heavy(street, no_ranges(hedge={"leverage": D("1.5")}))
+    _, steps = stage.turn()
+    assert steps[0] == SetLeverage(symbol=PERPETUAL, leverage=D(1))
+    for _ in range(20):
+        _, steps = stage.turn()
+        assert not [step for step in steps if isinstance(step, SetLeverage)]
+        assert all(outcome.status == "done" for outcome in stage.outcomes)
+        # What an exchange at leverage 1 takes as margin is never more than there is.
+        equity = street.margin - street.short * (street.price - street.entry)
+        assert street.short * street.price <= equity
+
+
+def a_rest(street: Street, wallet: Decimal, config=None) -> Both:
+    """``wallet`` gold, and on the exchange no gold at all: only a short could sell."""
+    return both(config or no_ranges(), street, base=wallet, quote=D(0))
+
+
+def test_a_rest_below_the_perpetuals_own_minimum_is_carried() -> None:
+    """The spot market would take 0.002, the perpetual takes no less than 0.05."""
+    perpetual = an_instrument(PERPETUAL, amount_step=D("0.001"), amount_min=D("0.05"))
+    street = Street(base=D(0), quote=D(10_000), perpetual=perpetual, margin=D(3_764))
+    stage = a_rest(street, D("1.87"))
+    stage.memory = replace(stage.memory, hedging=Side.SELL)
+    decision, steps = stage.turn()
+    assert D("0.00125") < decision.carried_base < D("0.05")
+    assert "the smallest order is 0.05" in decision.reason
+    assert "hedge_capacity" not in rules(decision)
+    assert (steps, decision.withheld) == ((), False)
+    assert stage.memory.hedging is None  # it is over, and a later gap finds the rest
+    assert stage.memory.carried_base == decision.carried_base
+
+
+def test_a_gap_that_no_account_takes_names_each_cause() -> None:
+    perpetual = an_instrument(PERPETUAL, amount_step=D("0.001"), amount_min=D("0.001"))
+    causes = {
+        "0.0000 PAXG free": Street(base=D("0.0000"), perpetual=perpetual),
+        "0.00 USDT of margin at leverage 1": Street(perpetual=perpetual),
+        "no perpetual is configured": Street(),
+        "is suspended": Street(perpetual=replace(perpetual, tradable=False)),
+        "smallest order is 2": Street(
+            perpetual=replace(perpetual, amount_min=D(2), cost_min=D(0)), margin=D(6_000)
+        ),
+    }
+    for words, street in causes.items():
+        street.quote = D(24_000)
+        config = no_ranges(hedge={"max_order_base": D("0.5")})
+        told = detail_of(heavy(street, config).decide(), "hedge_capacity")
+        assert words in told, told
+        assert "no margin" not in told
+
+
+def test_an_order_cap_below_the_minimum_is_its_own_cause() -> None:
+    perpetual = an_instrument(PERPETUAL, amount_step=D("0.001"), amount_min=D("0.05"))
+    street = Street(quote=D(10_000), perpetual=perpetual, margin=D(10_000))
+    decision = heavy(street, no_ranges(hedge={"max_order_base": D("0.01")})).decide()
+    told = detail_of(decision, "hedge_capacity")
+    assert "raise hedge.max_order_base" in told
+    assert decision.trades == ()
+
+
+def test_buying_with_too_little_money_says_how_much_there_is() -> None:
+    stage = both(no_ranges(), Street(base=D(0), quote=D("3.5")), base=D(0), quote=D(30_000))
+    told = detail_of(stage.decide(), "hedge_capacity")
+    assert "3.50 USDT free" in told
+    assert "PAXG" in told
+    assert "perpetual" not in told
+
+
+def test_an_account_in_hedge_mode_opens_nothing_and_says_what_to_do() -> None:
+    street = Street(quote=D(10_000), perpetual=an_instrument(PERPETUAL), margin=D(10_000))
+    stage = heavy(street)
+    snapshot = stage.snapshot()
+    assert decide(snapshot, stage.config).trades
+    position = replace(snapshot.venue.position, hedge_mode=True)
+    snapshot = replace(snapshot, venue=replace(snapshot.venue, position=position))
+    decision = decide(snapshot, stage.config)
+    assert decision.trades == ()
+    assert "one-way position mode" in detail_of(decision, "hedge_capacity")
+
+
+def test_a_short_of_less_than_the_minimum_of_cost_can_still_be_closed() -> None:
+    """0.001 at 4000 is under the five dollars of an opening order, and closing is free of it."""
+    perpetual = an_instrument(PERPETUAL, amount_step=D("0.001"), amount_min=D("0.001"))
+    street = Street(quote=D(0), perpetual=perpetual, margin=D(1_000), short=D("0.001"))
+    (leg,) = [
+        leg
+        for leg in legs(both(street=street).snapshot().venue, Side.BUY, no_ranges(), ())
+        if leg.instrument.contract
+    ]
+    assert (leg.reduce_only, leg.least, leg.most) == (True, D("0.001"), D("0.001"))
 
 
 def test_no_short_far_from_the_spot() -> None:
