@@ -44,7 +44,9 @@ class Lease(Protocol):
 
 
 class Flag(Protocol):
-    def set(self, reason: str) -> None: ...
+    def set(self, reason: str) -> None:
+        """Durably; ``Transient`` when no place takes it: then nothing is halted, and that is said
+        last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +148,8 @@ def _turns(
                 if len(worlds) == 1:
                     keep_halted(world, entry)
             except Halt as error:
-                world.flag.set(error.message)
                 log.critical("halted: %s", error.message)
+                world.flag.set(error.message)
                 return HALTED
             except Busy as error:
                 log.warning("turn skipped: %s", error.message)
@@ -160,7 +162,9 @@ def _turns(
                 unexpected += 1
                 log.exception("a turn failed in a way nobody foresaw")
                 if unexpected >= settings.halt_after_errors:
-                    world.flag.set(f"{unexpected} turns in a row failed unexpectedly; see the log")
+                    reason = f"{unexpected} turns in a row failed unexpectedly; see the log"
+                    log.critical("halted: %s", reason)
+                    world.flag.set(reason)
                     return HALTED
         silent = 0 if answered else silent + 1
         if _wait(worlds[0], quoting, shutdown, _pause(settings.interval_seconds, silent)):

@@ -16,7 +16,7 @@ every leg: killed anywhere, it is simply run again. Nothing here trusts the jour
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -43,6 +43,8 @@ from dexmm.withdraw_plan import (
     why_not_sold,
 )
 from dexmm.withdraw_report import (
+    NOT_HALTED,
+    Halted,
     Report,
     Trapped,
     trapped_in_position,
@@ -84,7 +86,8 @@ def withdraw(world: World, request: Request, config: Config) -> Report:
             exchange.result()
         except Exception as error:  # noqa: BLE001 - the chain's part is told whatever happens here
             there.unfinished.append(f"the exchange: unexpected {type(error).__name__}")
-    return with_exchange(going.report(), there)
+        halted = going.read_halt()  # while the lease is held: nobody can have lifted it meanwhile
+    return replace(with_exchange(going.report(), there), halted=halted)
 
 
 def with_exchange(report: Report, there: ExchangeExit) -> Report:
@@ -120,13 +123,24 @@ class _Exit:
         """HALT first: a loop that runs looks at it before its next leg and while it waits."""
         try:
             self.world.set_halt(HALT_REASON)
-        except BadInput as error:
-            self.warn(f"{error.message}; going on without it: stop any loop by hand")
+        except Transient as error:
+            self.warn(f"{error.message}; going on without it")
         try:
             seconds = LEASE_TIMEOUTS * self.config.network.timeout_seconds
             held.enter_context(self.world.lease(seconds))
-        except (Busy, BadInput) as error:
+        except (Busy, BadInput, Transient) as error:
             self.warn(f"{error.message}; going on without the lease: the nonce decides")
+
+    def read_halt(self) -> Halted:
+        """HALT as it is. Where no place took it, it is tried once more: much has passed."""
+        halted = self.world.halted()
+        if not halted.reason and not self.request.dry_run:
+            with suppress(Transient):
+                self.world.set_halt(HALT_REASON)
+            halted = self.world.halted()
+            if not halted.reason:
+                self.warn(NOT_HALTED)
+        return halted
 
     def run(self) -> None:
         try:

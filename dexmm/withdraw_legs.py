@@ -19,7 +19,7 @@ from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome, Simulation
 from dexmm.turn import Cex, Chain
 from dexmm.withdraw_plan import gwei_to_go_beyond, shown_eth
-from dexmm.withdraw_report import Leg
+from dexmm.withdraw_report import Halted, Leg
 
 PAUSES = (0.5, 1, 2, 4)  # seconds between tries that lead nowhere; then it is given up
 GAS_CAP = "gas_cap"  # the chain's own refusal
@@ -35,7 +35,10 @@ class World(Protocol):
     """Everything around the chain that withdraw touches; ``cli`` hands in the real one."""
 
     def set_halt(self, reason: str) -> None:
-        """Durably; ``BadInput`` when it cannot be written."""
+        """Durably; ``Transient`` when no place takes it."""
+
+    def halted(self) -> Halted:
+        """The HALT flag as it is now, read from where it is kept."""
 
     def lease(self, timeout_seconds: float) -> AbstractContextManager[None]:
         """The wallet's lease, or ``Busy`` after the timeout."""

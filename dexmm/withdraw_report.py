@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Protocol
 
 from dexmm.errors import Transient
@@ -51,6 +52,21 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Halted:
+    """The HALT flag as it was read when everything else was done."""
+
+    reason: str  # empty: it is not set, so that whatever runs may act
+    places: tuple[str, ...]  # the files that hold it
+    at_its_place: bool  # in the state folder; otherwise that folder took nothing
+
+
+NOT_HALTED = (
+    "HALT IS NOT SET: no place could store it. The next turn of a loop or of cron puts everything "
+    "back into the pool. Stop them now, make room for the state folder, then `dexmm halt`"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     dry_run: bool
     legs: tuple[Leg, ...]
@@ -63,13 +79,33 @@ class Report:
     pool: bool = True  # whether there is one at all
     elsewhere: tuple[Place, ...] = ()  # on the exchange
     flat: bool | None = None  # there: no order, no position, nothing unknown; None: no exchange
+    halted: Halted = Halted(reason="", places=(), at_its_place=False)
 
     @property
     def exit_code(self) -> int:
         """5 before 3: what may still come out is worth another try, what is trapped is not."""
-        if self.unfinished:
+        if self.unfinished or self.unhalted:
             return TRY_AGAIN
         return TRAPPED if self.trapped or self.withheld else DONE
+
+    @property
+    def unhalted(self) -> bool:
+        """Whether whatever runs may put back what this took out."""
+        return not self.dry_run and not self.halted.reason
+
+    def last_words(self, config_path: Path) -> str:
+        """What is said of HALT after everything else: as it was read, not as it was meant."""
+        if self.dry_run:
+            return ""
+        if self.unhalted:
+            return NOT_HALTED
+        resume = f"To act again: dexmm resume --config {config_path}"
+        if self.halted.at_its_place:
+            return f"HALT stays set. {resume}"
+        return (
+            f"HALT stays set at {self.halted.places[0]}, because its own folder took nothing; "
+            f"every dexmm on this machine with the same state folder heeds it. {resume}"
+        )
 
     def summary(self) -> tuple[str, ...]:
         """The last lines, for people: whether all is out, and if not, what and why."""
@@ -83,7 +119,8 @@ class Report:
             if self.pool:
                 lines.append("the chain could not be seen: nothing is known about the positions")
         elif self.dry_run:
-            lines.append("a dry run: nothing was sent, HALT was not set")
+            before = f"; it is set from before: {self.halted.reason}" if self.halted.reason else ""
+            lines.append(f"a dry run: nothing was sent, HALT was not set{before}")
         elif self.proved:
             number = self.view.block.number
             lines.append(f"proved at block {number}: no liquidity, nothing owed, nothing in flight")

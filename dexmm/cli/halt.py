@@ -25,9 +25,14 @@ def halt(config_path: Path, as_json: bool, reason: str) -> None:
 
     flag = HaltFlag(load_all(config_path)[0].state_dir)
     before = flag.reason()
-    if reason or not before:
+    if reason or not before or not flag.where():
         flag.set(reason or DEFAULT_REASON)
+    now, where = flag.reason(), flag.where()
+    if flag.path not in where:
+        click.echo(f"dexmm: {flag.path} cannot be written: HALT is kept at {where[0]}", err=True)
+    elif reason and reason not in now:
+        click.echo(f"dexmm: the new reason could not be stored at {flag.path}", err=True)
     if as_json:
-        answer({"halted": flag.reason(), "before": before or None})
+        answer({"halted": now, "before": before or None})
     else:
-        click.echo(f"halted: {flag.reason()}" + (" (it was before)" if before else ""))
+        click.echo(f"halted: {now}" + (" (it was before)" if before else ""))

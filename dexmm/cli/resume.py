@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dexmm.cli.common import answer, common_options, finish, json_option, load_all
-from dexmm.errors import BadInput, DexmmError
+from dexmm.errors import BadInput, DexmmError, Halt
 
 if TYPE_CHECKING:
     from dexmm.config import Config
@@ -47,6 +47,8 @@ def resume(config_path: Path, as_json: bool, yes: bool) -> None:
     if not yes and not _agreed(as_json):
         finish(STILL_HALTED)
     _lift(config, flag.clear, journals, "; ".join(reasons))
+    if still := flag.reason():
+        raise Halt(f"still halted: {still}; look at {flag.path}")
     _tell(as_json, reasons, "resumed: the next turn acts")
 
 

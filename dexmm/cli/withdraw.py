@@ -202,6 +202,8 @@ def _facts(report: Report) -> dict[str, object]:
         "warnings": report.warnings,
         "exchange": {"flat": report.flat, "places": report.elsewhere},
         "legs": report.legs,
+        "halted": report.halted.reason or None,
+        "halt_places": report.halted.places,
     }
 
 
@@ -222,8 +224,8 @@ def _show(report: Report, config_path: Path) -> None:
         out.print(table)
     for line in report.summary():
         out.print(line)
-    if not report.dry_run:
-        out.print(f"HALT stays set. To act again: dexmm resume --config {config_path}")
+    if words := report.last_words(config_path):
+        out.print(words, markup=False)
 
 
 def _leg_line(leg: Leg, market: Market | None) -> str:

@@ -26,6 +26,7 @@ from dexmm.store.intents import SqlIntentLog
 from dexmm.store.lease import WalletLease, lock_folder
 from dexmm.store.orders import SqlOrderLog
 from dexmm.turn import Cex, Chain
+from dexmm.withdraw_report import Halted
 
 log = logging.getLogger("dexmm.withdraw")
 
@@ -117,11 +118,20 @@ class ExitWorld:
 
     def set_halt(self, reason: str) -> None:
         flag = HaltFlag(self._config.state_dir)
-        before = flag.reason()
+        before = flag.reason() if flag.where() else ""
         if not before:
             flag.set(reason)
         elif not before.startswith(reason):
             flag.set(f"{reason} (it was halted before: {before})")
+
+    def halted(self) -> Halted:
+        flag = HaltFlag(self._config.state_dir)
+        where = flag.where()
+        return Halted(
+            reason=flag.reason() if where else "",
+            places=tuple(str(place) for place in where),
+            at_its_place=flag.path in where,
+        )
 
     def lease(self, timeout_seconds: float) -> AbstractContextManager[None]:
         pool = self._config.market.has_pool

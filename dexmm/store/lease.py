@@ -66,6 +66,9 @@ class WalletLease:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
+            # On a read-only disk a lock file that is there can still be locked.
+            with suppress(OSError):
+                return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             what = f"cannot open the wallet's lock {self.path}"
             raise unusable(what, error, "make its folder writable") from None
 
@@ -90,7 +93,7 @@ class WalletLease:
         """Say who holds it. A loop takes its own lease every turn: then the name stands already,
         and writing to a disk is most of what taking a lease costs."""
         if self._written_pid(descriptor) != os.getpid():
-            # On a full disk the lock holds without its name.
+            # On a full or read-only disk the lock holds without its name.
             with suppress(OSError):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
