@@ -125,6 +125,10 @@ class _Exit:
             self.world.set_halt(HALT_REASON)
         except Transient as error:
             self.warn(f"{error.message}; going on without it")
+        else:
+            halted = self.world.halted()
+            if halted.reason and not halted.at_its_place:
+                self.warn(f"the state folder takes no HALT: it is kept at {halted.places[0]}")
         try:
             seconds = LEASE_TIMEOUTS * self.config.network.timeout_seconds
             held.enter_context(self.world.lease(seconds))

@@ -18,6 +18,7 @@ from dexmm.errors import BadInput, Busy, Halt, NodeError, Transient
 from dexmm.loop import Shutdown, World, _pause, run_forever
 from dexmm.model.memory import Memory
 from dexmm.model.snapshot import ChainView
+from dexmm.store.flags import HaltFlag, HaltNotStored
 
 CONFIG = parse_config(
     {
@@ -120,6 +121,24 @@ def test_defects_in_a_row_halt() -> None:
     code, chain, flag = run([ZeroDivisionError()] * 9)
     assert (code, chain.looks) == (4, 3)
     assert "3 turns in a row failed" in flag.reasons[0]
+
+
+@pytest.mark.parametrize("reasons", [[Halt("wrong chain")], [ZeroDivisionError()] * 3])
+def test_a_halt_that_no_place_takes_ends_the_loop_with_its_own_exit_code(
+    tmp_path: Path, reasons: list[Exception]
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    world = World(
+        chain=Unlucky([*reasons, Transient("never seen")], Shutdown()),
+        journal=Blank(),
+        lease=Free(),
+        flag=HaltFlag(tmp_path / "file" / "state", elsewhere=()),
+        config=CONFIG,
+        clock=lambda: 1,
+    )
+    with pytest.raises(HaltNotStored, match=r"wrong chain|3 turns in a row") as ended:
+        run_forever(world, Shutdown(), lambda entry: pytest.fail("nothing was seen"))
+    assert ended.value.exit_code == 5
 
 
 def test_bad_input_is_for_the_person_who_started_it() -> None:

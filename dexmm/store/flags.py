@@ -76,9 +76,9 @@ class HaltFlag:
                 break
         if not self.where():
             raise HaltNotStored(
-                f"HALT ({reason}) could not be stored: {self.path}: {why}, and at no other place either; "
-                "free its disk or make its folder writable, then `dexmm halt`; until then stop "
-                "every loop and cron by hand"
+                f"HALT ({reason}) could not be stored: {self.path}: {why}, and at no other place "
+                "either; free its disk or make its folder writable, then `dexmm halt`; until then "
+                "stop every loop and cron by hand"
             )
 
     def clear(self) -> None:
