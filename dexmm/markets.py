@@ -13,7 +13,8 @@ only the wallet, the exchange account, the lease and the HALT flag are the same 
     [market.exchange]           [market.strategy]
     symbol = "PAXG/USDT"        band_high = 0.45
 
-How the shared wallet is divided between them is in ``strategy.portions``. Markets that share a
+How the shared wallet, account and margin are divided between them is in ``strategy.portions``; of
+two exchange accounts each is its own market's alone. Markets that share a
 base share one exposure, so each one's target must lie inside the band of every other: otherwise
 one would buy for ever what the other sells.
 """
@@ -27,7 +28,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from dexmm.config import SECTIONS, Config, parse_config
+from dexmm.config import SECTIONS, Config, Exchange, parse_config
 from dexmm.errors import BadInput
 from dexmm.settings import Settings, read_settings
 
@@ -92,16 +93,37 @@ def _with_limit(config: Config, part: Decimal) -> Config:
     return config.model_copy(update={"market": market})
 
 
+def _account(exchange: Exchange) -> tuple[str, str]:
+    """Exchange and key: markets with other ones trade in accounts of their own."""
+    key = exchange.api_key
+    return exchange.id, key.get_secret_value() if key is not None else ""
+
+
+def _refuse_twice(path: Path, what: str, found: Sequence[str]) -> None:
+    twice = [value for value, count in Counter(found).items() if count > 1 and value]
+    if twice:
+        raise BadInput(f"{path}: two markets have the {what} {twice[0]}: give each its own")
+
+
 def _refuse_contradictions(configs: tuple[Config, ...], path: Path) -> None:
     for what, found in (
         ("name", [config.market.name for config in configs]),
         ("pool", [config.market.pool for config in configs]),
-        ("exchange symbol", [c.exchange.symbol for c in configs if c.exchange]),
-        ("perpetual", [c.exchange.perpetual_symbol for c in configs if c.exchange]),
     ):
-        twice = [value for value, count in Counter(found).items() if count > 1 and value]
-        if twice:
-            raise BadInput(f"{path}: two markets have the {what} {twice[0]}: give each its own")
+        _refuse_twice(path, what, found)
+    for what, traded in (
+        ("exchange symbol", [(_account(e), e.symbol) for c in configs if (e := c.exchange)]),
+        (
+            "perpetual",
+            [
+                (_account(e), e.perpetual_symbol)
+                for c in configs
+                if (e := c.exchange) and e.perpetual_symbol
+            ],
+        ),
+    ):
+        for account in dict.fromkeys(account for account, _ in traded):
+            _refuse_twice(path, what, [symbol for its, symbol in traded if its == account])
     for one, other in permutations(configs, 2):
         band = other.strategy
         if one.market.base != other.market.base:

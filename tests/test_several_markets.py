@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import tomllib
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +16,21 @@ from dexmm.chain.client import connect
 from dexmm.cli.main import run
 from dexmm.config import Config
 from dexmm.errors import BadInput
+from dexmm.loop import Shutdown, World, run_once
 from dexmm.markets import choose, load_markets
-from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
-from dexmm.model.venue import Side
 from dexmm.ops.records import NoIntents
+from dexmm.ops.sharing import account_of_market
+from dexmm.ops.status import look
+from dexmm.ops.world import open_worlds
+from dexmm.sandbox.exchange.paper import PaperExchange
+from dexmm.sandbox.exchange.settings import API_KEY, QUIET, SECRET, UNLIMITED, PaperSettings
 from dexmm.sandbox.issuers import PAXG
 from dexmm.sandbox.mainnet import PAXG_USDT_POOL, account
 from dexmm.sandbox.pools import add_layer, grow_observations
 from dexmm.sim.background import Layer
-from dexmm.strategy.portions import Member, net, portion
+from dexmm.strategy.decide import decide
+from dexmm.strategy.portions import Member, portion
+from dexmm.turn import observe
 from dexmm.units import sqrt_from_price
 
 if TYPE_CHECKING:
@@ -125,38 +132,6 @@ def test_a_variable_cannot_mean_one_of_several(tmp_path: Path) -> None:
         load_markets(write(tmp_path), {"DEXMM_MARKET__BUDGET": "5"})
 
 
-def test_fills_belong_to_the_market_that_traded() -> None:
-    bought = OrderIntent(
-        client_id="a",
-        account="x",
-        symbol="PAXG/USDT",
-        side=Side.BUY,
-        kind=OrderKind.IOC,
-        purpose=Purpose.HEDGE,
-        amount=Decimal(1),
-        price=Decimal(4000),
-        reduce_only=False,
-        created_at=1,
-        status=OrderStatus.CLOSED,
-        filled=Decimal(1),
-        cost=Decimal(4000),
-        fee_base=Decimal("0.001"),
-    )
-    sold = replace(
-        bought,
-        client_id="b",
-        symbol="PAXG/USDC",
-        side=Side.SELL,
-        fee_base=Decimal(0),
-        fee_quote=Decimal(4),
-    )
-    orders = (bought, sold)
-    assert net(orders, "PAXG/USDT", "PAXG") == Decimal("0.999")
-    assert net(orders, "PAXG/USDC", "PAXG") == Decimal(-1)
-    assert net(orders, "PAXG/USDC", "USDC") == Decimal(3996)
-    assert net(orders, "PAXG/USDT", "USDC") == 0
-
-
 @pytest.fixture
 def pair(mainnet: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """PAXG/USDC beside PAXG/USDT, both with liquidity and history; a wallet with all three."""
@@ -231,6 +206,100 @@ def test_two_pools_one_wallet(pair: Any, capsys: pytest.CaptureFixture[str]) -> 
     out = json.loads(capsys.readouterr().out)["markets"]
     assert all(m["proved"] and not m["positions"] for m in out)
     assert mainnet.balances(WALLET)[PAXG] >= 4 * 10**18 - 10
+
+
+@pytest.fixture
+def traded(pair: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The same two pools with an exchange account that both trade in; the first with a triangle."""
+    mainnet, old = pair
+    quiet = PaperSettings(flow=QUIET, flows={}, limits=UNLIMITED)
+    path = write(
+        tmp_path,
+        other=tomllib.loads(old.read_text())["market"][1]["pool"],
+        strategy="[guards]\nclosed_weekly = []",
+        first="weight = 3\n[market.exchange]\nsymbol = 'PAXG/USDT'\n"
+        "triangle = ['PAXG/BTC', 'BTC/USDT']\nmax_spread_bp = 300\n"
+        "[market.triangle]\nenabled = true",
+        second="[market.exchange]\nsymbol = 'PAXG/USDC'",
+    )
+    with PaperExchange(quiet) as paper:
+        monkeypatch.setenv("DEXMM_EXCHANGE__BASE_URL", paper.url)
+        monkeypatch.setenv("DEXMM_EXCHANGE__API_KEY", API_KEY)
+        monkeypatch.setenv("DEXMM_EXCHANGE__SECRET", SECRET)
+        yield mainnet, path, paper
+
+
+@pytest.mark.anvil
+def test_status_counts_as_run_does_to_the_unit(traded: Any) -> None:
+    """With a wallet, an account and a triangle that two markets share, before and after trades.
+
+    A round of the first market's triangle is no deposit of the second.
+    """
+    _, path, paper = traded
+    configs = load_markets(path)
+    worlds = open_worlds(configs)
+    agreed(configs, worlds, paper)
+    for world in worlds:
+        run_once(world, Shutdown())
+    paper.set_fair_price("PAXGBTC", Decimal("0.04") * Decimal("1.02"))
+    gold = agreed(configs, worlds, paper)
+    entry = run_once(worlds[0], Shutdown())
+    rounds = [o.order for o in entry.outcomes if o.order and o.order.purpose == "triangle"]
+    assert [order.symbol for order in rounds] == ["PAXG/USDT", "PAXG/BTC", "BTC/USDT"]
+    assert {order.market for order in rounds} == {"usdt"}
+    assert agreed(configs, worlds, paper) == gold  # its second leg sold what its first had bought
+    other = run_once(worlds[1], Shutdown())
+    assert not other.memory.capital_moved
+    assert "deposit" not in other.decision.reason
+
+
+def agreed(
+    configs: Sequence[Config], worlds: Sequence[World], paper: PaperExchange
+) -> list[Decimal]:
+    """Holds what ``status`` counts against what ``run`` does; the exchange's gold by market."""
+    found = []
+    for sight, world in zip(look(configs), worlds, strict=True):
+        counted = observe(world.chain, world.journal, world.clock, world.cex)
+        decision = decide(counted, world.config)
+        assert sight.snapshot.chain.wallet == counted.chain.wallet
+        assert sight.snapshot.chain.positions == counted.chain.positions
+        assert sight.snapshot.venue is not None
+        assert counted.venue is not None
+        assert sight.snapshot.venue.balances == counted.venue.balances
+        assert (sight.decision.nav, sight.decision.share) == (decision.nav, decision.share)
+        assert sight.decision.trades == decision.trades
+        found.append(counted.venue.balance("PAXG").total)
+    with paper.exchange.visit():
+        account = paper.exchange.ledger.accounts["paper"]
+        assert sum(found) == account.free_of("PAXG") + account.locked_of("PAXG")
+    return found
+
+
+def test_one_symbol_in_two_accounts_is_no_contradiction(tmp_path: Path) -> None:
+    parts = {
+        "first": '[market.exchange]\nsymbol = "PAXG/USDT"',
+        "second": '[market.exchange]\nid = "kucoin"\nsymbol = "PAXG/USDT"',
+    }
+    one, other = load_markets(write(tmp_path, **parts), {})
+    assert account_of_market(one) != account_of_market(other)
+
+
+@pytest.mark.parametrize("command", [["status"], ["run", "--once"]])
+def test_a_unified_account_cannot_be_shared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """OKX books a perpetual's profit into the USDT that the other market counts."""
+    perpetual = 'perpetual_id = "okx"\nperpetual_symbol = "PAXG/USDT:USDT"'
+    parts = {
+        "first": f'[market.exchange]\nid = "okx"\nsymbol = "PAXG/USDT"\n{perpetual}',
+        "second": '[market.exchange]\nid = "okx"\nsymbol = "XAUT/USDT"',
+    }
+    path = write(tmp_path, **parts)
+    (tmp_path / ".env").write_text(f"DEXMM_WALLET__PRIVATE_KEY={KEY}\n")
+    assert run([*command, "--config", str(path)]) == 2
+    told = capsys.readouterr().err
+    assert "one account, which usdt and usdc share" in told
+    assert "sub-account" in told
 
 
 def _weighing(config: Config, weight: Decimal, budget: Decimal | None) -> Config:

@@ -88,6 +88,7 @@ def open_client(
         clock,
         slice_base=config.hedge.max_order_base,
         watch_only=watch_only,
+        market=config.market.name,
     )
 
 
@@ -101,8 +102,12 @@ class ExchangeClient:
         *,
         slice_base: Decimal,
         watch_only: bool = False,
+        market: str = "",
     ) -> None:
-        """``slice_base``: spot base below it brings the perpetual into view."""
+        """``slice_base``: spot base below it brings the perpetual into view.
+
+        ``market``: the name of the market that orders are placed for.
+        """
         self.connection = connection
         self._settings = settings
         self._clock = clock
@@ -119,7 +124,7 @@ class ExchangeClient:
             self._desks[settings.perpetual_symbol] = perpetual
         self._tally = Tally(log, connection.account, settings.cancel_window_seconds, clock)
         self._orders = Orders(
-            connection.account, self._desk_of, log, self._tally, clock, self._unexplained
+            connection.account, self._desk_of, log, self._tally, clock, self._unexplained, market
         )
         self._reconciler = Reconciler(
             self._orders, self._desk_of, log, self.symbols, clock, watch_only=watch_only

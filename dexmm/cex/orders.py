@@ -61,7 +61,7 @@ class Moves:
 
 
 class Orders:
-    """Places and cancels for one account."""
+    """Places and cancels for one account and one market."""
 
     def __init__(
         self,
@@ -71,9 +71,14 @@ class Orders:
         tally: Tally,
         clock: Callable[[], int],
         unexplained: Callable[[OrderIntent], bool],
+        market: str = "",
     ) -> None:
-        """``unexplained``: whether balances have moved as this order, and no other, would have."""
+        """``unexplained``: whether balances have moved as this order, and no other, would have.
+
+        ``market``: the name of the market that every order placed here is for.
+        """
         self.account = account
+        self._market = market
         self._unexplained = unexplained
         self._suspects: set[str] = set()
         self.moves = Moves()
@@ -167,6 +172,7 @@ class Orders:
             price=step.price,
             reduce_only=step.reduce_only,
             created_at=now,
+            market=self._market,
         )
         return replace(nameless, client_id=client_order_id(nameless, len(earlier)))
 

@@ -95,6 +95,14 @@ def load(config_path: Path, market: str | None = None) -> Config:
     return choose(load_all(config_path), market, config_path)
 
 
+def load_beside(config_path: Path, market: str | None) -> tuple[tuple[Config, ...], Config]:
+    """Every market, which the one wallet is divided between, and the one that is asked about."""
+    from dexmm.markets import choose
+
+    configs = load_all(config_path)
+    return configs, choose(configs, market, config_path)
+
+
 def load_all(config_path: Path) -> tuple[Config, ...]:
     """Every market of the configuration, its secrets hidden as by ``load``."""
     from dexmm.markets import load_markets

@@ -13,7 +13,7 @@ from dexmm.cli.common import (
     console,
     finish,
     json_option,
-    load,
+    load_beside,
     market_option,
 )
 
@@ -36,7 +36,7 @@ def doctor(config_path: Path, as_json: bool, market: str | None) -> None:
     from dexmm.ops.doctor import diagnose
     from dexmm.sandbox.anvil import find_anvil
 
-    diagnosis = diagnose(lambda: load(config_path, market), find_anvil)
+    diagnosis = diagnose(lambda: load_beside(config_path, market), find_anvil)
     if as_json:
         answer({"checks": diagnosis.checks, "exit_code": diagnosis.exit_code})
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from dexmm.cli.common import (
     console,
     finish,
     json_option,
-    load,
+    load_beside,
     market_option,
 )
 from dexmm.cli.replay import timestamp
@@ -116,10 +117,10 @@ def report(
     from dexmm.ops.report.verdicts import evidence as judge_evidence
     from dexmm.ops.report.verdicts import trial as judge_trial
 
-    config = load(config_path, market)
+    configs, config = load_beside(config_path, market)
     stretch = _stretch(since, until)
     errors = _unforeseen(log_path)
-    track = _track(config, stretch, errors)
+    track = _track(configs, config, stretch, errors)
     trial_rules = TrialRules(
         hours=min_hours, fills=min_fills, tolerance=config.strategy.band_tolerance
     )
@@ -163,7 +164,9 @@ def _unforeseen(path: Path | None) -> tuple[str, ...]:
     return unforeseen(path) if path is not None else ()
 
 
-def _track(config: Config, stretch: tuple[int, int], errors: tuple[str, ...]) -> Track:
+def _track(
+    configs: Sequence[Config], config: Config, stretch: tuple[int, int], errors: tuple[str, ...]
+) -> Track:
     from dexmm.ops.records import open_journal
     from dexmm.ops.report.from_journal import from_journal
 
@@ -176,7 +179,7 @@ def _track(config: Config, stretch: tuple[int, int], errors: tuple[str, ...]) ->
     entries = (entry for entry in journal.entries(start) if not end or entry.at <= end)
     return from_journal(
         entries,
-        _orders(config, start),
+        _orders(configs, config, start),
         config,
         source=f"journal of {config.market.name} on {config.network.name}",
         began=start if _had_begun(journal, start) else 0,
@@ -192,14 +195,16 @@ def _had_begun(journal: SqlJournal, start: int) -> bool:
     return first is not None and first.at < start
 
 
-def _orders(config: Config, start: int) -> tuple[OrderIntent, ...]:
-    from dexmm.cex.exchange import account_name
+def _orders(configs: Sequence[Config], config: Config, start: int) -> tuple[OrderIntent, ...]:
+    """This market's; others that share its account have books of their own."""
     from dexmm.ops.records import borrowed_orders
+    from dexmm.ops.sharing import account_of_market, orders_of
 
     if config.exchange is None:
         return ()
-    account = account_name(config.exchange)
-    return borrowed_orders(config).orders_since(account, max(start - WEEK, 0))
+    account = account_of_market(config)
+    found = borrowed_orders(config).orders_since(account, max(start - WEEK, 0))
+    return orders_of(config, configs, found)
 
 
 class _Counting:

@@ -32,7 +32,7 @@ def status(config_path: Path, as_json: bool) -> None:
     from dexmm.ops.status import facts, look
 
     configs = load_all(config_path)
-    sights = [look(config) for config in configs]
+    sights = look(configs)
     if as_json:
         told = [facts(sight, config) for sight, config in zip(sights, configs, strict=True)]
         answer(told[0] if len(told) == 1 else {"markets": told})

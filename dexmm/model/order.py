@@ -57,6 +57,7 @@ class OrderIntent:
     fee_quote: Decimal = Decimal(0)
     fee_other: tuple[tuple[str, Decimal], ...] = ()  # in third coins
     detail: str = ""  # why it was rejected or ended short
+    market: str = ""  # the name of the market it is for; "" in what earlier versions stored
 
 
 class OrderLog(Protocol):

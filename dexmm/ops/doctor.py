@@ -7,25 +7,31 @@ something before it failed is left out, not guessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dexmm.config import Config
 from dexmm.errors import DexmmError
 from dexmm.ops import check_machine, check_market, check_worth
 from dexmm.ops.checks import Check, Diagnosis, failed_by, ok, warn
-from dexmm.ops.status import open_eyes, see
+from dexmm.ops.status import Eyes
+
+Load = Callable[[], tuple[Sequence[Config], Config]]
 
 
-def diagnose(load: Callable[[], Config], find_anvil: Callable[[], Path]) -> Diagnosis:
-    """Look at everything; change nothing. ``load`` may raise, which is a finding like others."""
+def diagnose(load: Load, find_anvil: Callable[[], Path]) -> Diagnosis:
+    """Look at everything; change nothing.
+
+    ``load`` gives every market of the configuration, and the one to look at; what it raises is a
+    finding like others.
+    """
     return Diagnosis(tuple(_checks(load, find_anvil)))
 
 
-def _checks(load: Callable[[], Config], find_anvil: Callable[[], Path]) -> Iterator[Check]:
+def _checks(load: Load, find_anvil: Callable[[], Path]) -> Iterator[Check]:
     yield from check_machine.machine(find_anvil)
     try:
-        config = load()
+        configs, config = load()
     except DexmmError as error:
         yield failed_by("configuration", error)
         return
@@ -39,7 +45,7 @@ def _checks(load: Callable[[], Config], find_anvil: Callable[[], Path]) -> Itera
     yield from check_machine.state(config)
     yield from _exchange(config)
     try:
-        yield from _world(config)
+        yield from _world(configs, config)
     except DexmmError as error:
         yield failed_by("node", error)
 
@@ -52,13 +58,15 @@ def _exchange(config: Config) -> Iterator[Check]:
         yield from check_exchange.exchange(config)
 
 
-def _world(config: Config) -> Iterator[Check]:
+def _world(configs: Sequence[Config], config: Config) -> Iterator[Check]:
     if not config.market.has_pool:
         yield ok("pool", "none is configured: quotes on the exchange alone")
         return
-    chain, warnings = open_eyes(config)
+    eyes, number = Eyes(configs), list(configs).index(config)
+    chain = eyes.chains[number]
+    assert chain is not None  # noqa: S101 - it has a pool
     yield from check_market.node(chain, config)
-    sight = see(config, chain, warnings)
+    sight = eyes.sight(number)
     view = sight.snapshot.chain
     yield check_market.block(sight, config)
     yield from check_market.pool(sight)

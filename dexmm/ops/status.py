@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+from functools import partial
+from typing import NoReturn, TypeVar
 
 from dexmm.chain.client import ChainClient, connect
 from dexmm.config import Config
-from dexmm.errors import BadInput, DexmmError, Transient
+from dexmm.errors import DexmmError
 from dexmm.model.decision import Decision
 from dexmm.model.entry import Entry
 from dexmm.model.holdings import Position
 from dexmm.model.intent import IntentLog
 from dexmm.model.memory import Memory
 from dexmm.model.snapshot import ChainView, Snapshot
+from dexmm.model.steps import CexStep
 from dexmm.model.venue import RestingOrder, VenueView
-from dexmm.ops.poolless import chain_at
+from dexmm.ops.poolless import without_pool
 from dexmm.ops.records import (
     NoIntents,
     OrdersOnLoan,
     borrowed_orders,
     open_intents,
     open_journal,
+)
+from dexmm.ops.sharing import (
+    Seat,
+    SharedWallet,
+    account_of_market,
+    refuse_unified_accounts,
 )
 from dexmm.ops.world import wall_clock
 from dexmm.store.flags import HaltFlag
@@ -48,56 +56,86 @@ class Sight:
     warnings: tuple[str, ...]  # what could not be read, and so is missing here
 
 
-def open_eyes(config: Config) -> tuple[ChainClient, list[str]]:
-    """A connection that only reads. A journal that cannot be read is a warning, not an error."""
-    warnings: list[str] = []
-    if not config.market.has_pool:
-        raise BadInput("there is no pool in the configuration, and so no chain to look at")
-    nothing: IntentLog = NoIntents()
-    log = _forgiving(lambda: open_intents(config), nothing, warnings)
-    return connect(config, log, wall_clock, read_only=True), warnings
+class Eyes:
+    """Connections to every market of a configuration that only read.
 
+    Counts as ``run`` does: each market sees its part of the one wallet and the one account. A
+    journal that cannot be read is a warning, not an error.
+    """
 
-def look(config: Config) -> Sight:
-    """Read-only: no key, no lock, nothing written. Raises as ``connect`` and ``observe``."""
-    if not config.market.has_pool:
-        return _see_without_pool(config)
-    chain, warnings = open_eyes(config)
-    return see(config, chain, warnings)
+    def __init__(self, configs: Sequence[Config]) -> None:
+        """Raises as ``connect``, and ``BadInput`` as ``refuse_unified_accounts``."""
+        refuse_unified_accounts(configs)
+        self._configs = tuple(configs)
+        self._warnings: list[list[str]] = [[] for _ in configs]
+        self._orders = self._loan()
+        self.chains = tuple(self._chain(number) for number in range(len(configs)))
+        self._wallet = SharedWallet([self._seat(n) for n in range(len(configs))], self._orders)
 
+    def sight(self, number: int) -> Sight:
+        """One look at one market. Raises as ``observe``; an exchange may be missing from it."""
+        config, warnings = self._configs[number], self._warnings[number]
+        view, venue = self._wallet.look(number)
+        at = view.block.timestamp
+        if config.network.name == "mainnet" or not config.market.has_pool:
+            at = wall_clock()
+        return _sight(config, view, venue, at, warnings)
 
-def look_at_exchange(config: Config, warnings: list[str]) -> VenueView | None:
-    """What the exchange holds for us; None, with a warning, when it cannot be read."""
-    if config.exchange is None:
-        return None
-    from dexmm.cex.client import open_client
+    def _chain(self, number: int) -> ChainClient | None:
+        config = self._configs[number]
+        if not config.market.has_pool:
+            return None
+        nothing: IntentLog = NoIntents()
+        log = _forgiving(lambda: open_intents(config), nothing, self._warnings[number])
+        return connect(config, log, wall_clock, read_only=True)
 
-    orders = _forgiving(lambda: borrowed_orders(config), OrdersOnLoan(None), warnings)
+    def _loan(self) -> OrdersOnLoan:
+        """One for all: what the look of one market learns of an order, all others know."""
+        with_exchange = [n for n, c in enumerate(self._configs) if c.exchange is not None]
+        if not with_exchange:
+            return OrdersOnLoan(None)
+        config, warnings = self._configs[with_exchange[0]], self._warnings[with_exchange[0]]
+        return _forgiving(lambda: borrowed_orders(config), OrdersOnLoan(None), warnings)
 
-    def look() -> VenueView:
-        client = open_client(config, orders, wall_clock, watch_only=True)
+    def _seat(self, number: int) -> Seat:
+        config, chain = self._configs[number], self.chains[number]
+        account = account_of_market(config)
+        if chain is None:
+            views, venues = without_pool(_Watched(lambda: self._watch(config)), config)
+            return Seat(config=config, account=account, chain=views.observe, venue=venues.observe)
+        venue = None
+        if config.exchange is not None:
+            venue = partial(_forgiving, lambda: self._watch(config), None, self._warnings[number])
+        return Seat(config=config, account=account, chain=chain.observe, venue=venue)
+
+    def _watch(self, config: Config) -> VenueView:
+        """What the exchange holds for us. Raises as the client's ``observe``."""
+        from dexmm.cex.client import open_client
+
+        client = open_client(config, self._orders, wall_clock, watch_only=True)
         try:
             return client.observe()
         finally:
             client.close()
 
-    return _forgiving(look, None, warnings)
+
+class _Watched:
+    """Implements ``turn.Cex`` for those who only look."""
+
+    def __init__(self, look: Callable[[], VenueView]) -> None:
+        self._look = look
+
+    def observe(self) -> VenueView:
+        return self._look()
+
+    def send(self, step: CexStep) -> NoReturn:
+        raise TypeError("an observer sends nothing")
 
 
-def _see_without_pool(config: Config) -> Sight:
-    warnings: list[str] = []
-    venue = look_at_exchange(config, warnings)
-    if venue is None:
-        raise Transient(warnings[0] if warnings else "the exchange cannot be read")
-    return _sight(config, chain_at(venue, config), venue, wall_clock(), warnings)
-
-
-def see(config: Config, chain: ChainClient, warnings: list[str]) -> Sight:
-    """The same over a connection that is open already."""
-    view = chain.observe()
-    real = config.network.name == "mainnet"
-    at = wall_clock() if real else view.block.timestamp
-    return _sight(config, view, look_at_exchange(config, warnings), at, warnings)
+def look(configs: Sequence[Config]) -> tuple[Sight, ...]:
+    """Every market. Read-only: no key, no lock, nothing written. Raises as ``Eyes``."""
+    eyes = Eyes(configs)
+    return tuple(eyes.sight(number) for number in range(len(configs)))
 
 
 def _sight(

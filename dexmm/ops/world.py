@@ -11,7 +11,7 @@ from dexmm.config import Config
 from dexmm.loop import World
 from dexmm.model.order import OrderLog
 from dexmm.ops.poolless import without_pool
-from dexmm.ops.sharing import shared
+from dexmm.ops.sharing import refuse_unified_accounts, shared
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.flags import HaltFlag
 from dexmm.store.intents import SqlIntentLog
@@ -56,13 +56,16 @@ def open_world(config: Config, *, exchange_clock: Clock = wall_clock) -> World:
 def open_worlds(
     configs: Sequence[Config], *, exchange_clock: Clock = wall_clock
 ) -> tuple[World, ...]:
-    """One world a market, over one shared wallet; each sees no more than its part of it."""
+    """One world a market, over one shared wallet; each sees no more than its part of it.
+
+    Raises ``BadInput`` as ``refuse_unified_accounts``.
+    """
+    refuse_unified_accounts(configs)
     worlds = [open_world(config, exchange_clock=exchange_clock) for config in configs]
-    with_exchange = next((c for c in configs if c.exchange is not None), None)
-    if with_exchange is None or with_exchange.exchange is None:
-        return shared(worlds, None, "")
-    orders = SqlOrderLog(open_database(journal_url(with_exchange), durable=True))
-    return shared(worlds, orders, account_name(with_exchange.exchange))
+    orders = None
+    if any(config.exchange is not None for config in configs):
+        orders = SqlOrderLog(open_database(journal_url(configs[0]), durable=True))
+    return shared(worlds, orders)
 
 
 def open_exchange(config: Config, orders: OrderLog, clock: Clock) -> Cex | None:

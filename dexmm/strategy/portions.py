@@ -8,29 +8,35 @@ is that market's. A token T that several trade is divided by their weights w (su
                part_i = wallet * due_i / max(wallet, sum of dues), rounded down
 
 so that minting and taking out moves a market's own part and nobody else's, the parts never add up
-to more than the wallet holds, and no unit is promised twice. On the exchange, where each market
-trades symbols of its own, net_i is what its orders' fills (fees included) have added to a coin:
+to more than the wallet holds, and no unit is promised twice. In an exchange account that several
+markets trade in, net_i is what the fills of a market's orders (fees included), in whichever symbol
+it trades, have added to a coin:
 
-    exchange   part_i = w_i (balance - sum of nets) + net_i, held between 0 and the balance
+    exchange   due_i = max(w_i (balance - sum of nets) + net_i, 0)
+               part_i = due_i balance / max(balance, sum of dues)
 
-so that a fill moves the part of the market that traded, in full and nobody else's. A perpetual is
-its market's own: no two markets have the same symbol.
+so that a fill moves the part of the market that traded, in full and nobody else's. What a market's
+own resting orders lock is taken from its own part, and of the others' locks only what is beyond
+theirs. A perpetual position is its market's own: no two markets have the same symbol. The margin
+of one derivatives account is divided like a coin, net_i being the profit that a market's perpetual
+has realised, less fees; funding is shared by weight.
 
 A ``budget`` (quote) caps what a market counts, at the pool's price: positions first; what is idle
-beyond them is scaled down, base and quote alike, until it fits.
+beyond them is scaled down, base, quote and margin alike, until it fits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 
 from dexmm.config import Config
 from dexmm.model.order import OrderIntent
 from dexmm.model.snapshot import ChainView
-from dexmm.model.venue import Balance, Side, VenueView
+from dexmm.model.venue import Balance, Perpetual, RestingOrder, Side, VenueView
 from dexmm.strategy.inventory import inventory
+from dexmm.strategy.ownership import Brought, Trader, brought, coins_of, settled_in
 from dexmm.strategy.precise import precise
 from dexmm.units import Amount0, Amount1
 
@@ -39,10 +45,9 @@ ONE = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(Trader):
     """One market of those that share a wallet, and the last whole look at it."""
 
-    config: Config
     view: ChainView
 
 
@@ -93,43 +98,91 @@ def _held(view: ChainView, token: str) -> int:
 def _own_account(
     members: Sequence[Member], number: int, venue: VenueView, orders: Sequence[OrderIntent]
 ) -> VenueView:
-    balances = tuple(_own_coin(members, number, b, orders) for b in venue.balances)
-    return replace(venue, balances=balances)
+    account = members[number].account
+    beside = [n for n, m in enumerate(members) if m.account == account and m.config.exchange]
+    if beside == [number]:
+        return venue
+    nets = brought(members, orders)
+    balances = tuple(
+        _own_coin(members, number, beside, balance, nets, venue.resting)
+        for balance in venue.balances
+    )
+    position = _own_margin(members, number, beside, venue.position, nets)
+    return replace(venue, balances=balances, position=position)
 
 
 def _own_coin(
-    members: Sequence[Member], number: int, balance: Balance, orders: Sequence[OrderIntent]
+    members: Sequence[Member],
+    number: int,
+    beside: Sequence[int],
+    balance: Balance,
+    nets: Mapping[int, Brought],
+    resting: Sequence[RestingOrder],
 ) -> Balance:
-    spot = {
-        n: m.config.exchange.symbol
-        for n, m in enumerate(members)
-        if m.config.exchange is not None and balance.coin in m.config.exchange.symbol.split("/")
-    }
-    if number not in spot or len(spot) == 1:
+    coin = balance.coin
+    sharers = [n for n in beside if coin in _coins(members[n])]
+    if number not in sharers or len(sharers) == 1:
         return balance
-    nets = {n: net(orders, symbol, balance.coin) for n, symbol in spot.items()}
-    weights = {n: members[n].config.market.weight for n in spot}
-    common = balance.total - sum(nets.values(), ZERO)
-    own = common * weights[number] / sum(weights.values(), ZERO) + nets[number]
-    total = min(max(own, ZERO), balance.total)
-    locked = balance.total - balance.free
-    return Balance(
-        coin=balance.coin, free=min(balance.free, max(total - locked, ZERO)), total=total
-    )
+    its = {n: nets[n].coins.get(coin, ZERO) for n in sharers}
+    total = _divided(balance.total, its, members, number)
+    locked, own = balance.total - balance.free, _locked(resting, coin)
+    theirs, beyond = max(locked - own, ZERO), balance.total - total
+    free = total - min(own, locked) - max(theirs - beyond, ZERO)
+    return Balance(coin=coin, free=min(balance.free, max(free, ZERO)), total=total)
 
 
-def net(orders: Sequence[OrderIntent], symbol: str, coin: str) -> Decimal:
-    """What the fills of one symbol have added to a coin, fees taken off."""
-    base, _, quote = symbol.partition("/")
+def _own_margin(
+    members: Sequence[Member],
+    number: int,
+    beside: Sequence[int],
+    position: Perpetual | None,
+    nets: Mapping[int, Brought],
+) -> Perpetual | None:
+    own = _margin_account(members[number])
+    sharers = [n for n in beside if _margin_account(members[n]) == own]
+    if position is None or own is None or len(sharers) == 1:
+        return position
+    its = {n: nets[n].margin.get(own[1], ZERO) for n in sharers}
+    return replace(position, margin=_divided(position.margin, its, members, number))
+
+
+def _divided(
+    amount: Decimal, nets: Mapping[int, Decimal], members: Sequence[Member], number: int
+) -> Decimal:
+    """By weight, after what each has brought; the parts never add up to more than there is."""
+    weights = {n: members[n].config.market.weight for n in nets}
+    common = amount - sum(nets.values(), ZERO)
+    whole = sum(weights.values(), ZERO)
+    dues = {n: max(common * weights[n] / whole + nets[n], ZERO) for n in nets}
+    most = sum(dues.values(), ZERO)
+    return dues[number] if most <= amount else max(amount, ZERO) * dues[number] / most
+
+
+def _coins(member: Member) -> frozenset[str]:
+    exchange = member.config.exchange
+    return coins_of(exchange) if exchange is not None else frozenset()
+
+
+def _margin_account(member: Member) -> tuple[str, str] | None:
+    """The derivatives exchange and the coin of the margin; None without a perpetual."""
+    exchange = member.config.exchange
+    if exchange is None or exchange.perpetual_id is None or exchange.perpetual_symbol is None:
+        return None
+    return exchange.perpetual_id, settled_in(exchange.perpetual_symbol)
+
+
+def _locked(resting: Sequence[RestingOrder], coin: str) -> Decimal:
+    """What our own resting orders in view keep of a coin."""
     found = ZERO
-    for order in orders:
-        if order.symbol != symbol:
+    for order in resting:
+        base, _, quote = order.symbol.partition("/")
+        if not order.ours or ":" in order.symbol:
             continue
-        sign = 1 if order.side is Side.BUY else -1
-        if coin == base:
-            found += sign * order.filled - order.fee_base
-        elif coin == quote:
-            found -= sign * order.cost + order.fee_quote
+        left = order.amount - order.filled
+        if order.side is Side.SELL and coin == base:
+            found += left
+        elif order.side is Side.BUY and coin == quote:
+            found += left * order.price
     return found
 
 
@@ -141,7 +194,8 @@ def _within_budget(
         return view, venue
     price = view.market.price(view.pool.sqrt_price_x96)
     held = inventory(view, price, venue)
-    fixed = held.deployed + held.fees
+    position = None if venue is None else venue.position
+    fixed = held.deployed + held.fees + (position.unrealised if position is not None else ZERO)
     idle = held.nav - fixed
     if held.nav <= budget or idle <= 0:
         return view, venue
@@ -159,6 +213,7 @@ def _within_budget(
                 Balance(coin=b.coin, free=b.free * part, total=b.total * part)
                 for b in venue.balances
             ),
+            position=position and replace(position, margin=position.margin * part),
         )
     return replace(view, wallet=wallet), there
 
