@@ -181,6 +181,7 @@ MEANINGS = {
         "size_base": "of one order",
         "refresh_seconds": "between two looks at the quotes",
         "back_off_seconds": "of silence after an error",
+        "max_drift": "beside a pool: of NAV, how far trades here may carry the inventory away",
         "tolerance_bp": "an order this near its wanted price keeps its place, basis points",
         "bid_factor_high": "bands: of the full spread, below the price, share above the band",
         "bid_factor_mid": "the same, share inside the band",

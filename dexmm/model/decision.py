@@ -30,6 +30,7 @@ class Trigger(StrEnum):
     BAND = "band"  # the share is outside its band
     STOP_LOSS = "stop_loss"
     LIQUIDATION = "liquidation"  # a perpetual position is too near to it, or too large
+    INVENTORY = "inventory"  # what was traded on the exchange no longer suits the ranges held
     STRATEGY = "strategy"  # the configuration asks for other ranges than those held
 
 

@@ -55,6 +55,7 @@ class Observation:
 def advance(seen: Observation) -> Memory:
     """The memory as it stands with this observation included, and no action yet."""
     memory = _same_day(seen.snapshot.memory, seen.now)
+    memory = _traded(seen, memory)
     memory = _positions(seen, memory)
     memory = _capital(seen, memory)
     memory = _stop_loss(seen, memory)
@@ -146,6 +147,26 @@ def _positions(seen: Observation, memory: Memory) -> Memory:
         last_action_at=seen.now if ours else memory.last_action_at,
         last_rerange_at=seen.now if appeared else memory.last_rerange_at,
         sigma_at_rerange=None if appeared else memory.sigma_at_rerange,
+        traded_base=ZERO if appeared else memory.traded_base,
+        traded_quote=ZERO if appeared else memory.traded_quote,
+    )
+
+
+def _traded(seen: Observation, memory: Memory) -> Memory:
+    """What orders have moved on the exchange since the ranges held were placed.
+
+    Ranges are placed for the whole inventory as it is then. What the exchange's fills move after
+    that is no reason to place others: the exchange can bring it back, without gas.
+    """
+    venue = seen.snapshot.venue
+    if venue is None or memory.venue_base is None or memory.venue_quote is None:
+        return memory
+    base, quote = amounts_there(venue)
+    flow = venue_flow(venue, memory, seen.fair, seen.inventory.nav)
+    return evolve(
+        memory,
+        traded_base=memory.traded_base + base - memory.venue_base - flow[0],
+        traded_quote=memory.traded_quote + quote - memory.venue_quote - flow[1],
     )
 
 

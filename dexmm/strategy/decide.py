@@ -44,7 +44,7 @@ from dexmm.units import Liquidity
 
 HALTING = {"halted", "drawdown", "drawdown_hold"}
 NO_ENTRY = {Blocks.ENTRY, Blocks.ALL}
-FOLLOWING = {Trigger.EDGE, Trigger.FILLED, Trigger.REGIME, Trigger.AGE}
+FOLLOWING = {Trigger.EDGE, Trigger.FILLED, Trigger.INVENTORY, Trigger.REGIME, Trigger.AGE}
 MOST_SLOTS_AT_ONCE = 400  # of the oracle: about 9M gas, well inside a block
 
 Targets = tuple[TargetPosition, ...]

@@ -120,6 +120,8 @@ def refuse_uneconomic(
             "cheaper gas or add capital",
         )
     income = fees_per_day(seen)
+    if trigger is Trigger.INVENTORY and income is None:
+        income = Decimal(0)  # the exchange can still bring it back without gas
     if trigger in UNPROVEN or income is None:
         return None
     life = expected_life(seen, targets)

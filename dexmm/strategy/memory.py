@@ -6,15 +6,19 @@ are added. Derived, never the truth: a lost memory costs statistics and timers, 
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from dexmm.config import Config
 from dexmm.model.decision import Decision, State
 from dexmm.model.memory import Memory, evolve
 from dexmm.model.snapshot import Snapshot
 from dexmm.model.steps import Outcome
-from dexmm.strategy.look import look
+from dexmm.strategy.look import Look, look
 from dexmm.strategy.order_memory import EXCHANGE_STEPS, remember_orders
 from dexmm.strategy.precise import precise
+from dexmm.strategy.triggers import promise_in_doubt
 
+ZERO = Decimal(0)
 LATCHING = {"drawdown", "drawdown_hold"}
 MOVES = {"rerange", "swap"}
 # Two epochs: no reorganisation of mainnet reaches further back.
@@ -24,6 +28,7 @@ CLOCKS = (
     "last_time",
     "edge_since",
     "band_since",
+    "promise_since",
     "last_action_at",
     "last_rerange_at",
     "last_slice_at",
@@ -68,6 +73,7 @@ def remember(
     memory = remember_orders(seen, decision, outcomes, seen.known)
     outcomes = tuple(o for o in outcomes if o.step not in EXCHANGE_STEPS)
     memory = _gas(memory, outcomes)
+    memory = evolve(memory, promise_since=_promise_since(seen))
     tripped = [r.detail for r in decision.refusals if r.rule in LATCHING]
     if tripped and not memory.halted:
         memory = evolve(memory, halted=tripped[0])
@@ -84,9 +90,20 @@ def remember(
             sigma_at_rerange=decision.sigma,
             edge_since=None,
             capital_moved=False,
+            traded_base=ZERO,
+            traded_quote=ZERO,
+            promise_since=None,
             last_slice_at=now if decision.state is State.REDUCING else memory.last_slice_at,
         )
     return memory
+
+
+def _promise_since(seen: Look) -> int | None:
+    """Since when trades on the exchange have put in doubt what the ranges held promise."""
+    if not promise_in_doubt(seen):
+        return None
+    since = seen.known.promise_since
+    return seen.now if since is None else since
 
 
 def _still_open(snapshot: Snapshot) -> bool:

@@ -6,6 +6,9 @@ Bands. With the full spread S = 2 * half_spread and a factor f chosen by the sha
     ask = ref + (1 - f) S      bid_factor_low  (0.4)  share below it: the bid moves in
                                bid_factor_mid  (0.5)  between
 
+Beside a pool the factor moves from ``bid_factor_mid`` towards the outer ones as trades on the
+exchange carry the inventory away from what the pool's ranges were placed for (``max_drift``).
+
 Avellaneda and Stoikov (2008), "High-frequency trading in a limit order book", with q the inventory
 beyond its target in units of one order, v the variance of the price per second (price squared),
 tau the time left, gamma the risk aversion and kappa how fast fills thin out with distance:
@@ -24,6 +27,8 @@ from decimal import Decimal
 
 from dexmm.config import Quotes, Strategy
 from dexmm.strategy.inventory import Inventory
+
+ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +51,29 @@ def optimal_spread(gamma: Decimal, kappa: Decimal, variance: Decimal, left: Deci
     return gamma * variance * left + 2 / gamma * (1 + gamma / kappa).ln()
 
 
-def bid_factor(share: Decimal, strategy: Strategy, settings: Quotes) -> Decimal:
-    """How much of the full spread lies below the reference."""
+def bid_factor(
+    share: Decimal, strategy: Strategy, settings: Quotes, lean: Decimal = ZERO
+) -> Decimal:
+    """How much of the full spread lies below the reference; ``lean`` counts within the band."""
     if share > strategy.band_high:
         return settings.bid_factor_high
     if share < strategy.band_low:
         return settings.bid_factor_low
-    return settings.bid_factor_mid
+    middle = settings.bid_factor_mid
+    furthest = settings.bid_factor_high if lean > 0 else settings.bid_factor_low
+    return middle + abs(lean) * (furthest - middle)
 
 
-def band_prices(reference: Decimal, share: Decimal, strategy: Strategy, settings: Quotes) -> Prices:
-    """The three bands."""
+def band_prices(
+    reference: Decimal,
+    share: Decimal,
+    strategy: Strategy,
+    settings: Quotes,
+    lean: Decimal = ZERO,
+) -> Prices:
+    """The three bands; between them by ``lean``, -1 (too little base) to 1 (too much)."""
     spread = 2 * settings.half_spread
-    below = bid_factor(share, strategy, settings) * spread
+    below = bid_factor(share, strategy, settings, lean) * spread
     return Prices(reference - below, reference + spread - below)
 
 
@@ -76,11 +91,16 @@ def avellaneda_prices(
 
 
 def wanted_prices(
-    held: Inventory, reference: Decimal, sigma: Decimal, strategy: Strategy, settings: Quotes
+    held: Inventory,
+    reference: Decimal,
+    sigma: Decimal,
+    strategy: Strategy,
+    settings: Quotes,
+    lean: Decimal = ZERO,
 ) -> Prices:
-    """By the configured skew."""
+    """By the configured skew. Avellaneda and Stoikov's leans by the inventory as it is."""
     if settings.skew == "bands":
-        return band_prices(reference, held.share, strategy, settings)
+        return band_prices(reference, held.share, strategy, settings, lean)
     return avellaneda_prices(reference, held.excess(strategy.target), sigma, settings)
 
 

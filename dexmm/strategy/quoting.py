@@ -55,6 +55,19 @@ class Desk:
     config: Config
     ours: tuple[RestingOrder, ...]  # resting quotes
     reducing: bool
+    drift: Decimal | None  # base; None without ranges that it could drift away from
+
+    @property
+    def most_drift(self) -> Decimal:
+        """Base that trades here may carry the inventory away, in either direction."""
+        return self.config.quotes.max_drift * self.held.nav / self.reference
+
+    @property
+    def lean(self) -> Decimal:
+        """The drift as a part of the most, -1 to 1."""
+        if not self.drift or self.most_drift <= 0:
+            return ZERO
+        return max(min(self.drift / self.most_drift, ONE), -ONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +91,14 @@ def decide_quotes(
     holds: tuple[Refusal, ...] = (),
     *,
     reducing: bool = False,
+    drift: Decimal | None = None,
 ) -> Quoting:
     """The quotes for this moment. Needs no pool: ``held`` may be the exchange's alone.
 
     ``reference`` is the price to quote around, ``sigma`` the log price's volatility per square
-    root of a second, ``now`` a timestamp in seconds, ``holds`` the guards that bite on new orders.
+    root of a second, ``now`` a timestamp in seconds, ``holds`` the guards that bite on new orders,
+    ``drift`` the base that trades on the exchange have brought in since the pool's ranges were
+    placed (negative: taken out), None where there are none.
     """
     if not config.quotes.enabled:
         return Quoting()
@@ -93,13 +109,14 @@ def decide_quotes(
         config=config,
         ours=resting_quotes(venue, memory),
         reducing=reducing,
+        drift=drift,
     )
     session = _session(now, config)
     doubts = tuple(hold for hold in holds if hold.rule not in HOLDING)
     stops = (*_corridor(desk), *((session.stop,) if session.stop else ()))
     if stops or doubts:
         return Quoting(refusals=stops, stopped=True)
-    prices = wanted_prices(held, reference, sigma, config.strategy, config.quotes)
+    prices = wanted_prices(held, reference, sigma, config.strategy, config.quotes, desk.lean)
     sides, refusals = _sides(desk, widened(prices, session.spread), session.size)
     if holds:
         return Quoting(quotes=_staying(desk, sides), refusals=refusals)
@@ -167,9 +184,13 @@ def _side(desk: Desk, side: Side, price: Decimal, size: Decimal) -> TargetQuote 
     at = post_only(desk, side, limit_price(spot, side, price))
     if at <= 0:
         return Refusal(rule="quote_balance", detail=f"a {side} would be priced at nothing")
-    wanted, free = settings.size_base * size, _free(desk, side, at)
-    amount = floor_to(min(wanted, free), spot.amount_step)
-    if amount < (least := least_amount(spot, at)):
+    wanted, free, room = settings.size_base * size, _free(desk, side, at), _drift_room(desk, side)
+    least = least_amount(spot, at)
+    if room is not None and room < least <= wanted:
+        return _drifted(desk, side)
+    most = min(wanted, free) if room is None else min(wanted, free, room)
+    amount = floor_to(most, spot.amount_step)
+    if amount < least:
         return _too_small(desk, side, wanted, free, least)
     if refusal := _inventory_limit(desk, side, amount):
         return refusal
@@ -225,6 +246,25 @@ def _free(desk: Desk, side: Side, price: Decimal) -> Decimal:
     if side is Side.SELL:
         return free_base(desk.venue, desk.ours)
     return free_quote(desk.venue, desk.ours) / price
+
+
+def _drift_room(desk: Desk, side: Side) -> Decimal | None:
+    """Base that this side may still trade before the inventory has drifted too far."""
+    if desk.drift is None:
+        return None
+    drift = desk.drift if side is Side.BUY else -desk.drift
+    return desk.most_drift - drift
+
+
+def _drifted(desk: Desk, side: Side) -> Refusal:
+    most = desk.config.quotes.max_drift
+    moved = desk.lean * most
+    return Refusal(
+        rule="quote_drift",
+        detail=f"trades on {desk.venue.exchange} have moved {moved:.4f} of the NAV since the "
+        f"pool's ranges were placed, and at most {most} may be (quotes.max_drift): no {side} until "
+        "the other side has brought it back",
+    )
 
 
 def _inventory_limit(desk: Desk, side: Side, amount: Decimal) -> Refusal | None:

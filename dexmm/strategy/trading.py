@@ -432,5 +432,6 @@ def _quotes(seen: Look, venue: VenueView, state: State, holds: tuple[Bite, ...])
         seen.snapshot.memory,
         tuple(bite.refusal for bite in holds),
         reducing=state is State.REDUCING,
+        drift=seen.known.traded_base if seen.held else None,
     )
     return Dealing(quotes=found.quotes, refusals=found.refusals)

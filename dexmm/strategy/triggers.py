@@ -7,6 +7,8 @@
     CAPITAL   a deposit or a withdrawal has not been answered yet
     FILLED    a limit position was wholly converted, for ``dwell_seconds``
     EDGE      the price stood at or beyond an edge, for ``dwell_seconds``
+    INVENTORY what the exchange traded no longer suits what is held, for ``dwell_seconds``, and the
+              price is more than half of the way to where that would break the band
     REGIME    the edge distance that volatility asks for changed by ``regime_ratio``
 
 AGE stands before those that must be worth their gas, so that a range which cannot pay for moving
@@ -16,6 +18,7 @@ done.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from dexmm.model.decision import Trigger
@@ -26,6 +29,7 @@ from dexmm.strategy.ladder import amounts_per_liquidity
 from dexmm.strategy.look import Look, on_exchange
 from dexmm.strategy.precise import HOUR
 from dexmm.strategy.strategies import STRATEGIES, Definition
+from dexmm.units import SqrtPriceX96
 
 Wanted = tuple[Trigger, str]
 
@@ -36,7 +40,7 @@ def first_trigger(seen: Look) -> Wanted | None:
     """The most urgent trigger and its facts in one sentence; None when all is as it should be."""
     if not seen.held:
         return Trigger.START, "nothing is held in this market yet"
-    for trigger in (_band, _strategy, _age, _capital, _edge, _regime):
+    for trigger in (_band, _strategy, _age, _capital, _edge, _inventory, _regime):
         if wanted := trigger(seen):
             return wanted
     return None
@@ -94,28 +98,94 @@ def _share_an_edge(one: HeldRange, other: HeldRange) -> bool:
     return one.bid == other.bid or one.ask == other.ask
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A share that converting what is held would carry out of its band."""
+
+    fall: bool  # by a fall through the ranges; otherwise by a rise
+    share: Decimal
+    edge: Decimal  # root of the price at which they have done it
+
+    def told(self) -> str:
+        way = "fall" if self.fall else "rise"
+        return f"a {way} through what is held would take the share to {self.share:.4f}"
+
+
 def _broken_promise(seen: Look) -> str:
     """Whether converting what is held would carry the share out of its band.
 
     A range that was placed to sell promises nothing about a fall: below the price it was placed
-    at it does nothing. Likewise one that was placed to buy, about a rise.
+    at it does nothing. Likewise one that was placed to buy, about a rise. What was traded on the
+    exchange since then is no fault of the ranges: it is left out wherever the exchange can bring
+    it back (``_inventory``).
     """
-    settings, share = seen.settings, seen.inventory.share
+    broken = _broken(seen, traded=not _exchange_answers(seen))
+    return broken.told() if broken else ""
+
+
+def promise_in_doubt(seen: Look) -> Promise | None:
+    """What the ranges held promise, and would not keep after what the exchange has traded."""
+    if not seen.held or not definition(seen).keeps_band or not _exchange_answers(seen):
+        return None
+    return _broken(seen, traded=True)
+
+
+def _exchange_answers(seen: Look) -> bool:
+    """Whether quotes or hedges are there to bring back what was traded on the exchange."""
+    venue, known = seen.snapshot.venue, seen.known
+    active = seen.config.quotes.enabled or seen.config.hedge.enabled
+    moved = bool(known.traded_base or known.traded_quote)
+    return moved and active and venue is not None and venue.spot.tradable
+
+
+def _broken(seen: Look, *, traded: bool) -> Promise | None:
+    settings, share = seen.settings, share_at(seen, seen.s, traded=traded)
     bids = [held.bid for held in seen.held if held.side is not Side.ASK]
     asks = [held.ask for held in seen.held if held.side is not Side.BID]
     if bids:
-        fallen = share_at(seen, min(seen.ladder.root_at(min(bids)), seen.s))
+        edge = seen.ladder.root_at(min(bids))
+        fallen = share_at(seen, min(edge, seen.s), traded=traded)
         if fallen > max(settings.band_high, share) + PROMISE_TOLERANCE:
-            return f"a fall through what is held would take the share to {fallen:.4f}"
+            return Promise(True, fallen, edge)
     if asks:
-        risen = share_at(seen, max(seen.ladder.root_at(max(asks)), seen.s))
+        edge = seen.ladder.root_at(max(asks))
+        risen = share_at(seen, max(edge, seen.s), traded=traded)
         if risen < min(settings.band_low, share) - PROMISE_TOLERANCE:
-            return f"a rise through what is held would take the share to {risen:.4f}"
-    return ""
+            return Promise(False, risen, edge)
+    return None
 
 
-def share_at(seen: Look, s: Decimal) -> Decimal:
-    """The share of the base were ``s`` the square root of the price, by arbitrage alone."""
+def _inventory(seen: Look) -> Wanted | None:
+    """The pool follows what the exchange has traded, once the exchange has not brought it back.
+
+    It has had ``dwell_seconds`` for that, and the price has gone more than half of the way from
+    where the ranges were placed to the edge at which they would break the band: before that the
+    doubt may pass without gas. Whether it is worth its gas is asked like for any other action.
+    """
+    since, broken = seen.known.promise_since, promise_in_doubt(seen)
+    if broken is None or since is None or seen.now - since < seen.settings.dwell_seconds:
+        return None
+    placed = _placed_at(seen)
+    halfway = (placed * broken.edge).sqrt()
+    if seen.s > halfway if broken.fall else seen.s < halfway:
+        return None
+    return Trigger.INVENTORY, f"after trades on the exchange {broken.told()}"
+
+
+def _placed_at(seen: Look) -> Decimal:
+    """Root of the price when the newest of the positions held was first seen."""
+    ours = {position.token_id for held in seen.held for position in held.positions}
+    known = [old for old in seen.known.seen if old.token_id in ours]
+    if not known:
+        return seen.s
+    return seen.ladder.root(SqrtPriceX96(max(known, key=lambda p: p.token_id).sqrt_price_x96))
+
+
+def share_at(seen: Look, s: Decimal, *, traded: bool = True) -> Decimal:
+    """The share of the base were ``s`` the square root of the price, by arbitrage alone.
+
+    Without ``traded``, as if the exchange had filled nothing since the ranges were placed.
+    """
     view, ladder = seen.view, seen.ladder
     base, quote = (
         Decimal(idle + fees)
@@ -129,6 +199,9 @@ def share_at(seen: Look, s: Decimal) -> Decimal:
     )
     elsewhere = on_exchange(seen)
     base, quote = base + elsewhere[0], quote + elsewhere[1]
+    if not traded:
+        base -= seen.known.traded_base.scaleb(view.market.base.decimals)
+        quote -= seen.known.traded_quote.scaleb(view.market.quote.decimals)
     for held in seen.held:
         each = amounts_per_liquidity(s, ladder.root_at(held.bid), ladder.root_at(held.ask))
         base += each[0] * held.liquidity

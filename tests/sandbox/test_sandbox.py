@@ -121,6 +121,13 @@ def test_a_seeded_run_keeps_the_band_tracks_everything_and_repeats(tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_quotes_on_the_exchange_do_not_drive_the_pool() -> None:
+    quoted = summary("--quotes", "--turns", "8", "--seed", "3")
+    assert quoted["exchange"]["filled"] > 0
+    assert (quoted["reranges"], quoted["transactions"]) == (0, 3)
+    assert Decimal(quoted["gas_quote"]) < 5
+
+
 @pytest.mark.parametrize("strategy", ["avellaneda", "single", "passive", "recentre", "hold"])
 def test_every_strategy_runs(strategy: str) -> None:
     found = summary("--turns", "8", "--strategy", strategy, "--flow", "real", "--capital", "9000")
