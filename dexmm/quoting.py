@@ -82,7 +82,7 @@ class Quoting:
             raise Transient(f"quotes could not be cancelled: {why or outcome.status}")
 
     def _refresh(self, stop: Callable[[], str]) -> tuple[Outcome, ...]:
-        snapshot = observe(self._chain, self._journal, self._clock, self.cex)
+        snapshot = observe(self._chain, self._journal, self._clock, self.config, self.cex)
         decision = decide(snapshot, self.config)
         if decision.state is State.HALTED:
             steps: tuple[Step, ...] = (CancelAll(),)

@@ -33,6 +33,7 @@ from dexmm.strategy.decide import decide
 from dexmm.strategy.guards import refuse_simulation
 from dexmm.strategy.memory import remember, rewound
 from dexmm.strategy.plan import plan
+from dexmm.strategy.strangers import set_aside
 from dexmm.strategy.triangle import resized
 
 HALT_WAS_SET = "HALT was set"
@@ -93,7 +94,7 @@ def turn(
 
     ``stop`` is asked before every leg, and answers why no further one may begin.
     """
-    snapshot = observe(chain, journal, clock, cex)
+    snapshot = observe(chain, journal, clock, config, cex)
     decision = decide(snapshot, config)
     steps = plan(snapshot, decision, config)
     outcomes = execute(chain, journal, snapshot, steps, config, stop, cex)
@@ -112,8 +113,13 @@ def turn(
     )
 
 
-def observe(chain: Chain, journal: Journal, clock: Clock, cex: Cex | None = None) -> Snapshot:
-    """Chain and exchange side by side; either one that cannot be read makes the whole absent."""
+def observe(
+    chain: Chain, journal: Journal, clock: Clock, config: Config, cex: Cex | None = None
+) -> Snapshot:
+    """Chain and exchange side by side; either one that cannot be read makes the whole absent.
+
+    Positions that others minted to the wallet are set aside.
+    """
     if cex is None:
         view, seen = chain.observe(), None
     else:
@@ -121,11 +127,12 @@ def observe(chain: Chain, journal: Journal, clock: Clock, cex: Cex | None = None
             venue = beside.submit(cex.observe)
             view = chain.observe()
             seen = venue.result()
+    memory = rewound(journal.memory(), view.block.timestamp)
     return Snapshot(
-        chain=view,
+        chain=set_aside(view, memory, config),
         venue=seen,
         observed_at=clock(),
-        memory=rewound(journal.memory(), view.block.timestamp),
+        memory=memory,
         halted=journal.halted(),
     )
 

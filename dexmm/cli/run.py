@@ -157,7 +157,7 @@ def judge_market(world: World) -> None:
 
     if not world.config.market.has_pool:
         return
-    snapshot = observe(world.chain, world.journal, world.clock, world.cex)
+    snapshot = observe(world.chain, world.journal, world.clock, world.config, world.cex)
     if snapshot.halted:
         return
     judgement = judge(world.config, market_facts(snapshot, world.config))

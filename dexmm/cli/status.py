@@ -95,6 +95,7 @@ def _holdings(out: Console, view: ChainView) -> None:
     from rich.table import Table
 
     from dexmm.ops.narrate import digits, price_range
+    from dexmm.strategy.strangers import worth
     from dexmm.units import to_decimal
 
     market = view.market
@@ -130,6 +131,12 @@ def _holdings(out: Console, view: ChainView) -> None:
             digits(fees_quote, QUOTE_PLACES),
         )
     out.print(table)
+    for position in view.strangers:
+        value = f"{digits(worth(position, view), QUOTE_PLACES)} {market.quote.symbol}"
+        out.print(
+            f"left alone NFT {position.token_id}, worth {value}: somebody else's doing; "
+            "`dexmm withdraw` takes it out"
+        )
     if view.other_positions:
         out.print(f"({view.other_positions} NFTs of other pools or empty ones are left alone)")
 

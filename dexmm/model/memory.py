@@ -41,6 +41,9 @@ class Memory:
     # the last look at the chain
     seen_at: int | None = None  # timestamp, seconds
     seen: tuple[SeenPosition, ...] = ()
+    nonce: int | None = None  # the wallet's: what appears while it stands still is not our doing
+    placed: tuple[int, ...] = ()  # NFTs that our own transactions minted, newest last
+    strangers: tuple[int, ...] = ()  # NFTs of the wallet that are not ours
     implementation0: str | None = None  # behind token0's proxy, when it was first seen
     implementation1: str | None = None
     waiting_intent: str = ""  # the oldest of our transactions that is not mined yet

@@ -27,6 +27,7 @@ class ChainView:
     references: tuple[Reference, ...]
     eth_price: Decimal  # quote per ETH, to put gas beside fees
     in_flight: tuple[InFlight, ...] = ()  # our transactions that are not final yet
+    strangers: tuple[Position, ...] = ()  # minted or sent to the wallet by others: left alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

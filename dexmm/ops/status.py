@@ -37,6 +37,7 @@ from dexmm.ops.world import wall_clock
 from dexmm.store.flags import HaltFlag
 from dexmm.strategy.decide import decide
 from dexmm.strategy.memory import rewound
+from dexmm.strategy.strangers import set_aside, worth
 from dexmm.strategy.venue import held_there
 from dexmm.units import to_decimal
 
@@ -146,11 +147,12 @@ def _sight(
     if journal is not None:
         memory = _forgiving(journal.memory, memory, warnings)
         last = _forgiving(journal.last, last, warnings)
+    memory = rewound(memory, view.block.timestamp)
     snapshot = Snapshot(
-        chain=view,
+        chain=set_aside(view, memory, config),
         venue=venue,
         observed_at=at,
-        memory=rewound(memory, view.block.timestamp),
+        memory=memory,
         halted=HaltFlag(config.state_dir).reason(),
     )
     return Sight(
@@ -189,6 +191,10 @@ def facts(sight: Sight, config: Config) -> dict[str, object]:
         "fair_price": decision.fair_price,
         "positions": [_position(position, pool.tick) for position in view.positions],
         "other_positions": view.other_positions,
+        "strangers": [
+            {**_position(position, pool.tick), "worth": worth(position, view)}
+            for position in view.strangers
+        ],
         "balances": {
             "wallet": {
                 "address": wallet.address,

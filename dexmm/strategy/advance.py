@@ -68,6 +68,8 @@ def advance(seen: Observation) -> Memory:
     return evolve(
         memory,
         seen_at=seen.now,
+        nonce=seen.view.wallet.nonce,
+        strangers=tuple(position.token_id for position in seen.view.strangers),
         venue_base=there[0],
         venue_quote=there[1],
         wallet_amount0=seen.view.wallet.amount0 if settled else None,
@@ -185,12 +187,15 @@ def _wallet_flow(seen: Observation, memory: Memory) -> tuple[Decimal, Decimal]:
     """Of the wallet.
 
     An idle balance only changes by our own action or by a deposit. It counts as the latter when
-    nothing of ours happened in between and no position changed either.
+    nothing of ours happened in between and no position changed either. Others can add liquidity
+    to ours and mint more to us; they cannot take any out, nor move the wallet's nonce.
     """
     if memory.wallet_amount0 is None or memory.wallet_amount1 is None or seen.view.in_flight:
         return ZERO, ZERO
-    then = {(old.token_id, old.liquidity) for old in memory.seen}
-    if then != {(p.token_id, int(p.liquidity)) for p in seen.view.positions}:
+    then = {old.token_id: old.liquidity for old in memory.seen}
+    now = {p.token_id: int(p.liquidity) for p in seen.view.positions}
+    taken = any(now.get(token_id, 0) < liquidity for token_id, liquidity in then.items())
+    if taken or (then != now and memory.nonce != seen.view.wallet.nonce):
         return ZERO, ZERO
     return seen.view.market.base_quote(
         seen.view.wallet.amount0 - memory.wallet_amount0,

@@ -26,7 +26,7 @@ from dexmm.model.decision import (
     Trigger,
 )
 from dexmm.model.snapshot import Snapshot
-from dexmm.strategy.difference import difference
+from dexmm.strategy.difference import Difference, difference
 from dexmm.strategy.economics import ETHER, GAS_ORACLE_SLOT, gas_price, near_rungs
 from dexmm.strategy.fair import price_spread, sources
 from dexmm.strategy.guards import Bite, Blocks, biting
@@ -131,7 +131,7 @@ def _fresh(seen: Look, held: Targets, wanted: Wanted, blocked: bool) -> Choice:
     trigger, reason = wanted
     targets = fresh_targets(seen)
     change = difference(seen.view.positions, targets, seen.settings.liquidity_tolerance_bp)
-    if not change:
+    if not change or _dust(seen, change):
         idle = "there is nothing to deploy" if not held else "what is held serves it already"
         return Choice(targets=held, reason=f"{reason}, but {idle}")
     refusals = refuse_wanted(seen, trigger, change, targets)
@@ -140,6 +140,25 @@ def _fresh(seen: Look, held: Targets, wanted: Wanted, blocked: bool) -> Choice:
             targets=held, reason=reason, trigger=trigger, refusals=refusals, withheld=True
         )
     return Choice(targets=targets, reason=reason, trigger=trigger)
+
+
+def _dust(seen: Look, change: Difference) -> bool:
+    """Whether a change only takes out parts of positions that are worth less than a position.
+
+    Anybody may add liquidity to ours. What they give is ours, and no reason to pay gas.
+    """
+    if change.more or any(part.burn for part in change.less):
+        return False
+    here = situation(seen, near=0)
+    least = seen.settings.min_position_quote.scaleb(seen.view.market.quote.decimals)
+    excess = sum(
+        (
+            here.value(*here.ladder.range_of(part.position), Decimal(part.liquidity))
+            for part in change.less
+        ),
+        Decimal(0),
+    )
+    return excess < least
 
 
 def _reducing(seen: Look, held: Targets, bites: tuple[Bite, ...], dealing: Dealing) -> Choice:

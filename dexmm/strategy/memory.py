@@ -16,6 +16,7 @@ from dexmm.model.steps import Outcome
 from dexmm.strategy.look import Look, look
 from dexmm.strategy.order_memory import EXCHANGE_STEPS, remember_orders
 from dexmm.strategy.precise import precise
+from dexmm.strategy.strangers import MOST_PLACED
 from dexmm.strategy.triggers import promise_in_doubt
 
 ZERO = Decimal(0)
@@ -74,6 +75,8 @@ def remember(
     outcomes = tuple(o for o in outcomes if o.step not in EXCHANGE_STEPS)
     memory = _gas(memory, outcomes)
     memory = evolve(memory, promise_since=_promise_since(seen))
+    if minted := tuple(m.token_id for o in outcomes if o.status == "mined" for m in o.minted):
+        memory = evolve(memory, placed=(*memory.placed, *minted)[-MOST_PLACED:])
     tripped = [r.detail for r in decision.refusals if r.rule in LATCHING]
     if tripped and not memory.halted:
         memory = evolve(memory, halted=tripped[0])
