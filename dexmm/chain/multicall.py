@@ -89,10 +89,10 @@ class MulticallSource:
         self._probes = tuple(probes)
         self._known: Known | None = None
 
-    def request(self, rpc: Rpc) -> Request:
+    def request(self, rpc: Rpc, block: str) -> Request:
         if self._known is None:
             self._known = enumerate_nfts(rpc, self._market, self._wallet)
-        return aggregate(self._reads(self._known))
+        return aggregate(self._reads(self._known), block)
 
     def read(self, raw: bytes) -> Seen | None:
         """None when the cache turned out to be old: ask again."""

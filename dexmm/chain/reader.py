@@ -1,5 +1,10 @@
 """A snapshot in one HTTP request: header, lens, nonces, implementation slots and receipts in one
-JSON-RPC batch, between two looks at the newest block that must agree."""
+JSON-RPC batch, between two looks at the newest block that must agree.
+
+A node that takes no batch so large is asked for the newest block first, and for everything of that
+block by its number then: several machines may stand behind one address, and one that does not
+have the block refuses. The two looks at the newest block must agree there too.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ from dexmm.chain.lens import by_override, decode_snapshot, deployless, encode_sn
 from dexmm.chain.multicall import MulticallSource, enumerate_nfts
 from dexmm.chain.probes import questions
 from dexmm.chain.receipts import Receipt, parse_receipt, receipt_request
+from dexmm.chain.refusals import About
 from dexmm.chain.rpc import Request, Rpc, RpcError, expect
 from dexmm.chain.seen import Seen
 from dexmm.chain.view import Header, Look
@@ -30,7 +36,7 @@ LATEST_BLOCK: Request = ("eth_getBlockByNumber", ["latest", False])
 class Source(Protocol):
     """A way to run all reads of one block in one ``eth_call``."""
 
-    def request(self, rpc: Rpc) -> Request: ...
+    def request(self, rpc: Rpc, block: str) -> Request: ...
 
     def read(self, raw: bytes) -> Seen | None: ...
 
@@ -49,13 +55,14 @@ class LensSource:
         self._listed = True
         self._request = self._build(())
 
-    def request(self, rpc: Rpc) -> Request:
+    def request(self, rpc: Rpc, block: str) -> Request:
         if not self._listed:
             known = enumerate_nfts(rpc, self._market, self._wallet)
             self._too_many, self._listed = len(known.token_ids), True
             self._here = frozenset(known.ranges)
             self._request = self._build(tuple(known.ranges))
-        return self._request
+        method, (call, _, *override) = self._request
+        return method, [call, block, *override]
 
     def read(self, raw: bytes) -> Seen | None:
         """None when the wallet holds more NFTs than the lens lists and these were not known.
@@ -105,7 +112,7 @@ class SnapshotReader:
         node failed or contradicted itself.
         """
         for _ in range(LOOKS):
-            answers = self._rpc.batch(self._requests(tx_hashes))
+            answers = self._answers(tx_hashes)
             seen = self._seen(answers[1])
             if seen is None:
                 continue
@@ -114,14 +121,22 @@ class SnapshotReader:
                 return self._look(first, seen, answers), self._receipts(answers, tx_hashes)
         raise Transient("the chain moved on each time it was read: try again")
 
-    def _requests(self, tx_hashes: Sequence[str]) -> list[Request]:
+    def _answers(self, tx_hashes: Sequence[str]) -> list[Any]:
+        requests = self._requests(tx_hashes, "latest")
+        if self._rpc.whole(len(requests)):
+            return self._rpc.batch(requests)
+        newest = self._rpc.batch([LATEST_BLOCK])
+        pinned = self._requests(tx_hashes, hex(parse_header(newest[0]).number))
+        return newest + self._rpc.batch(pinned[1:])
+
+    def _requests(self, tx_hashes: Sequence[str], block: str) -> list[Request]:
         return [
             LATEST_BLOCK,
-            self._sources[self._chosen].request(self._rpc),
-            ("eth_getTransactionCount", [self._wallet, "latest"]),
+            self._sources[self._chosen].request(self._rpc, block),
+            ("eth_getTransactionCount", [self._wallet, block]),
             ("eth_getTransactionCount", [self._wallet, "pending"]),
             *(
-                ("eth_getStorageAt", [token.address, slot, "latest"])
+                ("eth_getStorageAt", [token.address, slot, block])
                 for token in (self._market.token0, self._market.token1)
                 for slot in (ZEPPELIN_SLOT, EIP1967_SLOT)
             ),
@@ -131,6 +146,8 @@ class SnapshotReader:
 
     def _seen(self, answer: Any) -> Seen | None:
         """None when another look is needed: the form was refused, or a cache was old."""
+        if isinstance(answer, RpcError) and answer.about in (About.BUSY, About.BEHIND):
+            raise answer  # no form of the question would be answered now
         raw = b"" if isinstance(answer, RpcError) else data(answer, "the snapshot")
         if raw:
             return self._sources[self._chosen].read(raw)

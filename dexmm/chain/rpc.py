@@ -1,11 +1,11 @@
 """The edge to Ethereum nodes: JSON-RPC over web3's HTTP sessions, and nothing else of web3.
 
 web3's own path adds two ``eth_chainId`` requests to a call, formats every field of an answer and
-retries by itself. Here one call of ``call`` or ``batch`` is one HTTP request; errors are parsed
-once, into
+retries by itself. Here one call of ``call`` or ``batch`` is one HTTP request where the node takes
+it as one; errors are parsed once, into
 
     NodeError         unreachable, too slow, an HTTP error, no JSON, or an answer that cannot be
-      RpcError        the node understood and refused: ``code``, ``message``, ``data``
+      RpcError        the node understood and refused: ``code``, ``message``, ``data``, ``about``
         Reverted      the contract refused: ``reason``
 
 A URL holds an API key in its path, query or user part: messages name ``scheme://host:port`` alone.
@@ -14,188 +14,73 @@ A URL holds an API key in its path, query or user part: messages name ``scheme:/
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from copy import copy
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any, TypeVar
-from urllib.parse import SplitResult, urlsplit
 
-import requests
-import urllib3
-from eth_typing import URI
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
-from web3.providers.rpc import HTTPProvider
+from dexmm.chain.endpoint import Endpoint
+from dexmm.chain.refusals import (
+    About,
+    Reverted,
+    RpcError,
+    Unanswered,
+    Unreached,
+    fits,
+    rpc_error,
+)
+from dexmm.errors import BadInput, Halt, NodeError
 
-from dexmm.chain.reverts import revert_reason
-from dexmm.errors import BadInput, NodeError
-from dexmm.proxies import THIS_MACHINE, certificates, proxy_for
+__all__ = [
+    "Delivery",
+    "Endpoint",
+    "Request",
+    "Reverted",
+    "Rpc",
+    "RpcError",
+    "Unreached",
+    "expect",
+]
 
 Request = tuple[str, Sequence[Any]]
 T = TypeVar("T")
 
 READ_ROUNDS = 3  # times every URL is tried before a read is given up
 LONE_ROUNDS = 2  # the same of a node that is asked by itself
-REVERTED = (3, -32015)  # a revert: geth, Erigon, Anvil; Nethermind
-NO_BATCHES = (-32600, -32601, -32602, -32700)  # the batch itself was not understood
-MOST_BYTES = 64 << 20  # of an answer: a node must not be able to fill the memory
+FIRST_PAUSE = 0.1  # between rounds, seconds; each pause is twice the one before
+LONGEST_PAUSE = 2.0
+INVALID_PARAMS = -32602
+OTHERS_SECONDS = 1.0  # for the other nodes to take what the first one has taken
 
-# Both write whole URLs, keys included, when debugging is on.
-for _name in ("web3", "urllib3"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
-
-
-class RpcError(NodeError):
-    """The node answered with a JSON-RPC error."""
-
-    def __init__(self, message: str, code: int, data: bytes = b"") -> None:
-        super().__init__(message, code=code)
-        self.code = code
-        self.data = data
-
-
-class Reverted(RpcError):
-    """The call was run and the contract reverted; ``reason`` says why."""
-
-    def __init__(self, message: str, code: int, data: bytes, reason: str) -> None:
-        super().__init__(message, code, data)
-        self.reason = reason
-
-
-class Unreached(NodeError):
-    """No connection was made, so nothing can have been delivered."""
+log = logging.getLogger("dexmm.chain")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What became of a broadcast: for each transaction, the node's refusal or None.
+    """What became of a broadcast: for each transaction, a node's refusal, or None where any took
+    it.
 
-    ``certain`` is False when another node may hold the bytes too: it broke off while it was sent.
+    ``certain`` is False when some node may hold the bytes although it did not say so: it broke off
+    while they were sent.
     """
 
     refusals: tuple[RpcError | None, ...]
     certain: bool
 
 
-class Endpoint(HTTPProvider):
-    """One URL with its kept-alive connection."""
-
-    def __init__(self, url: str, timeout_seconds: float, proxy: str | None = None) -> None:
-        """``proxy`` is ``network.proxy``. Raises ``BadInput`` for one that cannot be used."""
-        parts = _url_parts(url)
-        self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        self.batches = True  # until it refuses one
-        self._seconds = timeout_seconds
-        session = _session(url, proxy)
-        self._url = URI(url)
-        super().__init__(url, session=session, exception_retry_configuration=None)
-
-    def __repr__(self) -> str:
-        return f"Endpoint({self.name})"
-
-    __str__ = __repr__
-
-    def post(self, payload: object) -> Any:
-        """One HTTP request; the decoded JSON. Raises ``NodeError``."""
-        try:
-            return json.loads(self.raw(payload))
-        except ValueError:
-            raise NodeError(f"{self.name} did not answer with JSON") from None
-
-    def raw(self, payload: object) -> bytes:
-        """As ``post``, undecoded: of a large answer ``json`` would take most of the time."""
-        try:
-            return self._exchange(json.dumps(payload).encode())
-        except (requests.ConnectTimeout, requests.exceptions.SSLError):
-            raise Unreached(f"{self.name} cannot be reached") from None
-        except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise self._too_slow() from None
-        except requests.ConnectionError as error:
-            raise self._broken(error) from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
-            raise NodeError(f"{self.name} broke off its answer") from None
-
-    def _exchange(self, body: bytes) -> bytes:
-        deadline = time.monotonic() + self._seconds
-        with self._request_session_manager.get_response_from_post_request(
-            self._url,
-            data=body,
-            headers={"Content-Type": "application/json"},
-            timeout=self._seconds,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            if response.status_code != 200:
-                raise NodeError(
-                    f"{self.name} answered HTTP {response.status_code}", status=response.status_code
-                )
-            return self._body(response, deadline)
-
-    def _body(self, response: requests.Response, deadline: float) -> bytes:
-        """Read piece by piece: a node that trickles must not hold us beyond the deadline."""
-        whole = bytearray()
-        while piece := response.raw.read1(decode_content=True):
-            whole += piece
-            if len(whole) > MOST_BYTES:
-                raise NodeError(f"{self.name} answered with more than {MOST_BYTES} bytes")
-            if time.monotonic() > deadline:
-                raise self._too_slow()
-        promised = response.headers.get("Content-Length")
-        plain = "Content-Encoding" not in response.headers
-        if plain and promised is not None and promised != str(len(whole)):
-            raise NodeError(f"{self.name} broke off its answer")
-        return bytes(whole)
-
-    def _too_slow(self) -> NodeError:
-        return NodeError(f"{self.name} did not answer within {self._seconds:g} seconds")
-
-    def _broken(self, error: requests.ConnectionError) -> NodeError:
-        cause = error.args[0] if error.args else None
-        never = (urllib3.exceptions.MaxRetryError, urllib3.exceptions.NewConnectionError)
-        if isinstance(cause, never) and not _was_reset(cause):
-            return Unreached(f"{self.name} cannot be reached")
-        return NodeError(f"{self.name} broke off the connection")
-
-
-def _session(url: str, proxy: str | None) -> requests.Session:
-    """With what the environment says of proxies, certificates and .netrc.
-
-    Read once: requests would look for it with every request, which costs a millisecond each.
-    """
-    session = requests.Session()
-    session.trust_env = False
-    if route := proxy_for(url, proxy):
-        session.proxies = {"http": route, "https": route}
-    session.verify = certificates()
-    if urlsplit(url).hostname not in THIS_MACHINE:
-        session.auth = requests.utils.get_netrc_auth(url)
-    return session
-
-
-def _url_parts(url: str) -> SplitResult:
-    parts = urlsplit(url)
-    try:
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is none
-        usable = False
-    if not usable:
-        raise BadInput("network.rpc_urls: a URL must be http:// or https://, a host and its path")
-    return parts
-
-
-def _was_reset(error: BaseException) -> bool:
-    reason = getattr(error, "reason", None)
-    return isinstance(reason, urllib3.exceptions.ProtocolError)
-
-
 class Rpc:
     """JSON-RPC to the first of several nodes that answers.
 
-    Reads go to the current node and move on to the next when it fails, with short pauses between
-    rounds; the one that answers stays current. ``send`` is tried once at each node, since the
-    same signed bytes are harmless twice.
+    Reads go to the current node and move on to the next when it fails, or refuses for a reason of
+    its own, with short pauses between rounds; the one that answers stays current. ``send`` goes
+    to every node once, since the same signed bytes are harmless twice.
+
+    A node that takes fewer requests in a batch, or does not know the ``pending`` block, is asked
+    in smaller batches, or for ``latest``, from then on.
     """
 
     def __init__(
@@ -206,8 +91,10 @@ class Rpc:
         if not self._endpoints:
             raise BadInput("network.rpc_urls is empty: name at least one node")
         self._configured = tuple(self._endpoints)
+        self._seconds = timeout_seconds
         self._ids = itertools.count(1)
-        self._retrying = _retrying(READ_ROUNDS)
+        self.rounds = READ_ROUNDS
+        self._identity: Callable[[Rpc], None] | None = None
 
     def __repr__(self) -> str:
         return f"Rpc({', '.join(endpoint.name for endpoint in self._endpoints)})"
@@ -222,6 +109,11 @@ class Rpc:
         """How many other nodes there are."""
         return len(self._endpoints) - 1
 
+    def whole(self, requests: int) -> bool:
+        """The current node takes so many requests in one batch, for all that is known."""
+        most = self._endpoints[0].most
+        return most is None or requests <= most
+
     def nodes(self) -> tuple[Rpc, ...]:
         """Each configured node by itself, in the configured order.
 
@@ -231,91 +123,246 @@ class Rpc:
         """
         return tuple(self._alone(endpoint) for endpoint in self._configured)
 
-    def _alone(self, endpoint: Endpoint) -> Rpc:
-        alone = copy(self)
-        alone._endpoints = [endpoint]
-        alone._configured = (endpoint,)
-        alone._retrying = _retrying(LONE_ROUNDS)
-        return alone
-
     def turn_away(self) -> None:
         """Make the next node current: this one answered nonsense."""
         self._endpoints.append(self._endpoints.pop(0))
+
+    def prefer(self, node: Rpc) -> None:
+        """Make ``node``, one of ``nodes()``, current; the order of the others stays."""
+        endpoint = node._endpoints[0]
+        self._endpoints.remove(endpoint)
+        self._endpoints.insert(0, endpoint)
+
+    def current(self) -> Rpc:
+        """The current node by itself."""
+        return self._alone(self._endpoints[0])
+
+    def require(self, identity: Callable[[Rpc], None]) -> None:
+        """Ask ``identity`` of each node before it is first used, and again after it was down.
+
+        It is given the node by itself and raises ``Halt`` for one of another network, which is
+        then named in the log and not used. When no other node answers, that ``Halt`` is raised.
+        """
+        self._identity = identity
+        for endpoint in self._configured:
+            endpoint.trusted = False
+
+    def distrust(self, reason: str) -> None:
+        """The current node turned out to be of another network: name it, and ask others first."""
+        self._disown(self._endpoints[0], reason)
+        self.turn_away()
 
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
         """One request's result. Raises ``NodeError``, ``RpcError``, ``Reverted``."""
         return expect(self.batch([(method, params)])[0])
 
     def batch(self, calls: Sequence[Request]) -> list[Any]:
-        """Several reads in one HTTP request, results in order.
+        """Several reads, in one HTTP request where the node takes them as one; results in order.
 
-        A call that the node refused is an ``RpcError`` *in its place*; ``expect`` raises it.
-        Raises ``NodeError`` when no node answers.
+        A call that the node refused is an ``RpcError`` *in its place*; ``expect`` raises it. One
+        that is refused for a reason of the node is asked of the others first. Raises ``NodeError``
+        when no node answers, ``Halt`` when those that do are of another network.
         """
-        return self._retrying(self._first, lambda endpoint: self._ask(endpoint, calls))
+        return _Reading(calls).run(self)
 
-    def send(self, raw_transactions: Sequence[str]) -> Delivery:
-        """Broadcast signed transactions in one HTTP request, in order.
-
-        Raises ``Unreached`` when certainly none was delivered, ``NodeError`` when that is unknown.
-        """
-        calls = [("eth_sendRawTransaction", [raw]) for raw in raw_transactions]
-        failures: list[NodeError] = []
-        answers = self._first(lambda endpoint: self._ask(endpoint, calls), failures)
-        return Delivery(
-            refusals=tuple(a if isinstance(a, RpcError) else None for a in answers),
-            certain=all(isinstance(error, Unreached) for error in failures),
-        )
-
-    def _first(self, ask: Callable[[Endpoint], T], failures: list[NodeError] | None = None) -> T:
-        failed = failures if failures is not None else []
-        for _ in self._endpoints:
+    def first(self, ask: Callable[[Endpoint], T]) -> T:
+        """What ``ask`` makes of the first node for which it raises no ``NodeError``."""
+        failed: list[NodeError] = []
+        for _ in range(len(self._endpoints)):
             try:
-                return ask(self._endpoints[0])
+                return ask(self._trusted(self._endpoints[0]))
             except NodeError as error:
                 failed.append(error)
                 self.turn_away()
-        message = "; ".join(dict.fromkeys(error.message for error in failed))
-        never = all(isinstance(error, Unreached) for error in failed)
-        raise (Unreached if never else NodeError)(message)
+        raise _all_failed(failed)
 
-    def _ask(self, endpoint: Endpoint, calls: Sequence[Request]) -> list[Any]:
-        if len(calls) == 1 or not endpoint.batches:
-            return [self._single(endpoint, call) for call in calls]
-        requests_ = [self._request(call) for call in calls]
-        answers = endpoint.post(requests_)
-        if isinstance(answers, dict) and "error" in answers:
-            refusal = _error(answers["error"], endpoint.name)
-            if refusal.code not in NO_BATCHES:  # such as a rate limit: the next node may do it
-                raise NodeError(refusal.message)
-            endpoint.batches = False
-            return [self._single(endpoint, call) for call in calls]
+    def send(self, raw_transactions: Sequence[str]) -> Delivery:
+        """Broadcast signed transactions, in order, to every node of the right network side by
+        side; once one of them took all, the others are awaited only shortly.
+
+        Raises ``Unreached`` when certainly none was delivered, ``NodeError`` when that is unknown,
+        ``Halt`` when all that answer are of another network.
+        """
+        calls = [("eth_sendRawTransaction", [raw]) for raw in raw_transactions]
+        others = [_in_background(self.answers, each, calls) for each in self._endpoints[1:]]
+        outcomes = [_outcome(self.answers, self._endpoints[0], calls)]
+        if isinstance(outcomes[0], NodeError):
+            self.turn_away()
+        deadline: float | None = None
+        for other in others:
+            if deadline is None and _took_all(outcomes[-1]):
+                deadline = time.monotonic() + OTHERS_SECONDS
+            outcomes.append(_awaited(other, deadline))
+        return _delivery(len(calls), outcomes)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The current one first."""
+        return tuple(self._endpoints)
+
+    def answers(
+        self, endpoint: Endpoint, calls: Sequence[Request], *, thorough: bool = False
+    ) -> list[Any]:
+        """What one node answers to ``calls``, in as many batches as it needs.
+
+        Raises ``NodeError``, or ``Halt`` when it is of another network. ``thorough``: smaller
+        batches are tried as well where nothing tells that their size was refused.
+        """
+        return self._answers(self._trusted(endpoint), calls, thorough=thorough)
+
+    def _alone(self, endpoint: Endpoint) -> Rpc:
+        alone = copy(self)
+        alone._endpoints = [endpoint]
+        alone._configured = (endpoint,)
+        alone.rounds = LONE_ROUNDS
+        return alone
+
+    def _trusted(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint, once it has been found to be of the configured network."""
+        if self._identity is not None and not endpoint.trusted:
+            unasked = self._alone(endpoint)
+            unasked._identity = None
+            try:
+                self._identity(unasked)
+            except Halt as halt:
+                self._disown(endpoint, halt.message)
+                raise
+            endpoint.trusted, endpoint.foreign = True, ""
+        return endpoint
+
+    def _disown(self, endpoint: Endpoint, reason: str) -> None:
+        if endpoint.foreign != reason and len(self._configured) > 1:
+            log.warning("%s is turned away: %s", endpoint.name, reason)
+        endpoint.trusted, endpoint.foreign = False, reason
+
+    def _answers(
+        self, endpoint: Endpoint, calls: Sequence[Request], *, thorough: bool
+    ) -> list[Any]:
+        """Every answer of one node, in order, in as many batches as it needs.
+
+        Where nothing tells whether it was the batch that was refused, smaller ones are tried only
+        if ``thorough``, and remembered when that helps a second time.
+        """
+        answers: list[Any] = []
+        size, certain = endpoint.most or len(calls), True
+        while len(answers) < len(calls):
+            part = calls[len(answers) : len(answers) + size]
+            try:
+                found = self._portion(endpoint, part)
+            except Unanswered as error:
+                too_many = error.about is About.BATCH
+                if len(part) == 1 or not (
+                    too_many or (thorough and error.about is not About.UNABLE)
+                ):
+                    raise
+                size, certain = fits(error.said, len(part)), too_many
+                continue
+            kept = _answered(found)
+            answers += found[:kept]
+            if kept < len(found):
+                size, certain = kept, found[kept].about is About.BATCH
+            elif size < len(calls) and len(part) == size:
+                endpoint.learn(size, certain=certain)
+        return answers
+
+    def _portion(self, endpoint: Endpoint, calls: Sequence[Request]) -> list[Any]:
+        """One HTTP request; a second one where the ``pending`` block is not known."""
+        asked = [_latest(call) if not endpoint.knows_pending else call for call in calls]
+        try:
+            found = self._exchange(endpoint, asked)
+        except Unreached:
+            endpoint.trusted = False  # what comes up there again may be another network
+            raise
+        unknown = [i for i, answer in enumerate(found) if _pending_refused(asked[i], answer)]
+        if unknown:
+            again = self._exchange(endpoint, [_latest(asked[i]) for i in unknown])
+            for i, answer in zip(unknown, again, strict=True):
+                if not isinstance(answer, RpcError) or isinstance(answer, Reverted):
+                    endpoint.knows_pending = False
+                    found[i] = answer
+        return found
+
+    def _exchange(self, endpoint: Endpoint, calls: Sequence[Request]) -> list[Any]:
+        if len(calls) == 1:
+            return [self._single(endpoint, calls[0])]
+        requests = [self._request(call) for call in calls]
+        answers = endpoint.post(requests)
+        if isinstance(answers, list) and len(answers) == 1 and _is_error(answers[0]):
+            (answers,) = answers  # one error in a list, for all of them
+        if _is_error(answers):
+            rpc_error(answers["error"], endpoint.name, endpoint.redacted, of_batch=True)
         by_id = _by_id(answers, endpoint.name)
-        if by_id.keys() != {request["id"] for request in requests_}:
-            raise NodeError(f"{endpoint.name} left requests of a batch unanswered")
-        return [_result(by_id[request["id"]], endpoint.name) for request in requests_]
+        if by_id.keys() != {request["id"] for request in requests}:
+            raise Unanswered(f"{endpoint.name} left requests of a batch unanswered")
+        return [_result(by_id[request["id"]], endpoint) for request in requests]
 
     def _single(self, endpoint: Endpoint, call: Request) -> Any:
         request = self._request(call)
         answer = endpoint.post(request)
-        if not isinstance(answer, dict) or (
-            "result" in answer and answer.get("id") != request["id"]
-        ):
-            raise NodeError(f"{endpoint.name} answered another request than ours")
-        return _result(answer, endpoint.name)
+        if not isinstance(answer, dict) or ("result" in answer and _id_of(answer) != request["id"]):
+            raise Unanswered(f"{endpoint.name} answered another request than ours")
+        return _result(answer, endpoint)
 
     def _request(self, call: Request) -> dict[str, Any]:
         method, params = call
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
 
 
-def _retrying(rounds: int) -> Retrying:
-    return Retrying(
-        stop=stop_after_attempt(rounds),
-        wait=wait_exponential(multiplier=0.1, max=2),
-        retry=retry_if_exception_type(NodeError),
-        reraise=True,
-    )
+class _Reading:
+    """One read, from node to node and round to round, until one answers all of it."""
+
+    def __init__(self, calls: Sequence[Request]) -> None:
+        self._calls = calls
+        self._failed: list[NodeError] = []
+        self._foreign: list[Halt] = []
+        self._refused: list[Any] | None = None  # the first answer with refusals about its node
+        self._hopeless: set[Endpoint] = set()  # that would say the same again
+
+    def run(self, rpc: Rpc) -> list[Any]:
+        pause = FIRST_PAUSE
+        for left in reversed(range(rpc.rounds)):
+            answers = self._round(rpc, thorough=left == 0)
+            if answers is not None:
+                return answers
+            if self._hopeless.issuperset(rpc.endpoints):
+                break
+            if left:
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+        if self._refused is not None:
+            return self._refused
+        if self._foreign:
+            raise self._foreign[0]
+        raise _all_failed(self._failed)
+
+    def _round(self, rpc: Rpc, *, thorough: bool) -> list[Any] | None:
+        """Every node once, beginning with the current one; the one that answers stays current."""
+        for endpoint in rpc.endpoints:
+            if endpoint not in self._hopeless:
+                answers = self._ask(rpc, endpoint, thorough=thorough)
+                if answers is not None:
+                    return answers
+            rpc.turn_away()
+        return None
+
+    def _ask(self, rpc: Rpc, endpoint: Endpoint, *, thorough: bool) -> list[Any] | None:
+        try:
+            answers = rpc.answers(endpoint, self._calls, thorough=thorough)
+        except Halt as halt:
+            self._foreign.append(halt)
+            self._hopeless.add(endpoint)
+            return None
+        except NodeError as error:
+            self._failed.append(error)
+            return None
+        about = {answer.about for answer in answers if isinstance(answer, RpcError)}
+        if about <= {About.QUESTION}:
+            return answers
+        if self._refused is None:
+            self._refused = answers
+        if About.UNABLE in about:
+            self._hopeless.add(endpoint)
+        return None
 
 
 def expect(result: Any) -> Any:
@@ -325,46 +372,121 @@ def expect(result: Any) -> Any:
     return result
 
 
+Outcome = list[Any] | NodeError | Halt
+
+
+def _outcome(
+    deliver: Callable[[Endpoint, Sequence[Request]], list[Any]],
+    endpoint: Endpoint,
+    calls: Sequence[Request],
+) -> Outcome:
+    try:
+        return deliver(endpoint, calls)
+    except (NodeError, Halt) as error:
+        return error
+
+
+def _in_background(
+    deliver: Callable[[Endpoint, Sequence[Request]], list[Any]],
+    endpoint: Endpoint,
+    calls: Sequence[Request],
+) -> Future[Outcome]:
+    """In a thread that does not hold the process when everything else is done."""
+    future: Future[Outcome] = Future()
+
+    def run() -> None:
+        future.set_result(_outcome(deliver, endpoint, calls))
+
+    Thread(target=run, name="broadcast", daemon=True).start()
+    return future
+
+
+def _awaited(future: Future[Outcome], deadline: float | None) -> Outcome:
+    try:
+        return future.result(None if deadline is None else max(deadline - time.monotonic(), 0))
+    except TimeoutError:
+        return NodeError("a node has not answered yet")
+
+
+def _took_all(outcome: Outcome) -> bool:
+    return isinstance(outcome, list) and not any(isinstance(each, RpcError) for each in outcome)
+
+
+def _delivery(count: int, outcomes: Sequence[Outcome]) -> Delivery:
+    failed = [each for each in outcomes if isinstance(each, NodeError)]
+    answered = [each for each in outcomes if isinstance(each, list)]
+    if not answered:
+        if failed:
+            raise _all_failed(failed)
+        raise next(each for each in outcomes if isinstance(each, Halt))
+    return Delivery(
+        refusals=tuple(_refusal([answers[i] for answers in answered]) for i in range(count)),
+        certain=all(isinstance(error, Unreached) for error in failed),
+    )
+
+
+def _refusal(answers: Sequence[Any]) -> RpcError | None:
+    """None when any node took the transaction; what is about it rather than about a node first."""
+    refusals = [answer for answer in answers if isinstance(answer, RpcError)]
+    if len(refusals) < len(answers):
+        return None
+    return min(refusals, key=lambda refusal: refusal.of_node)
+
+
+def _all_failed(failed: Sequence[NodeError]) -> NodeError:
+    message = "; ".join(dict.fromkeys(error.message for error in failed))
+    never = all(isinstance(error, Unreached) for error in failed)
+    return (Unreached if never else NodeError)(message)
+
+
+def _latest(call: Request) -> Request:
+    """The same question about the newest block instead of the pending one."""
+    method, params = call
+    return method, ["latest" if param == "pending" else param for param in params]
+
+
+def _pending_refused(call: Request, answer: Any) -> bool:
+    """It may be the ``pending`` block that this node does not know."""
+    method, params = call
+    if "pending" not in params or not isinstance(answer, RpcError) or isinstance(answer, Reverted):
+        return False
+    worded = answer.code == INVALID_PARAMS or "pending" in answer.message or "tag" in answer.message
+    return worded or (method == "eth_getTransactionCount" and not answer.of_node)
+
+
+def _answered(found: Sequence[Any]) -> int:
+    """How many answers of a batch stand: those before the first that may only have been one too
+    many."""
+    for i, answer in enumerate(found):
+        if i and isinstance(answer, RpcError) and answer.about in (About.BATCH, About.BUSY):
+            return i
+    return len(found)
+
+
+def _is_error(answer: Any) -> bool:
+    return isinstance(answer, dict) and answer.get("error") is not None
+
+
+def _id_of(answer: dict[str, Any]) -> int | None:
+    """Some nodes send ids back as text."""
+    found = answer.get("id")
+    if isinstance(found, str) and found.isascii() and found.isdigit():
+        return int(found)
+    return found if isinstance(found, int) else None
+
+
 def _by_id(answers: Any, name: str) -> dict[int, Any]:
-    if not isinstance(answers, list) or not all(
-        isinstance(answer, dict) and isinstance(answer.get("id"), int) for answer in answers
-    ):
-        raise NodeError(f"{name} answered a batch with something that is not one")
-    by_id = {answer["id"]: answer for answer in answers}
+    if not isinstance(answers, list) or not all(isinstance(answer, dict) for answer in answers):
+        raise Unanswered(f"{name} answered a batch with something that is not one")
+    by_id = {number: answer for answer in answers if (number := _id_of(answer)) is not None}
     if len(by_id) != len(answers):
-        raise NodeError(f"{name} answered a request twice")
+        raise Unanswered(f"{name} answered a request twice, or one that was not asked")
     return by_id
 
 
-def _result(answer: dict[str, Any], name: str) -> Any:
-    error = answer.get("error")
-    if error is not None:
-        return _error(error, name)
+def _result(answer: dict[str, Any], endpoint: Endpoint) -> Any:
+    if answer.get("error") is not None:
+        return rpc_error(answer["error"], endpoint.name, endpoint.redacted)
     if "result" not in answer:
-        raise NodeError(f"{name} answered without a result")
+        raise Unanswered(f"{endpoint.name} answered without a result")
     return answer["result"]
-
-
-def _error(error: Any, name: str) -> RpcError:
-    if not isinstance(error, dict) or not isinstance(error.get("code"), int):
-        raise NodeError(f"{name} answered with an error that is not one")
-    code, message, data = error["code"], str(error.get("message", "")), _revert_data(error)
-    shown = message.splitlines()[0][:200] if message else "no reason given"
-    if code in REVERTED or data:
-        reason = revert_reason(data)
-        return Reverted(f"the call reverted: {reason}", code, data, reason)
-    return RpcError(f"{name} refused: {shown} (code {code})", code, data)
-
-
-def _revert_data(error: dict[str, Any]) -> bytes:
-    """Nodes put the revert's bytes in ``data``, or one level deeper, or behind a word."""
-    found = error.get("data")
-    if isinstance(found, dict):
-        found = found.get("data")
-    found = found.removeprefix("Reverted ") if isinstance(found, str) else ""
-    if not found.startswith("0x"):
-        return b""
-    try:
-        return bytes.fromhex(found[2:])
-    except ValueError:
-        return b""

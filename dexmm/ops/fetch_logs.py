@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from dexmm.chain.hexes import quantity
-from dexmm.chain.rpc import RpcError
+from dexmm.chain.refusals import RpcError, Unanswered, about, error_parts, first_line
 from dexmm.errors import NodeError
 from dexmm.ops.fetch_events import EVENTS, KINDS, SCHEMA, Event, Fields
 from dexmm.ops.fetch_words import (
@@ -66,11 +66,6 @@ class _Answer(msgspec.Struct):
     error: msgspec.Raw = NULL
 
 
-class _Refusal(msgspec.Struct):
-    code: int
-    message: str = ""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """The question that an answer is held against; ``node`` is named in what is wrong with it."""
@@ -107,12 +102,13 @@ def decode_logs(body: bytes, asked: Asked) -> pa.RecordBatch:
 def _refusal(answer: _Answer, asked: Asked) -> NodeError:
     if answer.error == NULL:
         return NodeError(f"{asked.node} answered another request than ours, or without a result")
-    try:
-        refusal = msgspec.json.decode(answer.error, type=_Refusal)
-    except msgspec.DecodeError:
-        return NodeError(f"{asked.node} answered with an error that is not one")
-    said = refusal.message.splitlines()[0][:200] if refusal.message else "no reason given"
-    return RpcError(f"{asked.node} refused: {said} (code {refusal.code})", refusal.code)
+    code, message = error_parts(msgspec.json.decode(answer.error))
+    said = first_line(message)
+    if code is None:
+        words = f": {said}" if said else ""
+        return Unanswered(f"{asked.node} answered with an error that is not one{words}")
+    refused = f"{asked.node} refused: {said or 'no reason given'} (code {code})"
+    return RpcError(refused, code, about=about(code, message))
 
 
 def _rows(logs: list[Log], asked: Asked) -> pa.RecordBatch:

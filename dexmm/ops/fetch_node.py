@@ -10,14 +10,17 @@ from typing import Any, cast
 import pyarrow as pa
 import requests
 
+from dexmm.chain.endpoint import MOST_BYTES, Endpoint
 from dexmm.chain.hexes import hash32, mapping, quantity
-from dexmm.chain.rpc import Endpoint, Rpc, RpcError, expect
+from dexmm.chain.refusals import About, RpcError, Unanswered
+from dexmm.chain.rpc import Rpc, expect
 from dexmm.errors import NodeError
 from dexmm.ops.fetch_events import EVENTS
 from dexmm.ops.fetch_logs import Asked, decode_logs
 from dexmm.ops.fetch_parts import Span
 
 HEADERS_AT_ONCE = 100
+_NOT_FOR_SIZE = {401, 402, 403, 404, 405, 407, 408, 425, 429, 451}  # HTTP statuses
 _TOPICS = [event.topic for event in EVENTS]
 
 
@@ -75,7 +78,7 @@ class Node:
             raise found
         return found
 
-    def _logs_from(self, endpoint: _RawEndpoint, pool: str, span: Span) -> pa.RecordBatch | TooMuch:
+    def _logs_from(self, endpoint: Endpoint, pool: str, span: Span) -> pa.RecordBatch | TooMuch:
         number = next(self._ids)
         asked = Asked(
             request_id=number,
@@ -91,9 +94,11 @@ class Node:
             return decode_logs(endpoint.raw(request), asked)
         except TooMuch as error:
             return error
-        except RpcError as error:
+        except (RpcError, Unanswered) as error:
+            if error.about is About.UNABLE or "status" in error.facts:
+                raise  # another node may have the method, or the plan
             # Nodes have a dozen codes for "too many", and rate limits among them.
-            return TooMuch(error.message, code=error.code)
+            return TooMuch(error.message)
 
 
 class _RawEndpoint(Endpoint):
@@ -104,13 +109,13 @@ class _RawEndpoint(Endpoint):
             return super()._exchange(body)
         except NodeError as error:
             status = cast("int", error.facts.get("status", 0))
-            if status == requests.codes.request_entity_too_large or status >= 500:
-                raise TooMuch(error.message) from None
-            raise
+            if status in _NOT_FOR_SIZE or not status:
+                raise
+            raise TooMuch(error.message) from None
 
-    def _body(self, response: requests.Response, deadline: float) -> bytes:
+    def _body(self, response: requests.Response, deadline: float, most: int = MOST_BYTES) -> bytes:
         try:
-            return super()._body(response, deadline)
+            return super()._body(response, deadline, most)
         except NodeError as error:  # too long, too slow or broken off
             raise TooMuch(error.message) from None
 
@@ -122,10 +127,7 @@ class _RawRpc(Rpc):
     def __init__(self, urls: Sequence[str], timeout_seconds: float, proxy: str | None) -> None:
         super().__init__(urls, timeout_seconds, proxy)
         self._endpoints = [_RawEndpoint(url, timeout_seconds, proxy) for url in urls]
-
-    def first(self, ask: Any) -> Any:
-        """The first endpoint's answer, or the next one's when that fails."""
-        return self._first(ask)
+        self._configured = tuple(self._endpoints)
 
 
 def read_header(answer: Any, number: int) -> Header:

@@ -173,6 +173,7 @@ class Reply:
     status: int = 200
     claimed: int | None = None
     trickle_seconds: float = 0.0
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 Forward = Callable[[Any], Any]
@@ -187,6 +188,7 @@ class Proxy:
         self._upstream = (parts.hostname or "", parts.port or 80)
         self.requests: list[list[str]] = []  # the methods of each HTTP request
         self.payloads: list[Any] = []
+        self.headers: list[dict[str, str]] = []
         self.delay_seconds = 0.0
         self.drop: Callable[[list[str]], bool] = lambda methods: False
         self.answer: Answer = lambda payload, forward: forward(payload)
@@ -248,6 +250,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
+            proxy.headers.append(dict(self.headers))
             try:
                 reply = proxy.handle(self.rfile.read(int(self.headers["Content-Length"])))
             except (
@@ -260,8 +263,9 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 return
             claimed = len(reply.body) if reply.claimed is None else reply.claimed
             self.close_connection = claimed != len(reply.body)
+            more = "".join(f"{name}: {value}\r\n" for name, value in reply.headers)
             head = (
-                f"HTTP/1.1 {reply.status} X\r\nContent-Type: application/json\r\n"
+                f"HTTP/1.1 {reply.status} X\r\nContent-Type: application/json\r\n{more}"
                 f"Content-Length: {claimed}\r\n\r\n"
             )
             with contextlib.suppress(OSError):

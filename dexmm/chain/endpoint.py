@@ -1,0 +1,184 @@
+"""One URL: its kept-alive connection, what is known of its limits, and nothing secret in words."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+import requests
+import urllib3
+from eth_typing import URI
+from web3.providers.rpc import HTTPProvider
+
+from dexmm.chain.refusals import Unanswered, Unreached, about_status, error_parts, first_line
+from dexmm.errors import BadInput, NodeError
+from dexmm.proxies import THIS_MACHINE, certificates, proxy_for
+
+MOST_BYTES = 64 << 20  # of an answer: a node must not be able to fill the memory
+MOST_ERROR_BYTES = 64 << 10  # the same of an HTTP error's body
+SHORTEST_SECRET = 6  # characters of a URL's part that are struck out of what a node says
+
+# Both write whole URLs, keys included, when debugging is on.
+for _name in ("web3", "urllib3"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class Endpoint(HTTPProvider):
+    """One URL with its kept-alive connection."""
+
+    def __init__(self, url: str, timeout_seconds: float, proxy: str | None = None) -> None:
+        """``proxy`` is ``network.proxy``. Raises ``BadInput`` for one that cannot be used."""
+        parts = _url_parts(url)
+        self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self.most: int | None = None  # requests it takes in a batch; None: no limit is known
+        self.suspected: int | None = None  # as many were answered when it did not answer more
+        self.knows_pending = True  # until it refuses the tag
+        self.trusted = False  # it has been found to be of the configured network
+        self.foreign = ""  # why it is not, as last seen
+        self._secrets = _secrets(parts)
+        self._seconds = timeout_seconds
+        session = _session(url, proxy)
+        self._url = URI(url)
+        super().__init__(url, session=session, exception_retry_configuration=None)
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.name})"
+
+    __str__ = __repr__
+
+    def learn(self, size: int, *, certain: bool) -> None:
+        """It has answered ``size`` requests in a batch after it had not answered more. What is not
+        ``certain`` to be its limit is believed when it shows a second time."""
+        if certain or self.suspected == size:
+            self.most = size
+        self.suspected = size
+
+    def post(self, payload: object) -> Any:
+        """One HTTP request; the decoded JSON. Raises ``NodeError``."""
+        try:
+            return json.loads(self.raw(payload))
+        except ValueError:
+            raise Unanswered(f"{self.name} did not answer with JSON") from None
+
+    def raw(self, payload: object) -> bytes:
+        """As ``post``, undecoded: of a large answer ``json`` would take most of the time."""
+        try:
+            return self._exchange(json.dumps(payload).encode())
+        except (requests.ConnectTimeout, requests.exceptions.SSLError):
+            raise Unreached(f"{self.name} cannot be reached") from None
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
+            raise self._too_slow() from None
+        except requests.ConnectionError as error:
+            raise self._broken(error) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
+            raise Unanswered(f"{self.name} broke off its answer") from None
+
+    def redacted(self, text: str) -> str:
+        """What a node says, without what its URL keeps secret: some repeat the key."""
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return text
+
+    def _exchange(self, body: bytes) -> bytes:
+        deadline = time.monotonic() + self._seconds
+        with self._request_session_manager.get_response_from_post_request(
+            self._url,
+            data=body,
+            headers={"Content-Type": "application/json"},
+            timeout=self._seconds,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            if response.status_code != 200:
+                return self._refused(response, deadline)
+            return self._body(response, deadline)
+
+    def _refused(self, response: requests.Response, deadline: float) -> bytes:
+        """The body of an HTTP error where it is a JSON-RPC error to one request, which some nodes
+        send so; otherwise raises what the status means."""
+        status = response.status_code
+        try:
+            body = self._body(response, deadline, MOST_ERROR_BYTES)
+            answer = json.loads(body)
+        except (NodeError, ValueError, requests.RequestException, urllib3.exceptions.HTTPError):
+            answer = None
+        error = answer.get("error") if isinstance(answer, dict) else None
+        code, message = error_parts(error)
+        about = about_status(status, message)
+        if about is None and code is not None and isinstance(answer.get("id"), int | str):
+            return body
+        said = self.redacted(first_line(message))
+        raise Unanswered(
+            f"{self.name} answered HTTP {status}{f': {said}' if said else ''}",
+            about,
+            message,
+            status=status,
+        )
+
+    def _body(self, response: requests.Response, deadline: float, most: int = MOST_BYTES) -> bytes:
+        """Read piece by piece: a node that trickles must not hold us beyond the deadline."""
+        whole = bytearray()
+        while piece := response.raw.read1(decode_content=True):
+            whole += piece
+            if len(whole) > most:
+                raise NodeError(f"{self.name} answered with more than {most} bytes")
+            if time.monotonic() > deadline:
+                raise self._too_slow()
+        promised = response.headers.get("Content-Length")
+        plain = "Content-Encoding" not in response.headers
+        if plain and promised is not None and promised != str(len(whole)):
+            raise Unanswered(f"{self.name} broke off its answer")
+        return bytes(whole)
+
+    def _too_slow(self) -> NodeError:
+        return NodeError(f"{self.name} did not answer within {self._seconds:g} seconds")
+
+    def _broken(self, error: requests.ConnectionError) -> NodeError:
+        cause = error.args[0] if error.args else None
+        never = (urllib3.exceptions.MaxRetryError, urllib3.exceptions.NewConnectionError)
+        if isinstance(cause, never) and not _was_reset(cause):
+            return Unreached(f"{self.name} cannot be reached")
+        return Unanswered(f"{self.name} broke off the connection")
+
+
+def _session(url: str, proxy: str | None) -> requests.Session:
+    """With what the environment says of proxies, certificates and .netrc.
+
+    Read once: requests would look for it with every request, which costs a millisecond each.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    if route := proxy_for(url, proxy):
+        session.proxies = {"http": route, "https": route}
+    session.verify = certificates()
+    if urlsplit(url).hostname not in THIS_MACHINE:
+        session.auth = requests.utils.get_netrc_auth(url)
+    return session
+
+
+def _url_parts(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    try:
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none
+        usable = False
+    if not usable:
+        raise BadInput("network.rpc_urls: a URL must be http:// or https://, a host and its path")
+    return parts
+
+
+def _secrets(parts: SplitResult) -> tuple[str, ...]:
+    """Parts of a URL that may be a key, longest first, as they are and decoded."""
+    user = parts.netloc.rpartition("@")[0]
+    found = {user, *user.split(":"), *parts.path.split("/"), parts.query}
+    found |= {value for _, value in parse_qsl(parts.query)}
+    found |= {unquote(each) for each in found}
+    return tuple(sorted((s for s in found if len(s) >= SHORTEST_SECRET), key=len, reverse=True))
+
+
+def _was_reset(error: BaseException) -> bool:
+    reason = getattr(error, "reason", None)
+    return isinstance(reason, urllib3.exceptions.ProtocolError)
