@@ -22,7 +22,7 @@ from dexmm.errors import BadInput, Busy, Halt, Transient
 from dexmm.model.decision import Refusal, State
 from dexmm.model.entry import Entry
 from dexmm.model.steps import Outcome
-from dexmm.quoting import Quoting, cancel_all
+from dexmm.quoting import Quoting, cancel_all, told
 from dexmm.strategy.guards import for_a_person
 from dexmm.turn import HALT_WAS_SET, Cex, Chain, Clock, Journal, turn
 
@@ -113,19 +113,26 @@ def run_forever(
     """Turns until someone asks to stop. Returns the process's exit code.
 
     Of several worlds, which share one wallet, each has its turn in order. ``seen`` is called with
-    every entry: to print it, to count it. Quotes are refreshed between turns, and whatever ends
-    the loop cancels them.
+    every entry: to print it, to count it. Quotes are refreshed between turns. Whatever ends the
+    loop cancels every order of ours that may rest, quotes and hedges, and disarms the exchange's
+    dead-man's switch.
     """
     markets = (worlds,) if isinstance(worlds, World) else tuple(worlds)
-    quoting = [
+    resting = [
         Quoting(w.chain, w.cex, w.journal, w.config, w.clock)
         for w in markets
-        if w.cex is not None and w.config.quotes.enabled
+        if w.cex is not None and _may_rest(w.config)
     ]
     try:
+        quoting = [each for each in resting if each.config.quotes.enabled]
         return _turns(markets, quoting, shutdown, seen)
     finally:
-        cancel_all(quoting)
+        cancel_all(resting)
+
+
+def _may_rest(config: Config) -> bool:
+    """Whether orders of this market can be in a book between two turns."""
+    return config.quotes.enabled or (config.hedge.enabled and config.hedge.style != "ioc")
 
 
 def _turns(
@@ -167,7 +174,13 @@ def _turns(
                     world.flag.set(reason)
                     return HALTED
         silent = 0 if answered else silent + 1
-        if _wait(worlds[0], quoting, shutdown, _pause(settings.interval_seconds, silent)):
+        try:
+            ended = _wait(worlds[0], quoting, shutdown, _pause(settings.interval_seconds, silent))
+        except Halt as error:  # from a refresh; the flag is the same for all markets
+            worlds[0].flag.set(error.message)
+            log.critical("halted: %s", error.message)
+            return HALTED
+        if ended:
             log.info("stopped: %s", shutdown.reason())
             return DONE
 
@@ -189,13 +202,24 @@ def _wait(world: World, quoting: Sequence[Quoting], shutdown: Shutdown, seconds:
             with world.lease.held():
                 for each in quoting:
                     if each.due_in(time.monotonic()) <= 0:
-                        each.refresh(shutdown.reason, time.monotonic())
+                        _refresh(each, shutdown)
             if any(each.turn_due for each in quoting):
                 return bool(shutdown.reason())
         except Busy as error:
             log.warning("quotes are not refreshed: %s", error.message)
             if shutdown.wait(1):
                 return True
+
+
+def _refresh(each: Quoting, shutdown: Shutdown) -> None:
+    """One refresh, and what it did and what newly holds it back in the log."""
+    before = {refusal.rule for refusal in each.refusals}
+    for outcome in each.refresh(shutdown.reason, time.monotonic()):
+        log.info("  %s", told(outcome))
+    for refusal in each.refusals:
+        if refusal.rule not in before:
+            level = logging.INFO if refusal.routine else logging.WARNING
+            log.log(level, "  guard %s bites: %s", refusal.rule, refusal.detail)
 
 
 def exit_code(entry: Entry) -> int:

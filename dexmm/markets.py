@@ -106,6 +106,13 @@ def _refuse_twice(path: Path, what: str, found: Sequence[str]) -> None:
 
 
 def _refuse_contradictions(configs: tuple[Config, ...], path: Path) -> None:
+    poolless = [config.market.name for config in configs if not config.market.has_pool]
+    if poolless and len(configs) > 1:
+        raise BadInput(
+            f"{path}: {' and '.join(poolless)} {'have' if len(poolless) > 1 else 'has'} no pool: "
+            "a market that only quotes counts the whole exchange account as its own, so it runs "
+            "alone; write a file for each, in a folder of its own with an account of its own"
+        )
     for what, found in (
         ("name", [config.market.name for config in configs]),
         ("pool", [config.market.pool for config in configs]),

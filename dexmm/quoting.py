@@ -2,12 +2,13 @@
 
 A refresh is a turn that only quotes: it looks at chain and exchange, since both make the fair
 price, ``decide`` and ``plan`` are the turn's own, and of their steps only those that quote are
-carried out. It is not a line of the journal: what it sent and cancelled is in the order log. What a
-refresh finds that is not quoting (a hedge, a slice, a triangle) it leaves to a whole turn, which is
-then due at once.
+carried out. It is not a line of the journal: what it sent and cancelled is in the order log, and
+the loop tells it in words (``told``). What a refresh finds that is not quoting (a hedge, a slice, a
+triangle) it leaves to a whole turn, which is then due at once.
 
     refresh      every ``quotes.refresh_seconds``
     an error     ``quotes.back_off_seconds`` of silence; what rests stays, its fills are counted
+    a refusal    of the key or the account raises, as in a turn: silence would not mend it
     the end      SIGINT, SIGTERM, HALT or a defect: everything of ours is cancelled
 """
 
@@ -18,8 +19,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from dexmm.config import Config
-from dexmm.errors import DexmmError, Transient
-from dexmm.model.decision import State
+from dexmm.errors import BadInput, DexmmError, Halt, Transient
+from dexmm.model.decision import Refusal, State
 from dexmm.model.order import Purpose
 from dexmm.model.snapshot import Snapshot
 from dexmm.model.steps import CancelAll, CancelOrder, Outcome, PlaceOrder, Step
@@ -46,6 +47,7 @@ class Quoting:
         self._begun = False
         self._next = 0.0
         self.turn_due = False  # the last refresh found something for a whole turn
+        self.refusals: tuple[Refusal, ...] = ()  # what held quotes back at the last refresh
 
     def turned(self, chain: Chain) -> None:
         """A turn of ``chain``'s market has been made. Before the first, nothing is quoted."""
@@ -57,13 +59,18 @@ class Quoting:
         return self._next - now
 
     def refresh(self, stop: Callable[[], str], now: float) -> tuple[Outcome, ...]:
-        """Bring the quotes to what is wanted now. An error is logged, and backs off."""
+        """Bring the quotes to what is wanted now. An error is logged, and backs off.
+
+        Raises ``Halt`` and ``BadInput`` for what only a person can mend.
+        """
         settings = self.config.quotes
         self._next = now + settings.refresh_seconds
         if not self._begun:
             return ()
         try:
             outcomes = self._refresh(stop)
+        except (Halt, BadInput):
+            raise
         except DexmmError as error:
             outcomes = ()
             problem = error.message
@@ -84,6 +91,7 @@ class Quoting:
     def _refresh(self, stop: Callable[[], str]) -> tuple[Outcome, ...]:
         snapshot = observe(self._chain, self._journal, self._clock, self.config, self.cex)
         decision = decide(snapshot, self.config)
+        self.refusals = decision.refusals
         if decision.state is State.HALTED:
             steps: tuple[Step, ...] = (CancelAll(),)
         else:
@@ -103,6 +111,21 @@ def quotes(step: Step, snapshot: Snapshot) -> bool:
     if isinstance(step, CancelOrder):
         return step.client_id != snapshot.memory.hedge_order
     return isinstance(step, CancelAll)
+
+
+def told(outcome: Outcome) -> str:
+    """What a refresh did, in one line; fills are told by whoever learns of them."""
+    order = outcome.order
+    what = outcome.step.replace("_", " ")
+    if order is not None:
+        what = (
+            f"{'cancelled' if outcome.step == 'cancel_order' else 'placed'} {order.purpose} "
+            f"{order.side} {order.amount.normalize():f} {order.symbol} at "
+            f"{order.price.normalize():f} ({order.client_id})"
+        )
+    refused = outcome.refusal
+    detail = f"{refused.rule}: {refused.detail}" if refused is not None else outcome.detail
+    return f"{what}: {outcome.status}{f', {detail}' if detail else ''}"
 
 
 def cancel_all(quoting: Iterable[Quoting]) -> None:

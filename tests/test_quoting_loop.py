@@ -118,6 +118,53 @@ def test_an_exchange_that_fails_is_left_alone_for_a_while(
     assert resting(paper) == []
 
 
+def test_the_log_tells_a_refreshs_orders_fills_cancels_and_alarms(
+    paper: PaperExchange, loop: subprocess.Popen[str]
+) -> None:
+    until(lambda: len(resting(paper)) == 2)
+    paper.set_fair_price("PAXGUSDT", Decimal(4020))  # through the ask, away from the bid
+    until(lambda: len(resting(paper)) == 2 and resting(paper)[0][1] > Decimal(4010))
+    paper.set_fair_price("PAXGUSDT", Decimal(9000))  # outside the corridor: nothing may rest
+    until(lambda: resting(paper) == [])
+    loop.send_signal(signal.SIGTERM)
+    lines = loop.communicate(timeout=30)[1].splitlines()
+    assert loop.returncode == 0
+
+    def told(level: str, *parts: str) -> bool:
+        return any(f" {level} " in line and all(p in line for p in parts) for line in lines)
+
+    assert told("INFO", "placed quote buy 0.1 PAXG/USDT at ", ": done")
+    assert told("INFO", "cancelled quote buy 0.1 PAXG/USDT at ", ": done")
+    assert told("INFO", "filled 0.1 of 0.1 PAXG/USDT, quote sell at ")
+    assert told("WARNING", "guard quote_corridor bites", "market.price_low")
+    assert not told("INFO", "quote_corridor bites")
+
+
+def test_a_key_that_may_no_longer_trade_halts_between_turns(
+    paper: PaperExchange, loop: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    until(lambda: len(resting(paper)) == 2)
+    denied = "Invalid API-key, IP, or permissions for action."
+    paper.add_fault(
+        FaultRule(
+            endpoint="POST /api/v3/order",
+            effect=Effect.REJECT,
+            status=401,
+            code=-2015,
+            msg=denied,
+            times=0,
+        )
+    )
+    paper.set_fair_price("PAXGUSDT", Decimal(4020))
+    told = loop.communicate(timeout=60)[1]
+    assert loop.returncode == 4
+    assert "CRITICAL halted: the exchange refused an order in PAXG/USDT" in told
+    assert denied in told
+    assert "back off" not in told
+    assert list(tmp_path.rglob("HALT*"))
+    assert resting(paper) == []  # what rested was taken out all the same
+
+
 def test_without_a_pool_there_must_be_quotes(tmp_path: Path) -> None:
     path = tmp_path / "dexmm.toml"
     path.write_text(CONFIG.replace("enabled = true", "enabled = false"))

@@ -127,6 +127,27 @@ def test_markets_that_contradict_each_other_are_refused(
         load_markets(write(tmp_path, **parts), {})
 
 
+def test_markets_without_a_pool_are_refused_in_words_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "dexmm.toml"
+    market = """
+[[market]]
+name = "{name}"
+price_low = 2000
+price_high = 8000
+[market.exchange]
+symbol = "{symbol}"
+[market.quotes]
+enabled = true
+"""
+    one = market.format(name="usdt", symbol="PAXG/USDT")
+    path.write_text(f'[network]\nname = "sandbox"{one}')
+    assert len(load_markets(path, {})) == 1
+    path.write_text(path.read_text() + market.format(name="usdc", symbol="PAXG/USDC"))
+    with pytest.raises(BadInput, match=r"usdt and usdc have no pool.*a file for each") as refused:
+        load_markets(path, {})
+    assert "0x0" not in refused.value.message
+
+
 def test_a_variable_cannot_mean_one_of_several(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="DEXMM_MARKET__BUDGET cannot say which"):
         load_markets(write(tmp_path), {"DEXMM_MARKET__BUDGET": "5"})

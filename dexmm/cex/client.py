@@ -315,7 +315,11 @@ class ExchangeClient:
         return outcome
 
     def _cancel_all(self, step: CancelAll) -> Outcome:
-        """Each order of ours by itself, so that a person's own orders stay; then look again."""
+        """Each order of ours by itself, so that a person's own orders stay; then look again.
+
+        Nothing of ours rests after it, so the dead-man's switch is disarmed as well: it knows no
+        owner, and would take out what a person places next.
+        """
         failures: list[str] = []
         for symbol in self.symbols:
             try:
@@ -326,6 +330,11 @@ class ExchangeClient:
                 failures.append(f"{symbol}: {error.message}")
         left = [o.client_id for s in self.symbols for o in self._reconciler.stored(s)]
         failures += [f"order {name} is not known to have ended" for name in left]
+        if not left:
+            try:
+                self._set_switch(wanted=False)
+            except Transient as error:
+                failures.append(error.message)
         if not failures:
             return Outcome(step=step.kind, status="done")
         return Outcome(
@@ -362,11 +371,14 @@ class ExchangeClient:
         if self._watch_only or not self.connection.can.dead_mans_switch:
             return
         ours = any(order.ours for order in self._reconciler.standing().resting)
-        wanted = ours and not self._reconciler.has_foreign
+        self._set_switch(wanted=ours and not self._reconciler.has_foreign)
+
+    def _set_switch(self, *, wanted: bool) -> None:
+        """Arm it anew, or disarm what is armed; nothing is asked where it is off already."""
         if not wanted and not self._switch_set:
             return
         self.connection.private.read(
-            "arm the dead-man's switch",
+            f"{'arm' if wanted else 'disarm'} the dead-man's switch",
             "cancel_all_orders_after",
             SWITCH_SECONDS * 1000 if wanted else 0,
         )

@@ -1,7 +1,9 @@
 """Instruments as the exchange states them: steps, minimums, fees. Never configured.
 
-Cached for an hour. An order that is refused for its steps or minimums lets the cache go, so that
-the next look at the exchange has the new ones.
+Cached for an hour. An order that is refused for its steps, its minimums or the symbol's status lets
+the cache go, so that the next look at the exchange has the new ones. While a symbol that is traded
+here is suspended, nothing is ordered and nothing can be refused, so the cache is kept for half a
+minute only: trading goes on half a minute after the exchange's does.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dexmm.errors import BadInput
 from dexmm.model.venue import Instrument
 
 KEPT_SECONDS = 3600
+KEPT_SUSPENDED_SECONDS = 30
 ONE = Decimal(1)
 
 
@@ -29,10 +32,16 @@ class Markets:
         self._clock = clock
         self._loaded_at: int | None = None
         self._fees: dict[str, tuple[Decimal, Decimal]] = {}
+        self._fees_at: int | None = None
+        self._suspended: set[str] = set()  # of the symbols that were asked for
 
     @property
     def fresh(self) -> bool:
-        return self._loaded_at is not None and self._clock() - self._loaded_at < KEPT_SECONDS
+        return self._loaded_at is not None and self._clock() - self._loaded_at < self._kept_seconds
+
+    @property
+    def _kept_seconds(self) -> int:
+        return KEPT_SUSPENDED_SECONDS if self._suspended else KEPT_SECONDS
 
     def invalidate(self) -> None:
         self._loaded_at = None
@@ -44,8 +53,11 @@ class Markets:
         self._lane.read("read the exchange's symbols", "load_markets", True)
         for lane in self._also:
             lane.exchange.set_markets_from_exchange(self._lane.exchange)
-        self._fees.clear()
         self._loaded_at = self._clock()
+        self._suspended.clear()  # whoever asks for a symbol finds out anew
+        if self._fees_at is None or self._loaded_at - self._fees_at >= KEPT_SECONDS:
+            self._fees.clear()
+            self._fees_at = self._loaded_at
 
     def instrument(self, symbol: str) -> Instrument:
         """Raises ``BadInput`` when the exchange has no such symbol."""
@@ -54,6 +66,9 @@ class Markets:
         precision, limits = market["precision"], market["limits"]
         size = self.contract_size(symbol)
         maker, taker = self._fee(symbol, market)
+        tradable = market.get("active") is not False
+        if not tradable:
+            self._suspended.add(symbol)
         return Instrument(
             symbol=symbol,
             base=str(market["base"]),
@@ -65,7 +80,9 @@ class Markets:
             cost_min=or_zero(limits["cost"].get("min"), "minimum cost"),
             maker_fee=maker,
             taker_fee=taker,
-            tradable=market.get("active") is not False,
+            tradable=tradable,
+            amount_max=self._most(limits["amount"].get("max"), "maximum amount", size),
+            cost_max=self._most(limits["cost"].get("max"), "maximum cost", ONE),
         )
 
     def contract_size(self, symbol: str) -> Decimal:
@@ -91,6 +108,11 @@ class Markets:
         if self._lane.exchange.precisionMode == ccxt.DECIMAL_PLACES:
             return ONE.scaleb(-int(found))
         return found
+
+    def _most(self, value: object, what: str, size: Decimal) -> Decimal | None:
+        """A limit of nothing is how some exchanges write that there is none."""
+        found = maybe(value, what)
+        return EXACT.multiply(found, size) if found else None
 
     def _fee(self, symbol: str, market: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
         """The account's own fees where they can be asked for, else those of the price list."""

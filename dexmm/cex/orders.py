@@ -13,6 +13,7 @@ refused here, not rounded into something that nobody decided.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -28,6 +29,8 @@ from dexmm.model.decision import Refusal
 from dexmm.model.order import OrderIntent, OrderKind, OrderLog, OrderStatus
 from dexmm.model.steps import CancelOrder, Outcome, PlaceOrder
 from dexmm.model.venue import Instrument, Side
+
+log = logging.getLogger("dexmm.orders")
 
 SUSPECTED_SECONDS = 120  # for which balances can keep an order alive that cannot be found
 GRACE_MS = 1000  # beyond the window in which the exchange accepts an order: clocks differ
@@ -213,6 +216,8 @@ class Orders:
     def record(self, before: OrderIntent, after: OrderIntent) -> OrderIntent:
         if after != before:
             self._log.save_order(after)
+            if after.filled > before.filled:
+                log.info("  %s", _fill(before, after))
             self.moves.add(before, after, self._desk_of(after.symbol).instrument(after.symbol))
         return after
 
@@ -294,6 +299,16 @@ class Orders:
         return Outcome(step=step, status="done", detail=order.detail, order=order)
 
 
+def _fill(before: OrderIntent, after: OrderIntent) -> str:
+    """What an order has filled since it was last known, in words."""
+    filled, cost = after.filled - before.filled, after.cost - before.cost
+    price = f" at {cost / filled:.2f}" if cost > 0 else ""
+    return (
+        f"filled {plain(filled)} of {plain(after.amount)} {after.symbol}, {after.purpose} "
+        f"{after.side}{price} ({after.client_id})"
+    )
+
+
 def refuse(step: PlaceOrder, instrument: Instrument, *, post_only: bool) -> Refusal | None:
     """Why the exchange would not take this order, as far as its own rules tell."""
     symbol = instrument.symbol
@@ -325,7 +340,21 @@ def refuse(step: PlaceOrder, instrument: Instrument, *, post_only: bool) -> Refu
             cost >= instrument.cost_min or step.reduce_only,
             f"{plain(cost)} {instrument.quote} is below the minimum {plain(instrument.cost_min)}",
         ),
+        (
+            "exchange_maximum",
+            instrument.amount_max is None or step.amount <= instrument.amount_max,
+            f"amount {plain(step.amount)} is above the maximum {_limit(instrument.amount_max)}",
+        ),
+        (
+            "exchange_maximum",
+            instrument.cost_max is None or cost <= instrument.cost_max,
+            f"{plain(cost)} {instrument.quote} is above the maximum {_limit(instrument.cost_max)}",
+        ),
     ):
         if not holds:
             return Refusal(rule=rule, detail=f"{symbol}: {detail}")
     return None
+
+
+def _limit(limit: Decimal | None) -> str:
+    return "" if limit is None else plain(limit)

@@ -131,7 +131,8 @@ def _forever(configs: Sequence[Config]) -> int:
             if refusal.rule not in shown and refusal.rule in for_you:
                 log.warning("  guard %s stands until you act: %s", refusal.rule, refusal.detail)
             elif refusal.rule not in shown and not entry.decision.withheld:
-                log.info("  guard %s bites: %s", refusal.rule, refusal.detail)
+                level = logging.INFO if refusal.routine else logging.WARNING
+                log.log(level, "  guard %s bites: %s", refusal.rule, refusal.detail)
         for rule in shown - rules:
             log.info("  guard %s has let go", rule)
         shown.clear()

@@ -39,12 +39,36 @@ class Role(StrEnum):
     LIMIT = "limit"  # one side of the price: what is left of the larger budget
 
 
+# What bites in the ordinary course of a day. Every other rule is something that a person should
+# look at: a price outside its corridor, a book that is stale, a token that is paused.
+ROUTINE_RULES = frozenset(
+    {
+        "calendar",
+        "cancel_budget",
+        "economic_gate",
+        "gas_cap",
+        "hedge_in_flight",
+        "min_interval",
+        "move_cap",
+        "pending_order",
+        "quote_calendar",
+        "quote_inventory",
+        "unsettled_balance",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """A guard that bites: which, and the facts in one sentence."""
 
     rule: str
     detail: str
+
+    @property
+    def routine(self) -> bool:
+        """Whether it is part of an ordinary day: told as information, not as a warning."""
+        return self.rule in ROUTINE_RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,8 @@ class Instrument:
     maker_fee: Decimal  # of the notional, 0.001 is 10 bp
     taker_fee: Decimal
     tradable: bool  # False: suspended
+    amount_max: Decimal | None = None  # of one limit order; None: no limit is stated
+    cost_max: Decimal | None = None  # quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

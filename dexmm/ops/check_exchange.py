@@ -6,8 +6,9 @@ Everything here reads; nothing is ordered. What ccxt cannot ask of an exchange i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Any
 
 from dexmm.cex.accounts import read_balances
 from dexmm.cex.capabilities import Capabilities
@@ -20,7 +21,10 @@ from dexmm.cex.permissions import read_permissions
 from dexmm.config import Config, Exchange
 from dexmm.errors import DexmmError
 from dexmm.model.venue import Instrument
+from dexmm.ops.check_sizes import check_sizes
 from dexmm.ops.checks import Check, fail, failed_by, ok, warn
+
+Known = dict[str, tuple[Instrument, Decimal | None]]  # by symbol, with its price
 
 THIN = 100  # slices of a hedge that a day's volume should have at least
 
@@ -103,16 +107,21 @@ def _permissions(lane: Lane) -> Check:
 
 
 def _symbols(connection: Connection, config: Config, settings: Exchange) -> Iterator[Check]:
+    known: Known = {}
     spot = Markets(connection.private, (), _now)
-    yield from _symbol(connection.private, spot, settings.symbol, config)
+    yield from _symbol(connection.private, spot, settings.symbol, config, known)
     for leg in settings.triangle:
-        yield from _symbol(connection.private, spot, leg, config)
+        yield from _symbol(connection.private, spot, leg, config, known)
     if connection.perpetual is not None and settings.perpetual_symbol is not None:
         swap = Markets(connection.perpetual, (), _now)
-        yield from _symbol(connection.perpetual, swap, settings.perpetual_symbol, config)
+        yield from _symbol(connection.perpetual, swap, settings.perpetual_symbol, config, known)
+    yield from check_sizes(config, known)
 
 
-def _symbol(lane: Lane, markets: Markets, symbol: str, config: Config) -> Iterator[Check]:
+def _symbol(
+    lane: Lane, markets: Markets, symbol: str, config: Config, known: Known
+) -> Iterator[Check]:
+    """``known`` is given the instrument and its price, for what is checked over all of them."""
     try:
         instrument = markets.instrument(symbol)
     except DexmmError as error:
@@ -122,8 +131,15 @@ def _symbol(lane: Lane, markets: Markets, symbol: str, config: Config) -> Iterat
         yield fail(symbol, "is suspended", "wait, or choose another symbol", exit_code=5)
     else:
         yield ok(symbol, _terms(instrument))
+    ticker = record(lane.read(f"read the ticker of {symbol}", "fetch_ticker", symbol), "ticker")
+    known[symbol] = instrument, _price(ticker)
     if config.exchange is not None and symbol not in config.exchange.triangle:
-        yield _volume(lane, instrument, config.hedge.max_order_base)
+        yield _volume(ticker, instrument, config.hedge.max_order_base)
+
+
+def _price(ticker: Mapping[str, Any]) -> Decimal | None:
+    """The last trade's, else the best bid; None where nobody has traded or quotes."""
+    return next((p for key in ("last", "bid") if (p := maybe(ticker.get(key), key))), None)
 
 
 def _terms(instrument: Instrument) -> str:
@@ -139,9 +155,8 @@ def _bp(fee: Decimal) -> str:
     return plain(fee * 10_000)
 
 
-def _volume(lane: Lane, instrument: Instrument, slice_base: Decimal) -> Check:
-    symbol, name = instrument.symbol, f"{instrument.symbol} volume"
-    ticker = record(lane.read(f"read the volume of {symbol}", "fetch_ticker", symbol), "ticker")
+def _volume(ticker: Mapping[str, Any], instrument: Instrument, slice_base: Decimal) -> Check:
+    name = f"{instrument.symbol} volume"
     volume = maybe(ticker.get("baseVolume"), "volume")
     if volume is None:
         return warn(name, "the exchange does not tell it")

@@ -33,18 +33,28 @@ def least_amount(instrument: Instrument, price: Decimal) -> Decimal:
     return ceil_to(least, instrument.amount_step)
 
 
+def most_amount(instrument: Instrument, price: Decimal) -> Decimal | None:
+    """The largest amount that the exchange takes in one order at ``price``, on its step.
+
+    None where it sets no such limit.
+    """
+    bounds = [instrument.amount_max] if instrument.amount_max is not None else []
+    if instrument.cost_max is not None:
+        bounds.append(instrument.cost_max / price)
+    return floor_to(min(bounds), instrument.amount_step) if bounds else None
+
+
 def minimums(instrument: Instrument) -> str:
     """What ``least_amount`` comes from, in words."""
-    parts = [
-        f"{value:f} {coin}"
-        for value, coin in (
-            (instrument.amount_min, instrument.base),
-            (instrument.cost_min, instrument.quote),
-        )
-        if value
-    ]
+    bounds = ((instrument.amount_min, instrument.base), (instrument.cost_min, instrument.quote))
+    parts = [f"{short(value)} {coin}" for value, coin in bounds if value]
     least = f"at least {' and '.join(parts)}, " if parts else ""
-    return f"{least}in steps of {instrument.amount_step:f} {instrument.base}"
+    return f"{least}in steps of {short(instrument.amount_step)} {instrument.base}"
+
+
+def short(value: Decimal) -> str:
+    """A number for a sentence: no exponent, no zeros at the end that say nothing."""
+    return f"{value.normalize():f}"
 
 
 def slice_of(
@@ -52,9 +62,12 @@ def slice_of(
 ) -> tuple[Decimal, Decimal]:
     """``(amount, left)``: a tradable part of ``gap``, at most ``most``, and exactly the rest.
 
-    The amount is 0 where the exchange would refuse it, and then all of the gap is left.
+    No more than the exchange takes in one order. The amount is 0 where the exchange would refuse
+    it, and then all of the gap is left.
     """
-    amount = floor_to(max(min(gap, most), Decimal(0)), instrument.amount_step)
+    largest = most_amount(instrument, price)
+    part = min(gap, most) if largest is None else min(gap, most, largest)
+    amount = floor_to(max(part, Decimal(0)), instrument.amount_step)
     if amount < least_amount(instrument, price):
         amount = Decimal(0)
     return amount, gap - amount

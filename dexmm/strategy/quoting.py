@@ -26,7 +26,15 @@ from dexmm.model.decision import Refusal, TargetQuote
 from dexmm.model.memory import Memory
 from dexmm.model.venue import RestingOrder, Side, VenueView
 from dexmm.strategy.depth import best, without
-from dexmm.strategy.grid import ceil_to, floor_to, least_amount, limit_price, minimums
+from dexmm.strategy.grid import (
+    ceil_to,
+    floor_to,
+    least_amount,
+    limit_price,
+    minimums,
+    most_amount,
+    short,
+)
 from dexmm.strategy.hedge import free_base, free_quote
 from dexmm.strategy.inventory import Inventory
 from dexmm.strategy.precise import BP, precise
@@ -185,11 +193,11 @@ def _side(desk: Desk, side: Side, price: Decimal, size: Decimal) -> TargetQuote 
     if at <= 0:
         return Refusal(rule="quote_balance", detail=f"a {side} would be priced at nothing")
     wanted, free, room = settings.size_base * size, _free(desk, side, at), _drift_room(desk, side)
-    least = least_amount(spot, at)
+    least, largest = least_amount(spot, at), most_amount(spot, at)
     if room is not None and room < least <= wanted:
         return _drifted(desk, side)
-    most = min(wanted, free) if room is None else min(wanted, free, room)
-    amount = floor_to(most, spot.amount_step)
+    bounds = [bound for bound in (wanted, free, room, largest) if bound is not None]
+    amount = floor_to(min(bounds), spot.amount_step)
     if amount < least:
         return _too_small(desk, side, wanted, free, least)
     if refusal := _inventory_limit(desk, side, amount):
@@ -205,17 +213,17 @@ def _too_small(desk: Desk, side: Side, wanted: Decimal, free: Decimal, least: De
         cause = (
             f"rounds to nothing on the step of {exchange}"
             if wanted < spot.amount_step
-            else f"is below the minimum of {exchange}, {least:f} at this price"
+            else f"is below the minimum of {exchange}, {short(least)} at this price"
         )
         detail = (
-            f"quotes.size_base of {wanted:f} {spot.base}{shrunk} {cause} ({minimums(spot)}): "
+            f"quotes.size_base of {short(wanted)} {spot.base}{shrunk} {cause} ({minimums(spot)}): "
             f"no {side} is quoted"
         )
         return Refusal(rule="quote_size", detail=detail)
     coin = spot.quote if side is Side.BUY else spot.base
     detail = (
         f"too little {coin} is free on {exchange} for a {side}: it is enough for "
-        f"{max(free, ZERO):.6f} {spot.base}, and the minimum is {least:f}"
+        f"{max(free, ZERO):.6f} {spot.base}, and the minimum is {short(least)}"
     )
     return Refusal(rule="quote_balance", detail=detail)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import ccxt
 import pytest
 from cex.cex_world import (
     ACCOUNT,
@@ -24,6 +25,7 @@ from cex.cex_world import (
 )
 
 from dexmm.cex.client import RECONCILE_EVERY, open_client
+from dexmm.cex.markets import KEPT_SUSPENDED_SECONDS
 from dexmm.errors import Halt, Transient
 from dexmm.model.order import OrderKind, OrderStatus, Purpose
 from dexmm.model.steps import CancelAll
@@ -220,6 +222,29 @@ def test_a_suspended_symbol(trader: Trader) -> None:
     assert outcome.refusal is not None
     assert (outcome.status, outcome.refusal.rule) == ("refused", "symbol_suspended")
     assert (trader.sent(), trader.base()) == ([], D(5))
+
+
+def test_a_symbol_that_trades_again_is_traded_again_half_a_minute_later(trader: Trader) -> None:
+    """Nothing is ordered while it is suspended, so no refusal can tell that it is over."""
+
+    def requests() -> int:
+        before = trader.client.connection.requests
+        trader.observe()
+        return trader.client.connection.requests - before
+
+    trader.observe()
+    usual = [requests() for _ in range(2)]
+    trader.arm(NEW, Effect.SUSPEND, symbol="PAXGUSDT")
+    assert trader.buy().status == "failed"
+    assert trader.observe().spot.tradable is False
+    trader.paper.exchange.change_rules("spot:PAXGUSDT", trading=True)
+    assert trader.observe().spot.tradable is False  # not asked for at every look
+    trader.clock.ahead += KEPT_SUSPENDED_SECONDS
+    assert trader.observe().spot.tradable is True
+    assert trader.buy().status == "done"
+    trader.observe()
+    trader.clock.ahead += KEPT_SUSPENDED_SECONDS * 3
+    assert [requests() for _ in range(2)] == usual  # and from then on as ever
 
 
 def test_precision_that_changes_between_two_turns(trader: Trader) -> None:
@@ -438,6 +463,40 @@ def test_a_dead_mans_switch_is_armed_while_quotes_rest(trader: Trader) -> None:
     for _ in range(RECONCILE_EVERY + 1):
         trader.observe()
     assert armed[-1] == 0
+
+
+def test_the_switch_is_disarmed_when_everything_is_taken_out(trader: Trader) -> None:
+    """At the end of a loop: it knows no owner, and would take out what a person places next."""
+    client, armed = trader.client, list[int]()
+    client.connection.private.exchange.cancel_all_orders_after = armed.append
+    can = replace(client.connection.can, dead_mans_switch=True)
+    client.connection = replace(client.connection, can=can)
+    trader.observe()
+    trader.rest()
+    trader.observe()
+    assert armed == [120_000]
+    assert client.send(CancelAll()).status == "done"
+    assert armed == [120_000, 0]
+    assert client.send(CancelAll()).status == "done"
+    assert armed == [120_000, 0]
+
+
+def test_a_switch_that_cannot_be_disarmed_is_said(trader: Trader) -> None:
+    client = trader.client
+    can = replace(client.connection.can, dead_mans_switch=True)
+    client.connection = replace(client.connection, can=can)
+    client.connection.private.exchange.cancel_all_orders_after = lambda _: None
+    trader.observe()
+    trader.rest()
+    trader.observe()
+
+    def down(_: int) -> None:
+        raise ccxt.ExchangeNotAvailable("binance down")
+
+    client.connection.private.exchange.cancel_all_orders_after = down
+    outcome = client.send(CancelAll())
+    assert outcome.status == "failed"
+    assert "cannot disarm the dead-man's switch" in outcome.detail
 
 
 def test_a_fill_between_the_orders_and_the_balances_is_counted_once(trader: Trader) -> None:

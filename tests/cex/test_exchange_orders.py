@@ -67,6 +67,8 @@ def test_an_ioc_that_finds_nothing_is_done_and_empty(trader: Trader) -> None:
         ("0.1", "4000.001", "exchange_step"),
         ("0", "4000", "exchange_step"),
         ("0.001", "4000", "exchange_minimum"),
+        ("9000.1", "100", "exchange_maximum"),  # of the amount
+        ("8999", "1001", "exchange_maximum"),  # of the cost
         ("-0.1", "4000", "exchange_step"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from dexmm.ops.checks import Check, Verdict
 from dexmm.sandbox.exchange.accounts import Permissions
 from dexmm.sandbox.exchange.paper import PaperExchange
 from dexmm.sandbox.exchange.settings import Opening
+
+D = Decimal
 
 
 @pytest.fixture
@@ -92,3 +95,94 @@ def test_an_exchange_that_is_down(tmp_path: Path, paper: PaperExchange) -> None:
 def test_no_exchange_is_nothing_to_say(tmp_path: Path) -> None:
     config = config_for(tmp_path, "http://127.0.0.1:1").model_copy(update={"exchange": None})
     assert list(exchange(config)) == []
+
+
+def sizes(root: Path, url: str, *, sections: dict[str, object], **exchange_: object) -> list[Check]:
+    config = config_for(root, url, **exchange_)
+    changed = {
+        name: getattr(config, name).model_copy(update=dict(values))  # type: ignore[call-overload]
+        for name, values in sections.items()
+    }
+    found = exchange(config.model_copy(update=changed))
+    return [check for check in found if check.name.endswith(" sizes")]
+
+
+@pytest.mark.parametrize(
+    ("sections", "verdict", "words"),
+    [
+        (
+            {"quotes": {"enabled": True, "size_base": D("0.001")}},
+            Verdict.FAIL,
+            "quotes.size_base (0.001 PAXG) is below the minimum, 0.0013 at this price (at least "
+            "0.0001 PAXG and 5 USDT, in steps of 0.0001 PAXG)",
+        ),
+        (
+            {"quotes": {"enabled": True, "size_base": D("0.00005")}},
+            Verdict.FAIL,
+            "quotes.size_base (0.00005 PAXG) rounds to nothing",
+        ),
+        (
+            {"quotes": {"enabled": True, "size_base": D("0.0024"), "closed": "shrink"}},
+            Verdict.FAIL,
+            "quotes.size_base x quotes.shrink_factor (0.0012 PAXG) is below the minimum",
+        ),
+        (
+            {"quotes": {"enabled": True, "size_base": D("0.0014")}},  # 2.8 USDT at 2000
+            Verdict.WARN,
+            "is below the minimum, 0.0025, at market.price_low (2000)",
+        ),
+        (
+            {"quotes": {"enabled": True, "size_base": D("0.12345")}},
+            Verdict.WARN,
+            "quotes.size_base (0.12345 PAXG) is ordered as 0.1234",
+        ),
+        (
+            {"quotes": {"enabled": True, "size_base": D(9001)}},
+            Verdict.WARN,
+            "is above the maximum of 2250: no order of it is taken",  # 9,000,000 USDT
+        ),
+        (
+            {"hedge": {"max_order_base": D("0.0012")}},
+            Verdict.FAIL,
+            "hedge.max_order_base (0.0012 PAXG) is below the minimum",
+        ),
+        ({"quotes": {"enabled": False, "size_base": D("0.001")}}, Verdict.OK, "can be ordered"),
+    ],
+)
+def test_every_configured_size_is_held_against_the_filters(
+    tmp_path: Path,
+    paper: PaperExchange,
+    sections: dict[str, object],
+    verdict: Verdict,
+    words: str,
+) -> None:
+    sections = {"market": {"price_low": D(2000)}, **sections}
+    (found,) = sizes(tmp_path, paper.url, sections=sections)
+    assert (found.name, found.verdict) == ("PAXG/USDT sizes", verdict)
+    assert words in found.detail
+    assert bool(found.advice) is (verdict is not Verdict.OK)
+    assert found.exit_code == (2 if verdict is Verdict.FAIL else 0)
+
+
+def test_a_size_is_held_against_every_symbol_that_it_would_be_ordered_in(
+    tmp_path: Path, paper: PaperExchange
+) -> None:
+    found = sizes(
+        tmp_path,
+        paper.url,
+        sections={
+            "hedge": {"max_order_base": D("0.0009")},
+            "triangle": {"enabled": True, "max_base": D("0.00012")},
+        },
+        triangle=("PAXG/BTC", "BTC/USDT"),
+        perpetual_id="binanceusdm",
+        perpetual_symbol=PERPETUAL,
+    )
+    told = {check.name: check for check in found}
+    assert list(told) == [f"{s} sizes" for s in ("PAXG/USDT", "PAXG/BTC", "BTC/USDT", PERPETUAL)]
+    assert {check.verdict for check in found} == {Verdict.FAIL}
+    assert "triangle.max_base (0.00012 PAXG)" in told["PAXG/BTC sizes"].detail
+    assert "triangle.max_base (0.0000" in told["BTC/USDT sizes"].detail  # in BTC there
+    assert "at least 0.001 PAXG" in told[f"{PERPETUAL} sizes"].detail
+    assert "rounds to nothing" in told[f"{PERPETUAL} sizes"].detail
+    assert told["PAXG/USDT sizes"].advice == "raise hedge.max_order_base and triangle.max_base"

@@ -311,7 +311,7 @@ def test_a_size_that_the_calendar_has_made_too_small_says_so() -> None:
     config = a_quoter(size_base="0.002", closed="shrink", shrink_factor="0.5")
     found = quoting(middle(), config, now=WEEKEND)
     assert {refusal.rule for refusal in found.refusals} == {"quote_size"}
-    assert "0.0010 PAXG (made smaller by the calendar)" in found.refusals[0].detail
+    assert "0.001 PAXG (made smaller by the calendar)" in found.refusals[0].detail
 
 
 @pytest.mark.parametrize(
