@@ -71,6 +71,9 @@ sys.exit(anvil.wait() != 0)
 class AnvilOptions:
     """How Anvil is started. ``None`` leaves Anvil's own default; times are in seconds.
 
+    The rules are mainnet's: Anvil's default hardfork is the newest, and ``transaction_gas_cap``
+    holds a transaction to 16,777,216 gas (EIP-7825, since Osaka), which Anvil does not by itself.
+
     Without ``block_time`` every transaction is mined at once, unless ``mining`` is off. A
     ``fork_url`` may carry a key, so it appears in no repr and no error.
     """
@@ -82,7 +85,8 @@ class AnvilOptions:
     mining: bool = True
     accounts: int = 10
     base_fee: int | None = None
-    gas_limit: int | None = None
+    gas_limit: int | None = None  # of a block
+    transaction_gas_cap: bool = True
     fork_url: str | None = None
     fork_block_number: int | None = None
     load_state: Path | None = None
@@ -106,6 +110,8 @@ class AnvilOptions:
         for option, value in options.items():
             if value is not None:
                 line += [option, str(value)]
+        if self.transaction_gas_cap:
+            line.append("--enable-tx-gas-limit")
         return line if self.mining else [*line, "--no-mining"]
 
     def __repr__(self) -> str:

@@ -56,16 +56,19 @@ def volumes(node: Rpc, market: Market, first_block: int) -> Volumes:
 
 
 def fees_received(
-    node: Rpc, market: Market, wallet: str, first_block: int, now: ChainView
+    node: Rpc, market: Market, wallet: str, first_block: int, then: ChainView, now: ChainView
 ) -> tuple[Decimal, Decimal]:
-    """Base and quote that the wallet's NFTs earned: collected since ``first_block``, or due now."""
+    """Base and quote that the wallet's NFTs earned: collected since ``first_block``, or due now.
+
+    What was due ``then``, at the start, was not earned since.
+    """
     manager = market.position_manager
     ours = {
         log["topics"][3]
         for log in _logs(node, manager, [_TRANSFER, None, _padded(wallet)], first_block)
-    }
-    total0 = sum(position.fees0 for position in now.positions)
-    total1 = sum(position.fees1 for position in now.positions)
+    } | {f"0x{position.token_id:064x}" for position in then.positions}
+    total0 = sum(p.fees0 for p in now.positions) - sum(p.fees0 for p in then.positions)
+    total1 = sum(p.fees1 for p in now.positions) - sum(p.fees1 for p in then.positions)
     for log in _logs(node, manager, [[_COLLECT, _DECREASE]], first_block):
         if log["topics"][1] in ours:
             _, amount0, amount1 = decode_answer("uint256,uint256,uint256", _data(log))

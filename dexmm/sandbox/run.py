@@ -41,6 +41,7 @@ from dexmm.sandbox.mainnet import (
     MainnetOptions,
     adopt_fork,
     deploy_mainnet,
+    forget_parents,
 )
 from dexmm.sandbox.pools import pool_facts
 from dexmm.sandbox.summary import Chain, Run, Summary, TurnPoint, summarise, turn_point
@@ -121,16 +122,10 @@ class Result:
 
 
 class _LongRun(AnvilOptions):
-    """Blocks whose cost does not grow with the chain's length.
-
-    Since Prague every block writes its parent's hash into a contract, and Anvil computes the root
-    of all storage for every block: after 6,000 blocks an empty one takes 5 ms instead of 0.2 ms.
-    Nothing that the pool or the product executes is newer than Cancun. The state of old blocks is
-    not read either.
-    """
+    """The state of old blocks is not read, and not kept."""
 
     def arguments(self) -> list[str]:
-        return [*super().arguments(), "--hardfork", "cancun", "--prune-history", "64"]
+        return [*super().arguments(), "--prune-history", "64"]
 
 
 def run_sandbox(options: Options, screen: Screen) -> Result:
@@ -203,6 +198,7 @@ class _Stage:
     street: SandboxWorld
     product: World
     address: str
+    opening: ChainView  # funded, and not yet traded with: on a fork the wallet may hold more
 
 
 def _price_path(options: Options) -> PricePath | None:
@@ -255,6 +251,7 @@ def _open_stage(
     else:
         path = path or _generated(options)
         market_day = MainnetOptions(price=path.candles[0].open)
+        forget_parents(anvil)
         deployment, eth_price = deploy_mainnet(anvil, market_day), market_day.eth_price
     price = path.candles[0].open
     street = SandboxWorld(
@@ -300,6 +297,7 @@ def _open_stage(
         usdt=options.capital * ((1 - share) * in_wallet - in_margin),
     )
     product = open_world(config, exchange_clock=_clock_of(paper))
+    opening = product.chain.observe()
     return _Stage(
         anvil=anvil,
         paper=paper,
@@ -308,6 +306,7 @@ def _open_stage(
         street=street,
         product=replace(product, chain=_MinedChain(product.chain, street)),
         address=address,
+        opening=opening,
     )
 
 
@@ -392,15 +391,17 @@ def _look_back(stage: _Stage) -> Chain:
     view = stage.product.chain.observe()
     venue = stage.product.cex.observe() if stage.product.cex is not None else None
     held = inventory(view, street.fair_price, venue)
-    fees = fees_received(node, street.market, stage.address, street.first_block, view)
+    fees = fees_received(
+        node, street.market, stage.address, street.first_block, stage.opening, view
+    )
     traded = volumes(node, street.market, street.first_block)
     return Chain(
         fair_price=street.fair_price,
         base=held.base_total,
         quote=held.quote_total,
-        eth_spent=WALLET_ETH - to_decimal(node.balance(stage.address), 18),
+        eth_spent=to_decimal(stage.opening.wallet.eth - node.balance(stage.address), 18),
         eth_price=street.eth_price,
-        transactions=view.wallet.nonce,
+        transactions=view.wallet.nonce - stage.opening.wallet.nonce,
         fees_base=fees[0],
         fees_quote=fees[1],
         owned=owned_positions(node, street.market, stage.address),

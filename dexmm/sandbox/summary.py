@@ -54,7 +54,7 @@ class Chain:
     quote: Decimal
     eth_spent: Decimal
     eth_price: Decimal
-    transactions: int  # the wallet's nonce
+    transactions: int  # of the wallet
     fees_base: Decimal  # as received: collected, and due now
     fees_quote: Decimal
     owned: frozenset[int]  # NFTs of the wallet that hold liquidity or are owed something
@@ -161,7 +161,7 @@ def turn_point(entry: Entry, fair_price: Decimal) -> TurnPoint:
         withheld=entry.decision.withheld or any(o.refusal for o in entry.outcomes),
         outcomes=tuple((kind_of(step, outcome), outcome.status) for step, outcome in paired(entry)),
         known=frozenset(
-            [p.token_id for p in view.positions]
+            [p.token_id for p in (*view.positions, *view.strangers)]
             + [minted.token_id for outcome in entry.outcomes for minted in outcome.minted]
         ),
     )

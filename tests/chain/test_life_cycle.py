@@ -134,6 +134,7 @@ def test_a_stuck_transaction_is_replaced_at_its_nonce(world: Any, proxy: Any) ->
     assert outcome.status == "mined"
     intent = world.intents.newest
     assert len(intent.attempts) > 1
+    # Mainnet's nodes ask for 10 % more in both fields, some 12.5 %; Anvil takes one wei more.
     for older, newer in zip(intent.attempts, intent.attempts[1:], strict=False):
         assert newer.max_fee_per_gas * 8 >= older.max_fee_per_gas * 9
         assert newer.max_priority_fee_per_gas * 8 >= older.max_priority_fee_per_gas * 9
@@ -232,6 +233,9 @@ def test_settling_by_replacement_or_cancellation(world: Any, proxy: Any, action:
     assert outcome.status == {"replace": "mined", "cancel": "cancelled"}[action]
     intent = world.intents.newest
     assert [a.cancels for a in intent.attempts] == [False, action == "cancel"]
+    first, second = intent.attempts
+    assert second.max_fee_per_gas * 8 >= first.max_fee_per_gas * 9
+    assert second.max_priority_fee_per_gas * 8 >= first.max_priority_fee_per_gas * 9
     assert nfts(client) == (action == "replace")
 
 
@@ -275,6 +279,30 @@ def test_a_reorganised_transaction_is_broadcast_again(world: Any) -> None:
     anvil.mine(2)
     assert client.observe().in_flight == ()
     assert world.intents.newest.status is IntentStatus.CONFIRMED
+
+
+def test_a_reorganised_transaction_that_the_node_puts_back_is_left_to_it(
+    world: Any, proxy: Any
+) -> None:
+    """As mainnet's nodes do: what a reorganisation drops is in their pool again, and lands once."""
+    client, anvil = world.connect(url=proxy.url), world.mainnet.anvil
+    world.approve_all(client)
+    anvil.mine(3)
+    before = anvil.snapshot()
+    outcome = client.send(mint_step(world, client), world.verdict)
+    raw = world.intents.newest.attempts[0].raw_transaction
+    anvil.revert(before)
+    anvil.rpc("evm_setAutomine", [False])
+    anvil.rpc("eth_sendRawTransaction", [raw])
+    proxy.requests.clear()
+    waiting = client.observe()
+    assert [flight.mined for flight in waiting.in_flight] == [False]
+    assert waiting.wallet.pending_nonce == waiting.wallet.nonce + 1
+    assert "eth_sendRawTransaction" not in {method for each in proxy.requests for method in each}
+    anvil.mine()
+    view = client.observe()
+    assert [p.token_id for p in view.positions] == [outcome.minted[0].token_id]
+    assert (view.wallet.nonce, world.intents.newest.tx_hash) == (3, outcome.tx_hash)
 
 
 def test_depth_decides_when_it_is_final(world: Any) -> None:

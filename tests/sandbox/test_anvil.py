@@ -16,6 +16,8 @@ from dexmm.sandbox.rpc import Rpc
 
 pytestmark = pytest.mark.anvil
 
+CODE_AT = "0x00000000000000000000000000000000000C0DE5"
+
 ALICE = "0xA11CE00000000000000000000000000000000001"
 BOB = "0xB0B0000000000000000000000000000000000002"
 # Reverts with the four bytes 0xdeadbeef.
@@ -197,6 +199,29 @@ def test_a_file_that_is_no_program_is_refused(tmp_path: Path) -> None:
     text.chmod(0o755)
     with pytest.raises(NodeError, match="could not be started"):
         Anvil(binary=text)
+
+
+COUNT_LEADING_ZEROS = "0x5f1e5f5260205ff3"  # PUSH0 CLZ PUSH0 MSTORE, return 32 bytes: since Osaka
+TRANSACTION_GAS_CAP = 16_777_216  # EIP-7825, since Osaka
+
+
+def test_its_rules_are_todays_mainnet() -> None:
+    """An opcode of Osaka answers, and no transaction may have more gas than mainnet lets it."""
+    with Anvil(AnvilOptions(gas_limit=60_000_000)) as anvil:
+        anvil.set_code(CODE_AT, bytes.fromhex(COUNT_LEADING_ZEROS[2:]))
+        assert int.from_bytes(anvil.call(CODE_AT, b""), "big") == 256
+        sender = anvil.rpc("eth_accounts")[0]
+        fields = {"from": sender, "to": sender, "gas": hex(TRANSACTION_GAS_CAP)}
+        assert anvil.rpc("eth_sendTransaction", [fields])
+        with pytest.raises(NodeError, match="gas"):
+            anvil.rpc("eth_sendTransaction", [{**fields, "gas": hex(TRANSACTION_GAS_CAP + 1)}])
+
+
+def test_the_cap_of_a_transaction_can_be_left_out() -> None:
+    with Anvil(AnvilOptions(gas_limit=60_000_000, transaction_gas_cap=False)) as anvil:
+        sender = anvil.rpc("eth_accounts")[0]
+        fields = {"from": sender, "to": sender, "gas": hex(2 * TRANSACTION_GAS_CAP)}
+        assert anvil.rpc("eth_sendTransaction", [fields])
 
 
 def test_a_fork_url_stays_secret() -> None:

@@ -17,6 +17,7 @@ from dexmm.sandbox.mainnet import (
     ETH_USD_FEED,
     FACTORY,
     MULTICALL3,
+    PARENT_HASHES,
     PAXG,
     PAXG_USD_FEED,
     PAXG_USDT_POOL,
@@ -35,6 +36,7 @@ from dexmm.sandbox.mainnet import (
     account,
     adopt_fork,
     deploy_mainnet,
+    forget_parents,
 )
 from dexmm.sim.background import background
 
@@ -295,3 +297,15 @@ def test_a_fork_of_something_else_is_refused() -> None:
         adopt_fork(anvil)
     with Anvil() as anvil, pytest.raises(BadInput, match="no pool at 0x7Cb8"):
         adopt_fork(anvil)
+
+
+def test_a_long_run_keeps_no_parent_hashes() -> None:
+    """EIP-2935 asks nothing of a chain on which its contract has no code."""
+    with Anvil() as anvil:
+        assert anvil.code(PARENT_HASHES)
+        forget_parents(anvil)
+        anvil.mine(3, 12)
+        assert not anvil.code(PARENT_HASHES)
+        newest = int(anvil.block()["number"], 16)
+        parent = anvil.rpc("eth_getStorageAt", [PARENT_HASHES, hex(newest - 1), "latest"])
+        assert int(parent, 16) == 0

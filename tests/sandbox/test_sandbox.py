@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account
 
 from dexmm.config import load_config
+from dexmm.sandbox.home import throwaway_key
 from dexmm.sandbox.mainnet import Deployment
 
 pytestmark = pytest.mark.anvil
@@ -227,6 +229,35 @@ def test_on_a_fork_it_uses_the_pool_that_is_there(mainnet: Deployment, tmp_path:
     assert found["deposits"] == 1
     assert found["untracked"] == []
     assert load_config(tmp_path / "fork" / "dexmm.toml", {}).network.name == "fork"
+
+
+@pytest.mark.slow
+def test_what_the_wallet_holds_before_a_fork_belongs_to_the_start(
+    mainnet: Deployment, tmp_path: Path
+) -> None:
+    """Ether, tokens, a position with fees due and a history of transactions are no gain of it."""
+    address = Account.from_key(throwaway_key(1)).address
+    mainnet.fund_wallet(address, eth=Decimal(2), paxg=Decimal(3), usdt=Decimal(9_000))
+    mainnet.mint_position(address, -194_000, -193_000, 10**18, 4_000 * 10**6)
+    mainnet.mint_position(address, -196_000, -195_000, 0, 1_000 * 10**6)  # no strategy's: it acts
+    mainnet.swap(zero_for_one=True, amount_in=5 * 10**18)
+    mainnet.swap(zero_for_one=False, amount_in=20_000 * 10**6)
+    before = int(mainnet.anvil.rpc("eth_getTransactionCount", [address, "latest"]), 16)
+    assert before > 1
+    found = summary(
+        "--fork", mainnet.anvil.url, "--turns", "4", "--no-exchange", "--flow", "real",
+        "--state-dir", tmp_path / "fork",
+    )  # fmt: skip
+    assert 0 < Decimal(found["gas_eth"]) < Decimal("0.02")
+    assert 1 <= found["transactions"] <= 6
+    assert Decimal(found["nav_start"]) > 50_000 + 3 * 3_900 + 9_000
+    assert abs(Decimal(found["against_holding"])) < 50
+    gas = Decimal(found["gas_eth"]) * 4_000
+    assert Decimal(found["after_gas"]) == pytest.approx(
+        Decimal(found["against_holding"]) - gas, abs=Decimal("0.01")
+    )
+    assert 0 <= Decimal(found["fees_value"]) < 5
+    assert found["untracked"] == []
 
 
 def candles(folder: Path, *numbers: int) -> Path:

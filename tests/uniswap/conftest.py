@@ -89,7 +89,9 @@ def revm() -> Revm:
 
 @pytest.fixture(scope="session")
 def anvil_evm() -> Iterator[AnvilEvm]:
-    with Anvil(AnvilOptions(timestamp=GENESIS - 1, base_fee=0, gas_limit=10**9)) as anvil:
+    with Anvil(
+        AnvilOptions(timestamp=GENESIS - 1, base_fee=0, gas_limit=10**9, transaction_gas_cap=False)
+    ) as anvil:
         anvil.set_balance(SENDER, 10**30)
         yield AnvilEvm(anvil)
 
