@@ -46,7 +46,8 @@ def replay(
 ) -> None:
     """Decide recorded history again, and show every difference.
 
-    Exit codes: 0 everything came out as recorded, 3 something did not.
+    A turn that cannot be read, or whose settings are not known, is named and passed over. Exit
+    codes: 0 everything else came out as recorded, 3 something did not.
     """
     from dexmm.ops.records import open_journal
     from dexmm.ops.replay import replay as decide_again
@@ -57,6 +58,8 @@ def replay(
     if journal is None:
         raise BadInput(f"there is no journal in {config.state_dir}: nothing has been recorded yet")
     result = decide_again(journal.entries(start), _configs(journal, config, config_from))
+    unread = [{"turn": each.turn, "reason": each.reason} for each in journal.unreadable]
+    passed_over = [*unread, *({"turn": u.turn, "reason": u.reason} for u in result.undecided)]
     if as_json:
         answer(
             {
@@ -64,12 +67,16 @@ def replay(
                 "turns": result.turns,
                 "differing_turns": result.differing_turns,
                 "differences": result.differences,
+                "passed_over": passed_over,
             }
         )
     else:
         for difference in result.differences:
             click.echo(_line(difference))
-        click.echo(f"{result.turns} turns decided again, {result.differing_turns} differ")
+        for each in passed_over:
+            click.echo(f"turn {each['turn']}  passed over: {each['reason']}")
+        rest = f", {len(passed_over)} passed over" if passed_over else ""
+        click.echo(f"{result.turns} turns decided again, {result.differing_turns} differ{rest}")
     if result.differing_turns:
         finish(DIFFERENT)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dexmm.ops.report.page import Page
     from dexmm.ops.report.verdicts import Verdict
     from dexmm.ops.track import Track
-    from dexmm.store.journal import SqlJournal
+    from dexmm.store.journal import SqlJournal, Unreadable
 
 NOT_PASSED = 3
 DEFAULT_PAGE = Path("report.html")
@@ -120,7 +120,7 @@ def report(
     configs, config = load_beside(config_path, market)
     stretch = _stretch(since, until)
     errors = _unforeseen(log_path)
-    track = _track(configs, config, stretch, errors)
+    track, unreadable = _track(configs, config, stretch, errors)
     trial_rules = TrialRules(
         hours=min_hours, fills=min_fills, tolerance=config.strategy.band_tolerance
     )
@@ -133,7 +133,9 @@ def report(
     page = output or (None if as_json else DEFAULT_PAGE)
     size = _page(track, tried, shown).write(page) if page is not None else 0
     if as_json:
-        answer(_facts(track, tried, shown) | {"page": page, "page_bytes": size})
+        told = [{"turn": each.turn, "reason": each.reason} for each in unreadable]
+        written = {"page": page, "page_bytes": size, "passed_over": told}
+        answer(_facts(track, tried, shown) | written)
     else:
         _tell(track, tried, shown, page, size)
     if any(verdict is not None and not verdict.passed for verdict in (tried, shown)):
@@ -166,7 +168,8 @@ def _unforeseen(path: Path | None) -> tuple[str, ...]:
 
 def _track(
     configs: Sequence[Config], config: Config, stretch: tuple[int, int], errors: tuple[str, ...]
-) -> Track:
+) -> tuple[Track, tuple[Unreadable, ...]]:
+    """And the turns that cannot be read, and so are not in it."""
     from dexmm.ops.records import open_journal
     from dexmm.ops.report.from_journal import from_journal
 
@@ -177,7 +180,7 @@ def _track(
     if not end and config.network.name == "mainnet":
         end = int(time.time())  # a silence that lasts until now is one
     entries = (entry for entry in journal.entries(start) if not end or entry.at <= end)
-    return from_journal(
+    track = from_journal(
         entries,
         _orders(configs, config, start),
         config,
@@ -186,13 +189,15 @@ def _track(
         ended=end,
         errors=errors,
         seen=_Counting(),
+        unreadable=lambda: tuple(each.turn for each in journal.unreadable),
     )
+    return track, journal.unreadable
 
 
 def _had_begun(journal: SqlJournal, start: int) -> bool:
     """Whether anything ran before: a silence before the first turn of all is no outage."""
-    first = next(journal.entries(), None)
-    return first is not None and first.at < start
+    first = journal.began_at()
+    return first is not None and first < start
 
 
 def _orders(configs: Sequence[Config], config: Config, start: int) -> tuple[OrderIntent, ...]:

@@ -23,6 +23,7 @@ OLDEST_PYTHON = (3, 11)
 PACKAGES = ("web3", "eth-account", "sqlalchemy", "pydantic", "tenacity", "python-dotenv", "ccxt")
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 HALTED = 4
+SHOWN = 3  # of the turns that cannot be read
 
 
 def machine(find_anvil: Callable[[], Path]) -> Iterator[Check]:
@@ -120,6 +121,8 @@ def _journal(config: Config) -> Check:
         return failed_by("journal", error)
     if journal is None:
         return ok("journal", "none yet; the first turn begins it")
+    if unreadable := journal.unreadable:
+        return warn("journal", "; ".join(str(each) for each in unreadable[-SHOWN:]))
     if last is None:
         return ok("journal", "no turns yet")
     return ok("journal", f"its last turn is number {last.id}")

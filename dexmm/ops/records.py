@@ -10,7 +10,7 @@ from dexmm.config import Config
 from dexmm.model.intent import Intent, IntentLog
 from dexmm.model.order import OrderIntent, OrderLog
 from dexmm.ops.world import market_of
-from dexmm.store.database import journal_url, open_database
+from dexmm.store.database import journal_url, open_to_read
 from dexmm.store.flags import HaltFlag
 from dexmm.store.intents import SqlIntentLog
 from dexmm.store.journal import SqlJournal
@@ -43,7 +43,7 @@ def open_journal(config: Config) -> SqlJournal | None:
     if not has_journal(config):
         return None
     market = market_of(config, wallet_address(config) if config.market.has_pool else "")
-    engine = open_database(journal_url(config), durable=True)
+    engine = open_to_read(journal_url(config))
     return SqlJournal(engine, market, HaltFlag(config.state_dir))
 
 
@@ -51,7 +51,7 @@ def open_intents(config: Config) -> IntentLog:
     """The intents on record, to tell what is in flight. Raises as ``open_journal``."""
     if not has_journal(config):
         return NoIntents()
-    return SqlIntentLog(open_database(journal_url(config), durable=True))
+    return SqlIntentLog(open_to_read(journal_url(config)))
 
 
 class OrdersOnLoan:
@@ -80,4 +80,4 @@ def borrowed_orders(config: Config) -> OrdersOnLoan:
     """The orders on record, to tell what rests. Raises as ``open_journal``."""
     if not has_journal(config):
         return OrdersOnLoan(None)
-    return OrdersOnLoan(SqlOrderLog(open_database(journal_url(config), durable=True)))
+    return OrdersOnLoan(SqlOrderLog(open_to_read(journal_url(config))))

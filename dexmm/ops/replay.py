@@ -25,31 +25,57 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undecided:
+    """A turn that cannot be decided again, and why."""
+
+    turn: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    turns: int
+    turns: int  # that were decided again
     differing_turns: int
     differences: tuple[Difference, ...]
+    undecided: tuple[Undecided, ...] = ()
 
 
 def replay(entries: Iterable[Entry], config_of: Callable[[str], Config | None]) -> Replayed:
     """Decide and plan every entry again. ``config_of`` maps a recorded fingerprint to settings.
 
-    Raises ``BadInput`` when a turn's configuration is not on record.
+    A turn whose settings are not on record, or mean nothing to this version, is passed over.
+    Raises ``BadInput`` when that is so of every turn.
     """
     turns = differing = 0
     differences: list[Difference] = []
+    undecided: list[Undecided] = []
     for entry in entries:
-        config = config_of(entry.config)
-        if config is None:
-            raise BadInput(
-                f"turn {entry.id} was decided with configuration {entry.config}, which is not on "
-                "record: replay with --config-from file"
-            )
+        try:
+            config = _known(config_of(entry.config), entry)
+        except BadInput as error:
+            undecided.append(Undecided(turn=entry.id, reason=error.message))
+            continue
         found = list(compare(entry, config))
         turns += 1
         differing += bool(found)
         differences += found
-    return Replayed(turns=turns, differing_turns=differing, differences=tuple(differences))
+    if undecided and not turns:
+        raise BadInput(undecided[0].reason)
+    return Replayed(
+        turns=turns,
+        differing_turns=differing,
+        differences=tuple(differences),
+        undecided=tuple(undecided),
+    )
+
+
+def _known(config: Config | None, entry: Entry) -> Config:
+    if config is None:
+        raise BadInput(
+            f"turn {entry.id} was decided with configuration {entry.config}, which is not on "
+            "record: replay with --config-from file"
+        )
+    return config
 
 
 def compare(entry: Entry, config: Config) -> Iterator[Difference]:

@@ -147,6 +147,7 @@ def _sight(
     if journal is not None:
         memory = _forgiving(journal.memory, memory, warnings)
         last = _forgiving(journal.last, last, warnings)
+        warnings += [str(each) for each in journal.unreadable]
     memory = rewound(memory, view.block.timestamp)
     snapshot = Snapshot(
         chain=set_aside(view, memory, config),

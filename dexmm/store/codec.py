@@ -2,7 +2,8 @@
 
 Decimals and integers beyond 2**53 are written as strings, so that no reader in any language can
 round them. Reading is strict about shape: a line that does not fit the model raises, since a
-half-understood history is worse than none.
+half-understood history is worse than none. What an earlier version did not write yet has its
+default; what a later one writes besides goes with a new number of the schema (``database``).
 """
 
 from __future__ import annotations

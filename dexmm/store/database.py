@@ -1,16 +1,27 @@
 """The database: its tables, how it is opened, and its errors in our words.
 
 SQLite by default. Nothing here that PostgreSQL could not do: text, integers and primary keys.
+
+A journal carries the number of its schema. One without a number is of before there were numbers,
+and is number 1. An older one is brought up to ``SCHEMA`` by whoever opens it to write; a newer one
+is refused, since what it says could be half understood.
+
+    1   turns, resumes, configs, intents, orders
+    2   the number itself; an order names its market
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import (
     Column,
@@ -23,13 +34,18 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    insert,
+    inspect,
+    select,
+    update,
 )
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dexmm.config import Config
 from dexmm.errors import BadInput, Transient, passes, unusable
 
+SCHEMA = 2
 BUSY_TIMEOUT_MS = 5_000
 SQLITE = "sqlite:///"
 JOURNAL = "journal.sqlite"
@@ -101,6 +117,14 @@ orders = Table(
 )
 
 
+journal_schema = Table(
+    "journal_schema",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1: there is one row
+    Column("version", Integer, nullable=False),
+)
+
+
 def journal_url(config: Config) -> str:
     if config.loop.journal_url is not None:
         return config.loop.journal_url.get_secret_value()
@@ -127,8 +151,41 @@ def open_database(url: str, *, durable: bool) -> Engine:
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, "FULL" if durable else "NORMAL")
     with translated(engine):
+        found = schema_of(engine)
+        _refuse_newer(engine, found)
         metadata.create_all(engine)
+        if found != SCHEMA:
+            _number(engine)
     return engine
+
+
+def open_to_read(url: str) -> Engine:
+    """As ``open_database``, also where nothing can be written: a backup, a read-only disk.
+
+    There nothing is created or brought up to date. What SQLite has not moved from its log into the
+    database yet is read from a temporary copy of both; otherwise the file is read where it is.
+    """
+    file = Path(url.removeprefix(SQLITE))
+    if not url.startswith(SQLITE) or _is_writable(file):
+        return open_database(url, durable=True)
+    log = file.with_name(file.name + "-wal")
+    if log.is_file() and log.stat().st_size:
+        file = _copied(file, log)
+    engine = create_engine(f"{SQLITE}file:{_quoted(file)}?immutable=1&mode=ro&uri=true")
+    with translated(engine):
+        _refuse_newer(engine, schema_of(engine))
+    return engine
+
+
+def schema_of(engine: Engine) -> int:
+    """The number of the schema that the database was written with; 0 for an empty one."""
+    tables = inspect(engine)
+    if tables.has_table(journal_schema.name):
+        with engine.connect() as connection:
+            found = connection.scalar(select(journal_schema.c.version))
+        if found is not None:
+            return int(found)
+    return 1 if tables.has_table(turns.name) else 0
 
 
 @contextmanager
@@ -155,6 +212,50 @@ def translated(engine: Engine) -> Iterator[None]:
             f"the journal {place} is damaged ({error.orig}): move it away and start again; "
             "positions are found on chain, only history and timers are lost"
         ) from None
+
+
+def _refuse_newer(engine: Engine, found: int) -> None:
+    if found > SCHEMA:
+        place = engine.url.render_as_string(hide_password=True)
+        raise BadInput(
+            f"the journal {place} is of a newer dexmm (schema {found}, this one knows up to "
+            f"{SCHEMA}): install that version, or set another loop.state_dir"
+        )
+
+
+def _number(engine: Engine) -> None:
+    """Note the number. Two processes may do so at once, and mean the same."""
+    with contextlib.suppress(IntegrityError), engine.begin() as connection:
+        if connection.execute(update(journal_schema).values(version=SCHEMA)).rowcount == 0:
+            connection.execute(insert(journal_schema).values(id=1, version=SCHEMA))
+
+
+def _is_writable(file: Path) -> bool:
+    """Whether SQLite could work there: it writes beside the file even to read it."""
+    return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK | os.X_OK)
+
+
+def _copied(file: Path, log: Path) -> Path:
+    """Both, with the log moved into the database, in a folder that goes when the process ends."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="dexmm-journal-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        for each in (file, log):
+            shutil.copyfile(each, folder / each.name)
+    except OSError as error:
+        raise unusable(
+            f"cannot copy the journal {file}, which cannot be read in place", error, "free space"
+        ) from None
+    copy = folder / file.name
+    engine = create_engine(f"{SQLITE}{copy}")
+    with translated(engine), engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return copy
+
+
+def _quoted(file: Path) -> str:
+    return quote(str(file.absolute()))
 
 
 def passes_by_itself(said: str) -> bool:

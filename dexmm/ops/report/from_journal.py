@@ -38,6 +38,7 @@ from dexmm.units import EXACT, PRICE
 
 ZERO = Decimal(0)
 PIPS = Decimal(1_000_000)
+SHOWN = 10  # of turns that cannot be read
 
 
 def from_journal(
@@ -51,8 +52,11 @@ def from_journal(
     ended: int = 0,
     errors: tuple[str, ...] = (),
     seen: Callable[[Entry], None] | None = None,
+    unreadable: Callable[[], tuple[int, ...]] = tuple,
 ) -> Track:
     """``entries`` oldest first, ``orders`` of the account. ``seen`` is called with every entry.
+
+    ``unreadable`` is asked at the end: the turns that were passed over among them.
 
     ``began`` and ``ended`` are the stretch that was asked for; 0: from the first turn, to the last.
     Raises ``BadInput`` when there is no entry, ``Halt`` when the accounts do not close.
@@ -65,6 +69,7 @@ def from_journal(
             seen(entry)
     if teller.last is None:
         raise BadInput("no turn is on record in that time")
+    teller.missing = unreadable()
     return teller.track(name, source, began, ended, errors)
 
 
@@ -84,6 +89,7 @@ class _Teller:
     held: Holdings | None = None  # at `last`
     gas: Decimal = ZERO  # quote, so far
     leg: int = 0
+    missing: tuple[int, ...] = ()  # turns on record that cannot be read
 
     def tell(self, entry: Entry) -> None:
         now = holdings(entry.snapshot, entry.decision.fair_price)
@@ -206,6 +212,13 @@ class _Teller:
                 others[coin] = others.get(coin, ZERO) + amount
         for coin, amount in sorted(others.items()):
             yield f"Exchange fees of {amount:f} {coin} were paid in a coin outside these accounts."
+        if self.missing:
+            shown = ", ".join(str(turn) for turn in self.missing[:SHOWN])
+            more = f" and {left} more" if (left := len(self.missing) - SHOWN) > 0 else ""
+            yield (
+                f"Turns that cannot be read are passed over: {shown}{more}. What they did and the "
+                "gas that they burned are not told; what they moved counts as unexplained."
+            )
         if len(self.fingerprints) > 1:
             yield (
                 f"The configuration changed: {len(self.fingerprints)} of them decided these turns; "
