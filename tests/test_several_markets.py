@@ -280,7 +280,7 @@ def agreed(
     """Holds what ``status`` counts against what ``run`` does; the exchange's gold by market."""
     found = []
     for sight, world in zip(look(configs), worlds, strict=True):
-        counted = observe(world.chain, world.journal, world.clock, world.cex)
+        counted = observe(world.chain, world.journal, world.clock, world.config, world.cex)
         decision = decide(counted, world.config)
         assert sight.snapshot.chain.wallet == counted.chain.wallet
         assert sight.snapshot.chain.positions == counted.chain.positions

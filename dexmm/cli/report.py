@@ -134,8 +134,10 @@ def report(
     size = _page(track, tried, shown).write(page) if page is not None else 0
     if as_json:
         told = [{"turn": each.turn, "reason": each.reason} for each in unreadable]
-        written = {"page": page, "page_bytes": size, "passed_over": told}
-        answer(_facts(track, tried, shown) | written)
+        facts = _facts(track, tried, shown) | {"page": page, "page_bytes": size}
+        if told or tried is not None or shown is None:  # of an exchange's evidence only if any
+            facts["passed_over"] = told
+        answer(facts)
     else:
         _tell(track, tried, shown, page, size)
     if any(verdict is not None and not verdict.passed for verdict in (tried, shown)):
