@@ -52,7 +52,11 @@ def load_markets(path: Path, environment: Mapping[str, str] | None = None) -> tu
     )
     _refuse_contradictions(configs, path)
     total = sum((config.market.weight for config in configs), Decimal(0))
-    return tuple(_with_limit(config, config.market.weight / total) for config in configs)
+    parts = [config.market.weight / total for config in configs]
+    return tuple(
+        _with_gas(_with_limit(config, part), part, table)
+        for config, part, table in zip(configs, parts, listed, strict=True)
+    )
 
 
 def choose(configs: Sequence[Config], name: str | None, path: Path) -> Config:
@@ -91,6 +95,17 @@ def _with_limit(config: Config, part: Decimal) -> Config:
     budget = min(config.market.budget or limit * part, limit * part)
     market = config.market.model_copy(update={"budget": budget})
     return config.model_copy(update={"market": market})
+
+
+def _with_gas(config: Config, part: Decimal, table: Mapping[str, Any]) -> Config:
+    """The wallet's gas of a day by weight: each market counts what itself has spent.
+
+    One that a market states for itself (``[market.gas]``) is its own, whole.
+    """
+    if "daily_budget_eth" in table.get("gas", {}):
+        return config
+    gas = config.gas.model_copy(update={"daily_budget_eth": config.gas.daily_budget_eth * part})
+    return config.model_copy(update={"gas": gas})
 
 
 def _account(exchange: Exchange) -> tuple[str, str]:

@@ -104,6 +104,21 @@ def test_a_capital_limit_is_divided_by_weight(tmp_path: Path) -> None:
     assert [c.market.budget for c in load_markets(path, {})] == [Decimal(60_000), Decimal(10)]
 
 
+def test_a_days_gas_is_divided_by_weight(tmp_path: Path) -> None:
+    """Each market counts its own: two whole budgets would be twice what was allowed."""
+    shared = "[gas]\ndaily_budget_eth = 0.03"
+    one, other = load_markets(write(tmp_path, strategy=shared, first="weight = 2"), {})
+    budgets = [one.gas.daily_budget_eth, other.gas.daily_budget_eth]
+    assert sum(budgets) <= Decimal("0.03")
+    assert budgets[0] == pytest.approx(Decimal("0.02"))
+    own = "[market.gas]\ndaily_budget_eth = 0.01"
+    one, other = load_markets(write(tmp_path, strategy=shared, second=own), {})
+    assert (one.gas.daily_budget_eth, other.gas.daily_budget_eth) == (
+        Decimal("0.015"),
+        Decimal("0.01"),
+    )
+
+
 @pytest.mark.parametrize(
     ("parts", "says"),
     [
@@ -268,6 +283,8 @@ def test_status_counts_as_run_does_to_the_unit(traded: Any) -> None:
     rounds = [o.order for o in entry.outcomes if o.order and o.order.purpose == "triangle"]
     assert [order.symbol for order in rounds] == ["PAXG/USDT", "PAXG/BTC", "BTC/USDT"]
     assert {order.market for order in rounds} == {"usdt"}
+    sent = [w.cex.observe().recent_sent for w in worlds if w.cex is not None]
+    assert sent[0] == sent[1] >= 3
     assert agreed(configs, worlds, paper) == gold  # its second leg sold what its first had bought
     other = run_once(worlds[1], Shutdown())
     assert not other.memory.capital_moved
@@ -289,6 +306,11 @@ def agreed(
         assert sight.snapshot.venue.balances == counted.venue.balances
         assert (sight.decision.nav, sight.decision.share) == (decision.nav, decision.share)
         assert sight.decision.trades == decision.trades
+        # The exchange's ratio of cancelled orders is the account's, whoever sent them.
+        counts = [
+            (v.recent_sent, v.recent_cancelled) for v in (sight.snapshot.venue, counted.venue)
+        ]
+        assert counts[0] == counts[1]
         found.append(counted.venue.balance("PAXG").total)
     with paper.exchange.visit():
         account = paper.exchange.ledger.accounts["paper"]

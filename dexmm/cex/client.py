@@ -66,13 +66,15 @@ def open_client(
     clock: Callable[[], int] = lambda: int(time.time()),
     *,
     watch_only: bool = False,
+    tallies: dict[tuple[str, int], Tally] | None = None,
 ) -> ExchangeClient:
     """The client of ``[exchange]``. Asks nothing of the exchange yet.
 
     ``clock`` is the runner's, in seconds: in a sandbox it is the simulated one. With
     ``watch_only`` looking changes nothing on the exchange: for whoever looks while another
-    process trades. Raises ``BadInput`` for an exchange that ccxt does not know or that cannot do
-    what is configured.
+    process trades. ``tallies`` are those of other clients in this process, by account and window:
+    the exchange counts all that an account sends. Raises ``BadInput`` for an exchange that ccxt
+    does not know or that cannot do what is configured.
     """
     settings = config.exchange
     if settings is None:
@@ -81,11 +83,18 @@ def open_client(
     missing = connection.can.missing(quotes=config.quotes.enabled)
     if missing:
         raise BadInput(f"{settings.id} has no {' and no '.join(missing)}: use another exchange")
+    window = settings.cancel_window_seconds
+    tally = (tallies or {}).get((connection.account, window))
+    if tally is None:
+        tally = Tally(log, connection.account, window, clock)
+    if tallies is not None:
+        tallies[connection.account, window] = tally
     return ExchangeClient(
         settings,
         connection,
         log,
         clock,
+        tally=tally,
         slice_base=config.hedge.max_order_base,
         watch_only=watch_only,
         market=config.market.name,
@@ -100,6 +109,7 @@ class ExchangeClient:
         log: OrderLog,
         clock: Callable[[], int],
         *,
+        tally: Tally,
         slice_base: Decimal,
         watch_only: bool = False,
         market: str = "",
@@ -122,7 +132,7 @@ class ExchangeClient:
         perpetual = _perpetual_desk(connection, clock)
         if perpetual is not None and settings.perpetual_symbol is not None:
             self._desks[settings.perpetual_symbol] = perpetual
-        self._tally = Tally(log, connection.account, settings.cancel_window_seconds, clock)
+        self._tally = tally
         self._orders = Orders(
             connection.account, self._desk_of, log, self._tally, clock, self._unexplained, market
         )

@@ -127,7 +127,7 @@ MEANINGS = {
         "max_gwei": "for what earns: re-ranges, deposits, approvals",
         "max_exit_gwei": "for what gets out: withdraw",
         "tip_gwei": "offered to the block's builder",
-        "daily_budget_eth": "spent in a day (UTC) at most, exits not counted",
+        "daily_budget_eth": "spent in a day (UTC) at most by all markets, exits not counted",
         "reserve_eth": "always left in the wallet, so that an exit can be paid",
         "replace_after_blocks": "a transaction waiting this long is offered more",
         "cancel_after_blocks": "one waiting this long is cancelled",

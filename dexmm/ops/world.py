@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from dexmm.cex.exchange import account_name
+from dexmm.cex.tally import Tally
 from dexmm.chain.client import connect
 from dexmm.config import Config
 from dexmm.loop import World
@@ -20,23 +21,27 @@ from dexmm.store.lease import WalletLease, lock_folder
 from dexmm.store.orders import SqlOrderLog
 from dexmm.turn import Cex, Clock
 
+Tallies = dict[tuple[str, int], Tally]
+
 
 def wall_clock() -> int:
     return int(time.time())
 
 
-def open_world(config: Config, *, exchange_clock: Clock = wall_clock) -> World:
+def open_world(
+    config: Config, *, exchange_clock: Clock = wall_clock, tallies: Tallies | None = None
+) -> World:
     """Connect and open everything that turns of one market need.
 
     Time is the machine's on mainnet. A sandbox or a fork lives in its own time, so there it is
     the newest block's: a node of one's own cannot lag behind the chain it is. ``exchange_clock``
-    is the time, in seconds, that the exchange lives in.
+    is the time, in seconds, that the exchange lives in; ``tallies`` as for ``open_client``.
     """
     url = journal_url(config)
     flag = HaltFlag(config.state_dir)
     durable = open_database(url, durable=True)
     journal = open_database(url, durable=False)
-    cex = open_exchange(config, SqlOrderLog(durable), exchange_clock)
+    cex = open_exchange(config, SqlOrderLog(durable), exchange_clock, tallies)
     if not config.market.has_pool and cex is not None:
         record = SqlJournal(journal, market_of(config, ""), flag)
         return _without_pool(config, cex, record, flag, exchange_clock)
@@ -61,20 +66,23 @@ def open_worlds(
     Raises ``BadInput`` as ``refuse_unified_accounts``.
     """
     refuse_unified_accounts(configs)
-    worlds = [open_world(config, exchange_clock=exchange_clock) for config in configs]
+    tallies: Tallies = {}
+    worlds = [open_world(c, exchange_clock=exchange_clock, tallies=tallies) for c in configs]
     orders = None
     if any(config.exchange is not None for config in configs):
         orders = SqlOrderLog(open_database(journal_url(configs[0]), durable=True))
     return shared(worlds, orders)
 
 
-def open_exchange(config: Config, orders: OrderLog, clock: Clock) -> Cex | None:
+def open_exchange(
+    config: Config, orders: OrderLog, clock: Clock, tallies: Tallies | None = None
+) -> Cex | None:
     """The client of ``[exchange]``; None where there is none. ccxt is imported only here."""
     if config.exchange is None:
         return None
     from dexmm.cex.client import open_client
 
-    return open_client(config, orders, clock)
+    return open_client(config, orders, clock, tallies=tallies)
 
 
 def market_of(config: Config, wallet: str) -> str:
