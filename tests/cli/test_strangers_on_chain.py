@@ -45,7 +45,9 @@ def sent(account: Any) -> int:
 
 
 def an_hour_later(account: Any) -> None:
-    account.deployment.anvil.mine(2, 1800)
+    anvil = account.deployment.anvil
+    anvil.set_time(int(anvil.block()["timestamp"], 16) + 3600)
+    anvil.mine()
 
 
 def test_nfts_dust_and_liquidity_of_strangers_cost_nothing(
