@@ -237,10 +237,23 @@ def test_two_pools_one_wallet(pair: Any, capsys: pytest.CaptureFixture[str]) -> 
     seen = json.loads(capsys.readouterr().out)["markets"]
     assert [m["market"] for m in seen] == ["usdt", "usdc"]
     assert all(m["positions"] for m in seen)
+    assert [round(Decimal(m["nav"])) for m in seen] == [23_000, 23_000]
+    wallets = [Decimal(m["balances"]["wallet"]["base"]) for m in seen]
+    assert sum(wallets) <= Decimal(mainnet.balances(WALLET)[PAXG]) / 10**18
+
+    # So does the doctor, of one of them.
+    assert run(["doctor", "--json", "--market", "usdc", "--config", str(path)]) in (0, 2, 3)
+    checks = {c["name"]: c["detail"] for c in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["inventory"].startswith(f"{wallets[1]:.6f} PAXG")
 
     assert run(["withdraw", "--json", "--config", str(path)]) == 0
-    out = json.loads(capsys.readouterr().out)["markets"]
+    exit_told = json.loads(capsys.readouterr().out)
+    assert exit_told["shared_wallet"] is True
+    out = exit_told["markets"]
     assert all(m["proved"] and not m["positions"] for m in out)
+    assert Decimal(out[-1]["wallet"]["base"]) >= Decimal("3.99")  # all of it, not a part
+    assert run(["withdraw", "--config", str(path)]) == 0
+    assert "are one for all markets" in capsys.readouterr().out
     assert mainnet.balances(WALLET)[PAXG] >= 4 * 10**18 - 10
 
 

@@ -92,8 +92,15 @@ def _tell(
             {"market": each.market.name, **_facts(report)}
             for each, report in zip(configs, reports, strict=True)
         ]
-        answer(told[0] if len(told) == 1 else {"markets": told, "exit_code": code})
+        # Nobody may add up the wallets: every market shows the whole of the one that they share.
+        several = {"markets": told, "exit_code": code, "shared_wallet": True}
+        answer(told[0] if len(told) == 1 else several)
         return
+    if len(configs) > 1:  # before the tables: the last words are of the halt
+        console().print(
+            "The wallet and the exchange account are one for all markets: each table shows the "
+            "whole of them as it was when that market was done. Do not add them up."
+        )
     for each, report in zip(configs, reports, strict=True):
         if len(configs) > 1:
             console().print(f"[bold]{each.market.name}[/]")
