@@ -162,19 +162,37 @@ def open_database(url: str, *, durable: bool) -> Engine:
 def open_to_read(url: str) -> Engine:
     """As ``open_database``, also where nothing can be written: a backup, a read-only disk.
 
-    There nothing is created or brought up to date. What SQLite has not moved from its log into the
-    database yet is read from a temporary copy of both; otherwise the file is read where it is.
+    There nothing is created or brought up to date. A journal that somebody else is writing is read
+    beside him, through SQLite's shared memory. Of one at rest, what SQLite has not moved from its
+    log into the database yet is read from a temporary copy of both; otherwise it is read in place.
     """
     file = Path(url.removeprefix(SQLITE))
     if not url.startswith(SQLITE) or _is_writable(file):
         return open_database(url, durable=True)
-    log = file.with_name(file.name + "-wal")
-    if log.is_file() and log.stat().st_size:
-        file = _copied(file, log)
-    engine = create_engine(f"{SQLITE}file:{_quoted(file)}?immutable=1&mode=ro&uri=true")
+    engine = _beside_a_writer(file) or _at_rest(file)
     with translated(engine):
         _refuse_newer(engine, schema_of(engine))
     return engine
+
+
+def _beside_a_writer(file: Path) -> Engine | None:
+    """None where there is no writer whose shared memory could be used."""
+    if not file.with_name(file.name + "-shm").is_file():
+        return None
+    engine = create_engine(f"{SQLITE}file:{_quoted(file)}?mode=ro&uri=true")
+    try:
+        schema_of(engine)
+    except DatabaseError:
+        engine.dispose()
+        return None
+    return engine
+
+
+def _at_rest(file: Path) -> Engine:
+    log = file.with_name(file.name + "-wal")
+    if log.is_file() and log.stat().st_size:
+        file = _copied(file, log)
+    return create_engine(f"{SQLITE}file:{_quoted(file)}?immutable=1&mode=ro&uri=true")
 
 
 def schema_of(engine: Engine) -> int:

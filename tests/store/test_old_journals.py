@@ -284,6 +284,23 @@ def test_a_copy_that_cannot_be_written_is_read_with_its_log(old: Path, folder: P
     read_by_another(folder, read_in_place)
 
 
+def test_a_journal_that_another_user_is_writing_is_read_beside_him(folder: Path) -> None:
+    file = folder / "journal.sqlite"
+    file.write_bytes(gzip.decompress(STORED.read_bytes()))
+    with sqlite3.connect(file) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("UPDATE turns SET at = at + 1 WHERE id = 6")
+        writer.commit()
+
+        def read() -> None:
+            journal = SqlJournal(open_to_read(f"sqlite:///{file}"), MARKET, HaltFlag(folder))
+            assert [entry.id for entry in journal.entries(1_704_078_001)] == [6]
+            assert list(Path(tempfile.gettempdir()).iterdir()) == []  # nothing was copied
+
+        read_by_another(folder, read)
+    writer.close()
+
+
 def read_by_another(folder: Path, read: Callable[[], None]) -> None:
     """In a process whose user may read the folder and not write there."""
     for each in folder.iterdir():
