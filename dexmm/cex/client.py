@@ -18,7 +18,10 @@ funding, its book                                    or an order in it; spot bas
 and open orders                                      of the hedge, when the perpetual is next
 dead-man's switch     private                        where it exists, while an order of ours rests
 symbols and fees      each                           the first time; every hour; after an order was
-                                                     refused for its steps or minimums
+                                                     refused for its steps, its minimums or the
+                                                     symbol's status; every half minute while a
+                                                     symbol is suspended
+price of a coin       public                         a fee in a third coin was told, once a minute
 ====================  =============================  ==============================================
 
 So the steady state (nothing open, or quotes resting untouched) is two requests over two
@@ -40,6 +43,7 @@ from dexmm.cex.books import demand_sound, read_best, read_book
 from dexmm.cex.desk import Desk
 from dexmm.cex.errors import CallFailed
 from dexmm.cex.exchange import Connection, connect_exchange
+from dexmm.cex.fee_prices import FeePrices
 from dexmm.cex.lane import Lane
 from dexmm.cex.looks import Looks
 from dexmm.cex.markets import Markets
@@ -134,7 +138,14 @@ class ExchangeClient:
             self._desks[settings.perpetual_symbol] = perpetual
         self._tally = tally
         self._orders = Orders(
-            connection.account, self._desk_of, log, self._tally, clock, self._unexplained, market
+            connection.account,
+            self._desk_of,
+            log,
+            self._tally,
+            clock,
+            self._unexplained,
+            market,
+            FeePrices(connection.public, settings.symbol.partition("/")[2], clock),
         )
         self._reconciler = Reconciler(
             self._orders, self._desk_of, log, self.symbols, clock, watch_only=watch_only

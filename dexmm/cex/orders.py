@@ -20,6 +20,7 @@ from decimal import Decimal
 
 from dexmm.cex.desk import Desk
 from dexmm.cex.errors import CallFailed
+from dexmm.cex.fee_prices import PriceOf, nothing_known, valued
 from dexmm.cex.fills import Told, parse_told, settled
 from dexmm.cex.names import client_order_id
 from dexmm.cex.numbers import EXACT, ZERO, on_step, plain
@@ -75,12 +76,15 @@ class Orders:
         clock: Callable[[], int],
         unexplained: Callable[[OrderIntent], bool],
         market: str = "",
+        price_of: PriceOf = nothing_known,
     ) -> None:
         """``unexplained``: whether balances have moved as this order, and no other, would have.
 
-        ``market``: the name of the market that every order placed here is for.
+        ``market``: the name of the market that every order placed here is for. ``price_of`` a
+        coin, in the market's quote: for fees that are paid in a third one.
         """
         self.account = account
+        self._price_of = price_of
         self._market = market
         self._unexplained = unexplained
         self._suspects: set[str] = set()
@@ -209,6 +213,7 @@ class Orders:
         until nobody can still expect them.
         """
         known = settled(intent, told, desk.instrument(intent.symbol))
+        known = valued(known, self._price_of)
         if known.status.final and not told.complete and not self.too_late(intent):
             known = replace(known, status=OrderStatus.OPEN)
         return self.record(intent, known)

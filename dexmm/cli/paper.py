@@ -52,6 +52,11 @@ A_MONTH_OF_MINUTES = 30 * 24 * 60
     show_default=True,
     help="Seconds of candles that pass in a second.",
 )
+@click.option(
+    "--fees-in-bnb",
+    is_flag=True,
+    help="The account pays its spot fees in BNB, of which a new one has 10.",
+)
 @json_option
 @click.option("-v", "--verbose", count=True, help="More on stderr; twice for libraries too.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -62,6 +67,7 @@ def paper(
     prices: Path | None,
     seed: int,
     speed: Decimal,
+    fees_in_bnb: bool,
     as_json: bool,
     verbose: int,
     debug: bool,
@@ -80,6 +86,11 @@ def paper(
         raise BadInput("--price and --prices exclude each other: give one of them")
     feed = _feed(price, prices, seed, speed)
     settings = replace(PaperSettings(), seed=seed)
+    if fees_in_bnb:
+        opening = settings.accounts[0]
+        spot = {**opening.spot, "BNB": Decimal(10)}
+        paying = replace(opening, spot=spot, pays_fees_in_bnb=True)
+        settings = replace(settings, accounts=(paying,))
     ends = _ends_on_signals()
     with PaperExchange(settings, port=port, state=state) as exchange:
         started = time.monotonic_ns()

@@ -58,6 +58,16 @@ class OrderIntent:
     fee_other: tuple[tuple[str, Decimal], ...] = ()  # in third coins
     detail: str = ""  # why it was rejected or ended short
     market: str = ""  # the name of the market it is for; "" in what earlier versions stored
+    # Of ``fee_other``: coin, amount that has been valued, and its value in the market's quote by
+    # the exchange's own price when the fee was told. What is not here has no known price.
+    fee_valued: tuple[tuple[str, Decimal, Decimal], ...] = ()
+
+    @property
+    def fee_unvalued(self) -> tuple[tuple[str, Decimal], ...]:
+        """Fees in third coins whose price is not known, coin by coin."""
+        known = {coin: amount for coin, amount, _ in self.fee_valued}
+        left = ((coin, amount - known.get(coin, Decimal(0))) for coin, amount in self.fee_other)
+        return tuple((coin, amount) for coin, amount in left if amount)
 
 
 class OrderLog(Protocol):

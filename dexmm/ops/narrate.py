@@ -101,7 +101,8 @@ def _order(outcome: Outcome, order: OrderIntent) -> str:
     if order.filled:
         fees = [f"{order.fee_base:f} base" if order.fee_base else ""]
         fees += [f"{order.fee_quote:f} quote" if order.fee_quote else ""]
-        fees += [f"{amount:f} {coin}" for coin, amount in order.fee_other]
+        worth = {coin: f" (worth {value:.4f})" for coin, _, value in order.fee_valued}
+        fees += [f"{amount:f} {coin}{worth.get(coin, '')}" for coin, amount in order.fee_other]
         paid = f", fee {', '.join(filter(None, fees))}" if any(fees) or order.fee_other else ""
         average = (order.cost / order.filled).quantize(Decimal("0.01"))
         return f"{what}: filled {order.filled:f} at {average:f}{paid}"

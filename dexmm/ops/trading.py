@@ -32,6 +32,8 @@ class Trading:
     fees_base: Decimal
     fees_quote: Decimal
     fees_other: tuple[tuple[str, Decimal], ...]  # in third coins
+    fees_valued: tuple[tuple[str, Decimal, Decimal], ...]  # of these: coin, amount, its value
+    fees_unvalued: tuple[tuple[str, Decimal], ...]  # of these, what has no known price
     cancel_ratio: Decimal  # cancelled / sent
     fill_ratio: Decimal  # filled / sent
     success: Decimal  # sent / orders
@@ -42,10 +44,9 @@ def trading(orders: Iterable[OrderIntent]) -> Trading:
     sent = [order for order in known if order.status is not OrderStatus.REJECTED]
     cancelled = sum(was_cancelled(order) for order in sent)
     filled = [order for order in sent if order.filled]
-    others: dict[str, Decimal] = {}
-    for order in filled:
-        for coin, amount in order.fee_other:
-            others[coin] = others.get(coin, ZERO) + amount
+    others = _summed(pair for order in filled for pair in order.fee_other)
+    amounts = _summed((coin, amount) for order in filled for coin, amount, _ in order.fee_valued)
+    values = dict(_summed((coin, value) for order in filled for coin, _, value in order.fee_valued))
     hedges = [order for order in filled if order.purpose is not Purpose.QUOTE]
     quotes = [order for order in sent if order.purpose is Purpose.QUOTE]
     return Trading(
@@ -62,11 +63,20 @@ def trading(orders: Iterable[OrderIntent]) -> Trading:
         sold_base=sum((o.filled for o in filled if o.side is Side.SELL), ZERO),
         fees_base=sum((order.fee_base for order in filled), ZERO),
         fees_quote=sum((order.fee_quote for order in filled), ZERO),
-        fees_other=tuple(sorted(others.items())),
+        fees_other=others,
+        fees_valued=tuple((coin, amount, values[coin]) for coin, amount in amounts),
+        fees_unvalued=_summed(pair for order in filled for pair in order.fee_unvalued),
         cancel_ratio=_ratio(cancelled, len(sent), ZERO),
         fill_ratio=_ratio(len(filled), len(sent), ZERO),
         success=_ratio(len(sent), len(known), Decimal(1)),
     )
+
+
+def _summed(pairs: Iterable[tuple[str, Decimal]]) -> tuple[tuple[str, Decimal], ...]:
+    total: dict[str, Decimal] = {}
+    for coin, amount in pairs:
+        total[coin] = total.get(coin, ZERO) + amount
+    return tuple(sorted(total.items()))
 
 
 def was_cancelled(order: OrderIntent) -> bool:

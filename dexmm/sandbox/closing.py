@@ -115,7 +115,8 @@ def _rows(s: Summary) -> tuple[tuple[str, str], ...]:
 def _exchange_rows(t: Trading) -> tuple[tuple[str, str], ...]:
     if not t.orders:
         return (("exchange", "no orders"),)
-    others = "".join(f", {amount:f} {coin}" for coin, amount in t.fees_other)
+    worth = {coin: f" worth {digits(value, 2)} quote" for coin, _, value in t.fees_valued}
+    others = "".join(f", {amount:f} {coin}{worth.get(coin, '')}" for coin, amount in t.fees_other)
     return (
         (
             "exchange",

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from cex.cex_world import NOBODY_TAKES, PAXG, PERPETUAL, Hand, Trader, order
 
+from dexmm.cex.fee_prices import KEPT_SECONDS
 from dexmm.cex.names import LENGTH, PREFIX, client_order_id, is_ours, purpose_of
 from dexmm.errors import Transient
 from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
 from dexmm.model.steps import CancelAll, SetLeverage
 from dexmm.model.venue import Side
+from dexmm.sandbox.exchange.faults import Effect
 from dexmm.sandbox.exchange.paper import PaperExchange
-from dexmm.sandbox.exchange.settings import Opening
+from dexmm.sandbox.exchange.settings import Opening, PaperSettings
 
 D = Decimal
 
@@ -36,21 +38,84 @@ def test_the_size_comes_from_fills_and_the_fee_is_in_its_coin(trader: Trader) ->
     assert view.balance("USDT").total == 30_000 - D("400.04") + D("799.92") - D("0.79992")
 
 
-def test_fees_in_a_third_coin(tmp_path: Path) -> None:
+def paying_in_bnb(price: str = "600", **more: Any) -> PaperSettings:
     rich = Opening(spot={"PAXG": D(5), "USDT": D(30_000), "BNB": D(10)}, pays_fees_in_bnb=True)
-    prices = {**NOBODY_TAKES.prices, "BNBUSDT": D(600)}
-    settings = replace(NOBODY_TAKES, accounts=(rich,), prices=prices)
-    with PaperExchange(settings) as paper:
+    prices = {**NOBODY_TAKES.prices, "BNBUSDT": D(price)}
+    return replace(NOBODY_TAKES, accounts=(rich,), prices=prices, **more)
+
+
+def test_fees_in_a_third_coin_are_valued_when_they_are_told(tmp_path: Path) -> None:
+    with PaperExchange(paying_in_bnb()) as paper:
         trader = Trader(tmp_path, paper, Hand())
         trader.observe()
         bought = trader.buy("0.1").order
         view = trader.observe()
+        paper.set_fair_price("BNBUSDT", D(900))
+        before = trader.client.connection.requests
+        soon = trader.buy("0.1").order
+        assert trader.client.connection.requests - before == 1  # the price is kept for a minute
+        trader.clock.ahead += KEPT_SECONDS
+        later = trader.buy("0.1").order
         trader.client.close()
+        stored = trader.stored()
     assert bought is not None
+    assert soon is not None
+    assert later is not None
     assert (bought.fee_base, bought.fee_quote) == (0, 0)
-    assert [coin for coin, _ in bought.fee_other] == ["BNB"]
-    assert view.balance("BNB").total == 10 - bought.fee_other[0][1]
+    ((coin, amount, value),) = bought.fee_valued
+    assert bought.fee_other == ((coin, amount),) == (("BNB", amount),)
+    assert value == amount * 600
+    assert abs(value - bought.cost * D("0.00075")) < D("0.00001")  # three quarters of 0.1 %
+    assert bought.fee_unvalued == ()
+    assert soon.fee_valued[0][2] == soon.fee_valued[0][1] * 600
+    assert later.fee_valued[0][2] == later.fee_valued[0][1] * 900
+    assert stored == [bought, soon, later]  # and a later price changes none of them
+    assert view.balance("BNB").total == 10 - amount
     assert view.balance("PAXG").total == D("5.1")
+
+
+def test_a_resting_quote_is_charged_and_valued_fill_by_fill(tmp_path: Path) -> None:
+    with PaperExchange(paying_in_bnb()) as paper:
+        trader = Trader(tmp_path, paper, Hand())
+        trader.observe()
+        resting = trader.rest("3999", "0.2")
+        paper.set_fair_price("PAXGUSDT", D(3990))
+        trader.observe()
+        (order,) = trader.stored()
+        trader.client.close()
+    assert (order.client_id, order.filled) == (resting.client_id, D("0.2"))
+    ((coin, amount, value),) = order.fee_valued
+    assert (coin, value) == ("BNB", amount * 600)
+
+
+def test_a_coin_without_a_market_stays_unvalued_and_the_order_counts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with PaperExchange(paying_in_bnb()) as paper:
+        trader = Trader(tmp_path, paper, Hand())
+        trader.observe()
+        del trader.client.connection.public.exchange.markets["BNB/USDT"]
+        outcome = trader.buy("0.1")
+        trader.client.close()
+    assert outcome.order is not None
+    assert (outcome.status, outcome.order.filled, outcome.order.fee_valued) == (
+        "done",
+        D("0.1"),
+        (),
+    )
+    assert outcome.order.fee_unvalued == outcome.order.fee_other
+    assert "the exchange has no BNB/USDT" in caplog.text
+
+
+def test_a_price_that_does_not_come_leaves_the_order_as_it_is(tmp_path: Path) -> None:
+    with PaperExchange(paying_in_bnb()) as paper:
+        trader = Trader(tmp_path, paper, Hand())
+        trader.observe()
+        trader.arm("GET /api/v3/ticker/*", Effect.SERVER_ERROR)
+        outcome = trader.buy("0.1")
+        trader.client.close()
+    assert outcome.order is not None
+    assert (outcome.status, outcome.order.fee_valued) == ("done", ())
 
 
 def test_an_ioc_that_finds_nothing_is_done_and_empty(trader: Trader) -> None:

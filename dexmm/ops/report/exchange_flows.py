@@ -4,7 +4,9 @@ The order log says in the end what every order filled; what had filled when a tu
 by the resting orders it saw. The balances must have moved by exactly that. A fill that they do
 not show yet waits for the next turn, as long as leaving it out explains them.
 
-    trades      by the order's purpose, fees apart
+    trades      by the order's purpose, fees apart; a fee in a third coin (an exchange's discount
+                coin) is outside the balances of the market, and counted as it was valued when it
+                was told
     funding     what the derivatives account moved beyond that, where a funding time has passed
     basis       a perpetual's mark moved otherwise than the fair price: counted with the hedges
 """
@@ -41,6 +43,7 @@ class Fill:
     order: OrderIntent
     traded: Amounts
     fee: Amounts  # positive: paid
+    elsewhere: Decimal = ZERO  # quote; the fee's part in a coin outside the market, as valued
 
     @property
     def contract(self) -> bool:
@@ -59,6 +62,8 @@ class _Booked:
     cost: Decimal = ZERO
     fee_base: Decimal = ZERO
     fee_quote: Decimal = ZERO
+    third: Amounts = NOTHING  # fees in a coin that is none of its own, but one of the market's
+    elsewhere: Decimal = ZERO
 
 
 @dataclass(slots=True)
@@ -66,6 +71,7 @@ class Ledger:
     """Books every order's fills into the interval in which the balances show them."""
 
     log: Mapping[str, OrderIntent]
+    _coins: tuple[str, str] = ("", "")  # that the accounts are kept in
     _waiting: list[OrderIntent] = field(default_factory=list)  # not placed yet; oldest last
     _open: dict[str, _Booked] = field(default_factory=dict)
 
@@ -74,13 +80,15 @@ class Ledger:
 
     def open_at(self, entry: Entry) -> None:
         """Begin at this turn's look: what had filled before it is in its balances already."""
+        self._look(entry.snapshot.venue)
         seen = _seen(entry.snapshot.venue)
         for order in self._placed_by(entry):
             if order.client_id in seen:
-                self._open[order.client_id] = _until(order, seen[order.client_id])
+                self._open[order.client_id] = self._until(order, seen[order.client_id])
 
     def between(self, then: Holdings, now: Holdings, after: Entry) -> list[Fill]:
         """The fills that came into the balances by the look of ``after``."""
+        self._look(after.snapshot.venue)
         seen = _seen(after.snapshot.venue)
         for order in self._placed_by(after):
             self._open[order.client_id] = _Booked()
@@ -94,6 +102,10 @@ class Ledger:
             if client_id not in late:
                 self._book(client_id, seen)
         return [fill for fill in told if fill.order.client_id not in late]
+
+    def _look(self, venue: VenueView | None) -> None:
+        if venue is not None:
+            self._coins = (venue.spot.base, venue.spot.quote)
 
     def _placed_by(self, entry: Entry) -> Iterator[OrderIntent]:
         """Those placed before this turn's look; what the turn itself places comes after it."""
@@ -113,24 +125,46 @@ class Ledger:
         self, client_id: str, seen: Mapping[str, Decimal], venue: VenueView
     ) -> Iterator[Fill]:
         order, before = self.log[client_id], self._open[client_id]
-        now = _until(order, seen.get(client_id))
+        now = self._until(order, seen.get(client_id))
         if now == before:
             return
         sign = 1 if order.side is Side.BUY else -1
         with localcontext(EXACT):
             base, quote = sign * (now.filled - before.filled), -sign * (now.cost - before.cost)
             fee = (now.fee_base - before.fee_base, now.fee_quote - before.fee_quote)
+            elsewhere = now.elsewhere - before.elsewhere
         yield Fill(
             order=order,
             traded=_in_coins(order, venue, base, quote),
-            fee=_in_coins(order, venue, *fee),
+            fee=_in_coins(order, venue, *fee).plus(now.third.less(before.third)),
+            elsewhere=elsewhere,
         )
 
     def _book(self, client_id: str, seen: Mapping[str, Decimal]) -> None:
         if client_id in seen or not self.log[client_id].status.final:
-            self._open[client_id] = _until(self.log[client_id], seen.get(client_id))
+            self._open[client_id] = self._until(self.log[client_id], seen.get(client_id))
         else:
             del self._open[client_id]
+
+    def _until(self, order: OrderIntent, filled: Decimal | None) -> _Booked:
+        """An order when ``filled`` of it had filled; None: as it ended.
+
+        One that rests fills at its own price; its fees are in proportion until it ends.
+        """
+        third, elsewhere = _third_coins(order, self._coins)
+        if filled is None or filled >= order.filled:
+            return _Booked(
+                order.filled, order.cost, order.fee_base, order.fee_quote, third, elsewhere
+            )
+        part = PRICE.divide(filled, order.filled)
+        return _Booked(
+            filled,
+            EXACT.multiply(filled, order.price),
+            PRICE.multiply(order.fee_base, part),
+            PRICE.multiply(order.fee_quote, part),
+            Amounts(PRICE.multiply(third.base, part), PRICE.multiply(third.quote, part)),
+            PRICE.multiply(elsewhere, part),
+        )
 
 
 def exchange_flows(
@@ -147,7 +181,8 @@ def exchange_flows(
     for fill in fills:
         traded, fee = fill.traded, fill.fee
         yield Flow(source=SOURCES[fill.order.purpose], base=traded.base, quote=traded.quote)
-        yield Flow(source=Source.EXCHANGE_FEE, base=-fee.base, quote=-fee.quote)
+        paid = EXACT.add(fee.quote, fill.elsewhere)
+        yield Flow(source=Source.EXCHANGE_FEE, base=-fee.base, quote=-paid)
         if fill.contract:
             perpetual = EXACT.subtract(perpetual, fill.net.base)
             cash = EXACT.subtract(cash, fill.net.quote)
@@ -170,20 +205,15 @@ def _seen(venue: VenueView | None) -> dict[str, Decimal]:
     return {order.client_id: order.filled for order in venue.pending} | resting
 
 
-def _until(order: OrderIntent, filled: Decimal | None) -> _Booked:
-    """An order when ``filled`` of it had filled; None: as it ended.
+def _third_coins(order: OrderIntent, market: tuple[str, str]) -> tuple[Amounts, Decimal]:
+    """Fees in coins that are none of the order's own: in the market's two, and valued elsewhere.
 
-    One that rests fills at its own price; its fees are in proportion until it ends.
+    What is in the market's coins is in its balances; only the rest needs a value.
     """
-    if filled is None or filled >= order.filled:
-        return _Booked(order.filled, order.cost, order.fee_base, order.fee_quote)
-    part = PRICE.divide(filled, order.filled)
-    return _Booked(
-        filled,
-        EXACT.multiply(filled, order.price),
-        PRICE.multiply(order.fee_base, part),
-        PRICE.multiply(order.fee_quote, part),
-    )
+    coins = dict(order.fee_other)
+    inside = Amounts(coins.get(market[0], ZERO), coins.get(market[1], ZERO))
+    outside = (value for coin, _, value in order.fee_valued if coin not in market)
+    return inside, sum(outside, ZERO)
 
 
 def _in_coins(order: OrderIntent, venue: VenueView, own: Decimal, other: Decimal) -> Amounts:

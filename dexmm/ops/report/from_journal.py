@@ -14,6 +14,7 @@ from decimal import Decimal, localcontext
 from dexmm.config import Config
 from dexmm.errors import BadInput
 from dexmm.model.entry import Entry
+from dexmm.model.market import Market
 from dexmm.model.order import OrderIntent, Purpose
 from dexmm.ops.accounting import Flow, Mark, Source, merged
 from dexmm.ops.flow import left_to_liquidity
@@ -30,6 +31,7 @@ from dexmm.ops.report.entry_facts import (
 from dexmm.ops.report.exchange_flows import Ledger, exchange_flows
 from dexmm.ops.report.holdings import Amounts, Holdings, holdings
 from dexmm.ops.track import Action, Quoted, Track, TrackPoint
+from dexmm.ops.trading import trading
 from dexmm.strategy.advance import Observation, capital_flow
 from dexmm.strategy.inventory import inventory
 from dexmm.strategy.ladder import Ladder
@@ -88,6 +90,7 @@ class _Teller:
     last: Entry | None = None
     held: Holdings | None = None  # at `last`
     gas: Decimal = ZERO  # quote, so far
+    elsewhere: Decimal = ZERO  # quote: exchange fees in coins outside the accounts, so far
     leg: int = 0
     missing: tuple[int, ...] = ()  # turns on record that cannot be read
 
@@ -145,6 +148,7 @@ class _Teller:
         here, there = _deposits(after, self.config)
         with localcontext(EXACT):
             fills = self.ledger.between(then, now, after)
+            self.elsewhere += sum((fill.elsewhere for fill in fills), ZERO)
             return merged(
                 [
                     *chain_flows(before, after, here),
@@ -157,7 +161,7 @@ class _Teller:
         price, total = entry.decision.fair_price, now.total
         with localcontext(EXACT):
             self.gas += sum((f.quote for f in flows if f.source is Source.GAS), ZERO)
-            quote = total.quote + self.gas
+            quote = total.quote + self.gas - self.elsewhere
         with localcontext(PRICE):
             nav = total.base * price + total.quote
             share = total.base * price / nav if nav else ZERO
@@ -206,12 +210,8 @@ class _Teller:
         )
         if self.config.exchange is not None:
             yield "Fills, fees and their times are the order log's, held against the balances."
-        others: dict[str, Decimal] = {}
-        for order in log:
-            for coin, amount in order.fee_other:
-                others[coin] = others.get(coin, ZERO) + amount
-        for coin, amount in sorted(others.items()):
-            yield f"Exchange fees of {amount:f} {coin} were paid in a coin outside these accounts."
+        if self.last is not None:
+            yield from _third_coins(log, self.last.snapshot.chain.market)
         if self.missing:
             shown = ", ".join(str(turn) for turn in self.missing[:SHOWN])
             more = f" and {left} more" if (left := len(self.missing) - SHOWN) > 0 else ""
@@ -242,6 +242,23 @@ class _Teller:
         if last.snapshot.venue is not None:
             facts["exchange"] = last.snapshot.venue.exchange
         return facts
+
+
+def _third_coins(log: Iterable[OrderIntent], market: Market) -> Iterable[str]:
+    """How fees in a coin outside the accounts are counted, and which of them could not be."""
+    found, own = trading(log), (market.base.symbol, market.quote.symbol)
+    for coin, amount, value in found.fees_valued:
+        if coin not in own:
+            yield (
+                f"Exchange fees of {amount:f} {coin} are counted at {value:.2f} {own[1]}: by the "
+                f"exchange's own price of {coin} in {own[1]} when each was told."
+            )
+    for coin, amount in found.fees_unvalued:
+        if coin not in own:
+            yield (
+                f"Exchange fees of {amount:f} {coin} have no known price (the exchange has no "
+                f"{coin}/{own[1]}, or did not answer): they are MISSING from every net figure here."
+            )
 
 
 def _deposits(entry: Entry, config: Config) -> tuple[Amounts, bool]:

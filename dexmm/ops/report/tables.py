@@ -310,8 +310,9 @@ def _fees(order: OrderIntent, track: Track) -> Iterator[str]:
     for amount, coin in ((order.fee_base, base), (order.fee_quote, quote)):
         if amount:
             yield f"{_short(amount)} {coin}"
+    worth = {coin: f" ({_short(value)} {track.quote})" for coin, _, value in order.fee_valued}
     for coin, amount in order.fee_other:
-        yield f"{_short(amount)} {coin}"
+        yield f"{_short(amount)} {coin}{worth.get(coin, '')}"
 
 
 def _short(amount: Decimal) -> str:

@@ -142,12 +142,18 @@ def _net(track: Track) -> tuple[Criterion, ...]:
     found = attribute(track.marks)
     net, left = found.against_holding, found.part(Source.UNEXPLAINED).total
     told = bp(abs(left), found.start) <= EXPLAINED_BP if found.start else not left
+    missing = trading(track.orders).fees_unvalued
     return (
         Criterion(
             what="net after all costs",
             wanted=f"more than 0 {track.quote} against holding",
             found=f"{signed(net)} {track.quote}",
-            passed=net > 0,
+            passed=net > 0 and not missing,
+            note=f"{NOT_ENOUGH}: exchange fees of "
+            + " and ".join(f"{amount:f} {coin}" for coin, amount in missing)
+            + " have no known price and are not in it"
+            if missing
+            else "",
         ),
         Criterion(
             what="accounts explained",

@@ -30,7 +30,7 @@ from dexmm.sandbox.exchange.market import Market
 from dexmm.sandbox.exchange.orders import Order, Side
 from dexmm.sandbox.exchange.perpetual_desk import HOUR_MS, PerpetualDesk
 from dexmm.sandbox.exchange.problems import Refused
-from dexmm.sandbox.exchange.rules import Kind, Rules
+from dexmm.sandbox.exchange.rules import BNB_USDT, Kind, Rules
 from dexmm.sandbox.exchange.settings import PaperSettings
 from dexmm.sandbox.exchange.spot_desk import SpotDesk
 from dexmm.sandbox.exchange.state import State
@@ -52,7 +52,7 @@ class Exchange:
         self.faults = Faults()
         self._before_fills: dict[str, str] = {}
         self.meters = meters(settings.limits)
-        self.spot = {r.symbol: self._market(r) for r in settings.spot}
+        self.spot = {r.symbol: self._market(r) for r in _spot_rules(settings)}
         self.perpetuals = {r.symbol: self._market(r) for r in settings.perpetuals}
         self.markets = {m.key: m for m in [*self.spot.values(), *self.perpetuals.values()]}
         self.desks = {key: self._desk(market) for key, market in self.markets.items()}
@@ -272,6 +272,7 @@ class Exchange:
             if stored is not None:
                 codec.load_account(stored, account)
                 account.permissions = opening.permissions
+                account.pays_fees_in_bnb = opening.pays_fees_in_bnb
                 continue
             for asset, amount in opening.spot.items():
                 self.ledger.deposit(account, asset, amount)
@@ -326,3 +327,10 @@ class Exchange:
 def _next_funding(now_ms: int, rules: Rules) -> int:
     every = rules.funding_hours * HOUR_MS
     return now_ms - now_ms % every + every
+
+
+def _spot_rules(settings: PaperSettings) -> tuple[Rules, ...]:
+    """With BNB's own market where an account pays its fees in BNB and it is not listed already."""
+    pays = any(opening.pays_fees_in_bnb for opening in settings.accounts)
+    listed = any(rules.symbol == BNB_USDT.symbol for rules in settings.spot)
+    return (*settings.spot, BNB_USDT) if pays and not listed else settings.spot

@@ -69,6 +69,15 @@ SPOT = (
     ),
 )
 
+# Listed where an account pays its fees in it: its price is then part of what such an account costs.
+BNB_USDT = Rules(
+    symbol="BNBUSDT",
+    base="BNB",
+    quote="USDT",
+    step_size=Decimal("0.001"),
+    min_quantity=Decimal("0.001"),
+)
+
 PERPETUALS = (
     Rules(
         symbol="PAXGUSDT",

@@ -15,10 +15,12 @@ from dexmm.config import parse_config
 from dexmm.model.entry import Entry
 from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
 from dexmm.model.venue import Balance, RestingOrder, Side, VenueView
-from dexmm.ops.accounting import Source
+from dexmm.ops.accounting import Source, attribute
+from dexmm.ops.figures import figures
 from dexmm.ops.poolless import chain_at
 from dexmm.ops.report.from_journal import from_journal
 from dexmm.ops.report.track_page import track_page
+from dexmm.ops.report.verdicts import TrialRules, trial
 from dexmm.ops.track import Track
 
 D = Decimal
@@ -187,6 +189,73 @@ def test_a_third_coin_is_outside_the_accounts() -> None:
     assert total(track, Source.TRIANGLE) == (-1, D("4005.99"))
     assert total(track, Source.UNEXPLAINED) == (0, 0)
     assert any("0.01 BNB" in line for line in track.assumptions)
+
+
+BNB = ("BNB", D("0.01"))
+
+
+def test_a_fee_in_a_third_coin_is_taken_off_as_it_was_valued() -> None:
+    """Half of it by the second look, the rest by the third; no balance of the market shows it."""
+    first, second, third = entries(3)
+    order = an_order(
+        created_at=START + 61, fee_quote=D(0), fee_other=(BNB,), fee_valued=((*BNB, D("8.02")),)
+    )
+    second = seeing(holding(second, "5.5", "18000.5"), resting=(resting(order, "0.5"),))
+    track = told([first, second, holding(third, "6", "16001")], order)
+    paid = [
+        flow.quote
+        for mark in track.marks
+        for flow in mark.flows
+        if flow.source is Source.EXCHANGE_FEE
+    ]
+    assert paid == [D("-4.01"), D("-4.01")]
+    assert total(track, Source.UNEXPLAINED) == (0, 0)
+    bought = [mark for mark in track.marks if any(f.source is Source.QUOTE for f in mark.flows)]
+    assert bought[-1].quote == 16_001 - D("8.02")
+    found = attribute(track.marks)
+    free = told([first, second, holding(third, "6", "16001")], replace(order, fee_other=()))
+    assert found.against_holding == attribute(free.marks).against_holding  # valued is what counts
+    unpaid = replace(order, fee_other=(), fee_valued=())
+    without = attribute(told([first, second, holding(third, "6", "16001")], unpaid).marks)
+    assert without.against_holding - found.against_holding == D("8.02")
+    assert any("0.01 BNB are counted at 8.02 USDT" in line for line in track.assumptions)
+    shown = figures(track)
+    assert shown.exchange_fees == D("-8.02")
+
+
+def test_a_fee_without_a_price_is_said_and_no_trial_is_passed_with_it() -> None:
+    """As in every journal that an earlier version wrote."""
+    first, second = entries(2)
+    order = an_order(created_at=START + 61, fee_quote=D(0), fee_other=(BNB,))
+    track = told([first, holding(second, "6", "16001")], order)
+    assert any("0.01 BNB have no known price" in line for line in track.assumptions)
+    net = next(c for c in trial(track, TrialRules()).criteria if c.what == "net after all costs")
+    assert not net.passed
+    assert "0.01 BNB have no known price" in net.note
+    priced = replace(order, fee_valued=((*BNB, D(8)),))
+    track = told([first, holding(second, "6", "16001")], priced)
+    net = next(c for c in trial(track, TrialRules()).criteria if c.what == "net after all costs")
+    assert net.note == ""
+
+
+def test_a_fee_in_the_markets_own_coin_on_another_symbol_is_in_its_balances() -> None:
+    """USDT taken for an order in PAXG/BTC: no third coin, and nothing is counted twice."""
+    first, second = entries(2)
+    order = an_order(
+        symbol="PAXG/BTC",
+        side=Side.SELL,
+        purpose=Purpose.TRIANGLE,
+        price=D("0.1"),
+        cost=D("0.1"),
+        fee_quote=D(0),
+        fee_other=(("USDT", D(4)),),
+        fee_valued=(("USDT", D(4), D(4)),),
+        created_at=START + 61,
+    )
+    track = told([first, holding(second, "4", "19996")], order)
+    assert total(track, Source.EXCHANGE_FEE) == (0, -4)
+    assert total(track, Source.UNEXPLAINED) == (0, 0)
+    assert track.marks[-1].quote == 19_996
 
 
 def perpetual(entry: Entry, **changes: object) -> Entry:
