@@ -40,6 +40,7 @@ from typing import Any
 
 from dexmm.cex.accounts import read_balances
 from dexmm.cex.books import demand_sound, read_best, read_book
+from dexmm.cex.clients import AccountClients
 from dexmm.cex.desk import Desk
 from dexmm.cex.errors import CallFailed
 from dexmm.cex.exchange import Connection, connect_exchange
@@ -70,15 +71,15 @@ def open_client(
     clock: Callable[[], int] = lambda: int(time.time()),
     *,
     watch_only: bool = False,
-    tallies: dict[tuple[str, int], Tally] | None = None,
+    clients: dict[str, AccountClients] | None = None,
 ) -> ExchangeClient:
     """The client of ``[exchange]``. Asks nothing of the exchange yet.
 
     ``clock`` is the runner's, in seconds: in a sandbox it is the simulated one. With
     ``watch_only`` looking changes nothing on the exchange: for whoever looks while another
-    process trades. ``tallies`` are those of other clients in this process, by account and window:
-    the exchange counts all that an account sends. Raises ``BadInput`` for an exchange that ccxt
-    does not know or that cannot do what is configured.
+    process trades. ``clients`` are those of this process by account, and this one joins them.
+    Raises ``BadInput`` for an exchange that ccxt does not know or that cannot do what is
+    configured.
     """
     settings = config.exchange
     if settings is None:
@@ -87,18 +88,15 @@ def open_client(
     missing = connection.can.missing(quotes=config.quotes.enabled)
     if missing:
         raise BadInput(f"{settings.id} has no {' and no '.join(missing)}: use another exchange")
-    window = settings.cancel_window_seconds
-    tally = (tallies or {}).get((connection.account, window))
-    if tally is None:
-        tally = Tally(log, connection.account, window, clock)
-    if tallies is not None:
-        tallies[connection.account, window] = tally
+    beside = AccountClients()
+    if clients is not None:
+        beside = clients.setdefault(connection.account, beside)
     return ExchangeClient(
         settings,
         connection,
         log,
         clock,
-        tally=tally,
+        clients=beside,
         slice_base=config.hedge.max_order_base,
         watch_only=watch_only,
         market=config.market.name,
@@ -113,7 +111,7 @@ class ExchangeClient:
         log: OrderLog,
         clock: Callable[[], int],
         *,
-        tally: Tally,
+        clients: AccountClients,
         slice_base: Decimal,
         watch_only: bool = False,
         market: str = "",
@@ -136,7 +134,10 @@ class ExchangeClient:
         perpetual = _perpetual_desk(connection, clock)
         if perpetual is not None and settings.perpetual_symbol is not None:
             self._desks[settings.perpetual_symbol] = perpetual
-        self._tally = tally
+        window = settings.cancel_window_seconds
+        if window not in clients.tallies:
+            clients.tallies[window] = Tally(log, connection.account, window, clock)
+        self._tally = clients.tallies[window]
         self._orders = Orders(
             connection.account,
             self._desk_of,
@@ -146,6 +147,7 @@ class ExchangeClient:
             self._unexplained,
             market,
             FeePrices(connection.public, settings.symbol.partition("/")[2], clock),
+            clients,
         )
         self._reconciler = Reconciler(
             self._orders, self._desk_of, log, self.symbols, clock, watch_only=watch_only
@@ -217,7 +219,7 @@ class ExchangeClient:
             for symbol in resting:
                 self._reconciler.reconcile(symbol)
             balances = read_balances(lane)
-        if self._looks.lagging(_amounts(balances), self._orders.moves):
+        if self._looks.lagging(_amounts(balances), self._orders.moves, self._orders.others):
             balances = read_balances(lane)
         return balances
 
@@ -255,10 +257,16 @@ class ExchangeClient:
         amounts = _amounts(balances)
         if self._swap is not None and (position := seen or self._swap.position):
             amounts[self._swap.symbol] = position.base
-        if late := self._looks.lagging(amounts, self._orders.moves):
+        if late := self._looks.lagging(amounts, self._orders.moves, self._orders.others):
             self._looks.demand_patience(late, self._clock())
         waiting = any(self._reconciler.stored(symbol) for symbol in self.symbols)
-        self._looks.accept(amounts, self._orders.moves, self._clock(), orders_open=waiting)
+        self._looks.accept(
+            amounts,
+            self._orders.moves,
+            self._clock(),
+            orders_open=waiting,
+            others=self._orders.others,
+        )
         if self._swap is not None and seen is not None:
             self._swap.position = seen
 
@@ -268,7 +276,9 @@ class ExchangeClient:
         if instrument.contract:
             return False
         held = _amounts(read_balances(self.connection.private)).get(instrument.base, ZERO)
-        moved = self._looks.unexplained(instrument.base, held, self._orders.moves)
+        moved = self._looks.unexplained(
+            instrument.base, held, self._orders.moves, self._orders.others
+        )
         towards = moved if order.side is Side.BUY else -moved
         return 0 < towards <= order.amount
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+from dexmm.cex.moves import Moves
 from dexmm.cex.numbers import ZERO
-from dexmm.cex.orders import Moves
 from dexmm.errors import Transient
 
 LAG_SECONDS = 30  # after which the exchange's word is taken, whatever we had expected
 SURPLUS_SECONDS = 120  # after which an unexplained move was a deposit, or a person's trade
+
+NOBODY = Moves()  # where one client alone trades in the account
 
 
 class Looks:
@@ -40,7 +42,9 @@ class Looks:
         names = set(self._last) | set(amounts)
         return any(self._last.get(n, ZERO) != amounts.get(n, ZERO) for n in names)
 
-    def lagging(self, amounts: Mapping[str, Decimal], moves: Moves) -> tuple[str, ...]:
+    def lagging(
+        self, amounts: Mapping[str, Decimal], moves: Moves, others: Moves = NOBODY
+    ) -> tuple[str, ...]:
         """Names that our fills explain worse than if nothing had been filled.
 
         Deposits and other people's orders move amounts too, so nearness decides, not equality.
@@ -48,22 +52,31 @@ class Looks:
         late = []
         for name, move in moves.by_name.items():
             told = self._told(name, amounts.get(name, ZERO))
-            if self._last is not None and abs(told) < abs(told - move):
+            theirs = (ZERO, others.by_name.get(name, ZERO))
+            without = min(abs(told - other) for other in theirs)
+            if self._last is not None and without < min(abs(told - o - move) for o in theirs):
                 late.append(name)
         return tuple(sorted(late))
 
-    def unexplained(self, name: str, now: Decimal, moves: Moves) -> Decimal:
+    def unexplained(self, name: str, now: Decimal, moves: Moves, others: Moves = NOBODY) -> Decimal:
         """How far an amount is from where our known fills have moved it; 0 before any look."""
         if self._last is None:
             return ZERO
-        return self._told(name, now) - moves.by_name.get(name, ZERO)
+        rest = self._told(name, now) - moves.by_name.get(name, ZERO)
+        return min(rest, rest - others.by_name.get(name, ZERO), key=abs)
 
     def accept(
-        self, amounts: Mapping[str, Decimal], moves: Moves, now: int, *, orders_open: bool
+        self,
+        amounts: Mapping[str, Decimal],
+        moves: Moves,
+        now: int,
+        *,
+        orders_open: bool,
+        others: Moves = NOBODY,
     ) -> None:
         """Begin anew from here. A surplus is kept while an order of ours may yet explain it."""
         names = set(amounts) | set(self._last or ())
-        rest = {n: self.unexplained(n, amounts.get(n, ZERO), moves) for n in names}
+        rest = {n: self.unexplained(n, amounts.get(n, ZERO), moves, others) for n in names}
         surplus = {name: amount for name, amount in rest.items() if amount}
         if not self._surplus:
             self._surplus_at = now
@@ -72,6 +85,7 @@ class Looks:
         self._last = dict(amounts)
         self._lagging_since = None
         moves.by_name.clear()
+        others.by_name.clear()
 
     def demand_patience(self, late: tuple[str, ...], now: int) -> None:
         """Raises ``Transient`` for as long as it makes sense to wait."""

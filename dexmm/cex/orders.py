@@ -15,21 +15,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 
+from dexmm.cex.clients import AccountClients
 from dexmm.cex.desk import Desk
 from dexmm.cex.errors import CallFailed
 from dexmm.cex.fee_prices import PriceOf, nothing_known, valued
 from dexmm.cex.fills import Told, parse_told, settled
+from dexmm.cex.moves import Moves
 from dexmm.cex.names import client_order_id
-from dexmm.cex.numbers import EXACT, ZERO, on_step, plain
+from dexmm.cex.numbers import EXACT, on_step, plain
 from dexmm.cex.tally import CANCELLED, Tally
 from dexmm.errors import Halt, Transient
 from dexmm.model.decision import Refusal
 from dexmm.model.order import OrderIntent, OrderKind, OrderLog, OrderStatus
 from dexmm.model.steps import CancelOrder, Outcome, PlaceOrder
-from dexmm.model.venue import Instrument, Side
+from dexmm.model.venue import Instrument
 
 log = logging.getLogger("dexmm.orders")
 
@@ -39,29 +41,6 @@ TIMES: dict[OrderKind, dict[str, object]] = {
     OrderKind.IOC: {"timeInForce": "IOC"},
     OrderKind.POST_ONLY: {"postOnly": True},
 }
-
-
-@dataclass(slots=True)
-class Moves:
-    """What fills since the last look must have done to balances, by coin or perpetual symbol."""
-
-    by_name: dict[str, Decimal] = field(default_factory=dict)
-
-    def add(self, before: OrderIntent, after: OrderIntent, instrument: Instrument) -> None:
-        if after.filled == before.filled:
-            return  # fees that are told late are in the balances long since
-        sign = 1 if after.side is Side.BUY else -1
-        base = (after.filled - before.filled) * sign
-        if instrument.contract:
-            self._move(instrument.symbol, base)
-            return
-        self._move(instrument.base, base - (after.fee_base - before.fee_base))
-        cost = (after.cost - before.cost) * sign
-        self._move(instrument.quote, -cost - (after.fee_quote - before.fee_quote))
-
-    def _move(self, name: str, amount: Decimal) -> None:
-        if amount:
-            self.by_name[name] = self.by_name.get(name, ZERO) + amount
 
 
 class Orders:
@@ -77,15 +56,19 @@ class Orders:
         unexplained: Callable[[OrderIntent], bool],
         market: str = "",
         price_of: PriceOf = nothing_known,
+        clients: AccountClients | None = None,
     ) -> None:
         """``unexplained``: whether balances have moved as this order, and no other, would have.
 
         ``market``: the name of the market that every order placed here is for. ``price_of`` a
-        coin, in the market's quote: for fees that are paid in a third one.
+        coin, in the market's quote: for fees that are paid in a third one. ``clients``: the others
+        of this account.
         """
         self.account = account
         self._price_of = price_of
         self._market = market
+        self._clients = AccountClients() if clients is None else clients
+        self.others = self._clients.join()
         self._unexplained = unexplained
         self._suspects: set[str] = set()
         self.moves = Moves()
@@ -223,7 +206,9 @@ class Orders:
             self._log.save_order(after)
             if after.filled > before.filled:
                 log.info("  %s", _fill(before, after))
-            self.moves.add(before, after, self._desk_of(after.symbol).instrument(after.symbol))
+            instrument = self._desk_of(after.symbol).instrument(after.symbol)
+            self.moves.add(before, after, instrument)
+            self._clients.tell(self.others, before, after, instrument)
         return after
 
     def reject(self, intent: OrderIntent, reason: str) -> OrderIntent:

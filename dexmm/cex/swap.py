@@ -13,8 +13,8 @@ from decimal import Decimal
 from dexmm.cex.accounts import read_perpetual
 from dexmm.cex.books import read_book
 from dexmm.cex.desk import Desk
+from dexmm.cex.moves import Moves
 from dexmm.cex.numbers import number, record
-from dexmm.cex.orders import Moves
 from dexmm.cex.reconcile import Reconciler
 from dexmm.model.venue import Book, Perpetual
 

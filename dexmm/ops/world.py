@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from dexmm.cex.clients import AccountClients
 from dexmm.cex.exchange import account_name
-from dexmm.cex.tally import Tally
 from dexmm.chain.client import connect
 from dexmm.config import Config
 from dexmm.loop import World
@@ -21,7 +21,7 @@ from dexmm.store.lease import WalletLease, lock_folder
 from dexmm.store.orders import SqlOrderLog
 from dexmm.turn import Cex, Clock
 
-Tallies = dict[tuple[str, int], Tally]
+Clients = dict[str, AccountClients]
 
 
 def wall_clock() -> int:
@@ -29,19 +29,19 @@ def wall_clock() -> int:
 
 
 def open_world(
-    config: Config, *, exchange_clock: Clock = wall_clock, tallies: Tallies | None = None
+    config: Config, *, exchange_clock: Clock = wall_clock, clients: Clients | None = None
 ) -> World:
     """Connect and open everything that turns of one market need.
 
     Time is the machine's on mainnet. A sandbox or a fork lives in its own time, so there it is
     the newest block's: a node of one's own cannot lag behind the chain it is. ``exchange_clock``
-    is the time, in seconds, that the exchange lives in; ``tallies`` as for ``open_client``.
+    is the time, in seconds, that the exchange lives in; ``clients`` as for ``open_client``.
     """
     url = journal_url(config)
     flag = HaltFlag(config.state_dir)
     durable = open_database(url, durable=True)
     journal = open_database(url, durable=False)
-    cex = open_exchange(config, SqlOrderLog(durable), exchange_clock, tallies)
+    cex = open_exchange(config, SqlOrderLog(durable), exchange_clock, clients)
     if not config.market.has_pool and cex is not None:
         record = SqlJournal(journal, market_of(config, ""), flag)
         return _without_pool(config, cex, record, flag, exchange_clock)
@@ -66,8 +66,8 @@ def open_worlds(
     Raises ``BadInput`` as ``refuse_unified_accounts``.
     """
     refuse_unified_accounts(configs)
-    tallies: Tallies = {}
-    worlds = [open_world(c, exchange_clock=exchange_clock, tallies=tallies) for c in configs]
+    clients: Clients = {}
+    worlds = [open_world(c, exchange_clock=exchange_clock, clients=clients) for c in configs]
     orders = None
     if any(config.exchange is not None for config in configs):
         orders = SqlOrderLog(open_database(journal_url(configs[0]), durable=True))
@@ -75,14 +75,14 @@ def open_worlds(
 
 
 def open_exchange(
-    config: Config, orders: OrderLog, clock: Clock, tallies: Tallies | None = None
+    config: Config, orders: OrderLog, clock: Clock, clients: Clients | None = None
 ) -> Cex | None:
     """The client of ``[exchange]``; None where there is none. ccxt is imported only here."""
     if config.exchange is None:
         return None
     from dexmm.cex.client import open_client
 
-    return open_client(config, orders, clock, tallies=tallies)
+    return open_client(config, orders, clock, clients=clients)
 
 
 def market_of(config: Config, wallet: str) -> str:
