@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from dexmm.config import Config
     from dexmm.model.snapshot import ChainView
+    from dexmm.model.venue import VenueView
     from dexmm.ops.status import Sight
 
 BASE_PLACES, QUOTE_PLACES, ETH_PLACES = 6, 2, 4
@@ -50,7 +51,7 @@ def show(sight: Sight, config: Config) -> None:
     _headline(out, sight, config)
     if config.market.has_pool:
         _holdings(out, sight.snapshot.chain)
-    _exchange(out, sight)
+    _exchange(out, sight, config)
     for refusal in sight.decision.refusals:
         out.print(f"[yellow]refuses[/]  {refusal.rule}: {escape(refusal.detail)}")
     for flight in sight.snapshot.chain.in_flight:
@@ -141,7 +142,7 @@ def _holdings(out: Console, view: ChainView) -> None:
         out.print(f"({view.other_positions} NFTs of other pools or empty ones are left alone)")
 
 
-def _exchange(out: Console, sight: Sight) -> None:
+def _exchange(out: Console, sight: Sight, config: Config) -> None:
     from dexmm.ops.narrate import digits
 
     venue = sight.snapshot.venue
@@ -158,6 +159,7 @@ def _exchange(out: Console, sight: Sight) -> None:
         f"{venue.exchange:<11}{digits(base.total, BASE_PLACES)} {base.coin}, "
         f"{digits(quote.total, QUOTE_PLACES)} {quote.coin}{perpetual}"
     )
+    _liquidation(out, venue, config)
     for order in venue.resting:
         out.print(
             f"resting    {order.side} {order.amount - order.filled:f} at {order.price:f} "
@@ -173,6 +175,25 @@ def _exchange(out: Console, sight: Sight) -> None:
             f"wants      to {trade.side} {trade.amount:f} {trade.symbol} at {trade.limit:f} "
             f"({trade.purpose})"
         )
+
+
+def _liquidation(out: Console, venue: VenueView, config: Config) -> None:
+    """How far the perpetual is from being taken over; red where it is being closed for it."""
+    from dexmm.ops.narrate import digits
+    from dexmm.strategy.margin import leverage_held, liquidation_distance, liquidation_price
+
+    position, price = venue.position, liquidation_price(venue)
+    distance, held = liquidation_distance(venue), leverage_held(venue)
+    if position is None or price is None or distance is None:
+        return
+    colour = "green"
+    if distance < config.hedge.liquidation_distance_entry:
+        colour = "red" if distance < config.hedge.liquidation_distance_min else "yellow"
+    worth = f", {digits(held, 2)} times its margin" if held is not None else ""
+    out.print(
+        f"liquidated [{colour}]at {digits(price, QUOTE_PLACES)}, {distance * 100:.1f} % from the "
+        f"mark {digits(position.mark_price, QUOTE_PLACES)}[/]{worth}"
+    )
 
 
 def _last(sight: Sight) -> list[str]:

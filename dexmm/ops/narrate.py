@@ -8,6 +8,7 @@ from dexmm.model.entry import Entry
 from dexmm.model.market import Market
 from dexmm.model.order import OrderIntent, Purpose
 from dexmm.model.steps import Outcome
+from dexmm.strategy.margin import liquidation_distance
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
 from dexmm.units import to_decimal
 
@@ -40,6 +41,8 @@ def headline(entry: Entry) -> str:
         short = entry.snapshot.venue.position.base
         if short:
             parts.append(f"perpetual {digits(short, 4)}")
+        if (distance := liquidation_distance(entry.snapshot.venue)) is not None:
+            parts.append(f"liquidation {distance * 100:.1f} % away")
     if decision.state != "ACTIVE":
         parts.append(decision.state)
     return "  ".join(parts)

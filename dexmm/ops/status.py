@@ -36,6 +36,12 @@ from dexmm.ops.sharing import (
 from dexmm.ops.world import wall_clock
 from dexmm.store.flags import HaltFlag
 from dexmm.strategy.decide import decide
+from dexmm.strategy.margin import (
+    leverage_held,
+    liquidation_distance,
+    liquidation_price,
+    maintenance_rate,
+)
 from dexmm.strategy.memory import rewound
 from dexmm.strategy.strangers import set_aside, worth
 from dexmm.strategy.venue import held_there
@@ -206,6 +212,7 @@ def facts(sight: Sight, config: Config) -> dict[str, object]:
             "exchange": _exchange(sight.snapshot.venue, decision.fair_price),
         },
         "exchange": sight.snapshot.venue.exchange if sight.snapshot.venue else None,
+        "perpetual": _perpetual(sight.snapshot.venue),
         "hedges": decision.trades,
         "carried_base": decision.carried_base,
         "quotes": {
@@ -239,6 +246,35 @@ def _exchange(venue: VenueView | None, price: Decimal) -> dict[str, Decimal | No
         "quote": held.spot_quote,
         "perpetual": held.perpetual_base,
         "margin": venue.position.margin if venue.position is not None else None,
+    }
+
+
+def _perpetual(venue: VenueView | None) -> dict[str, object] | None:
+    """The position and how far it is from its liquidation; None where there is no perpetual.
+
+    ``liquidation_distance`` is a fraction of the mark price, ``leverage`` the account's setting
+    and ``leverage_held`` the position's value over the money behind it.
+    """
+    if venue is None or venue.position is None:
+        return None
+    position = venue.position
+    return {
+        "symbol": venue.perpetual.symbol if venue.perpetual is not None else None,
+        "base": position.base,
+        "entry_price": position.entry_price,
+        "mark_price": position.mark_price,
+        "margin": position.margin,
+        "unrealised": position.unrealised,
+        "leverage": position.leverage,
+        "leverage_held": leverage_held(venue),
+        "liquidation_price": liquidation_price(venue),
+        "liquidation_stated": position.liquidation_price is not None,
+        "liquidation_distance": liquidation_distance(venue),
+        "maintenance_rate": maintenance_rate(position),
+        "margin_mode": "cross" if position.isolated_margin is None else "isolated",
+        "hedge_mode": position.hedge_mode,
+        "funding_rate": position.funding_rate,
+        "funding_at": position.funding_at,
     }
 
 

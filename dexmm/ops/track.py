@@ -36,6 +36,8 @@ class TrackPoint:
     state: str  # ACTIVE, REDUCING, HALTED
     refusals: tuple[Refusal, ...] = ()
     withheld: bool = False  # a guard held back a wanted action
+    # of a perpetual position, as a fraction of the mark price; None: nothing can be liquidated
+    liquidation_distance: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,15 +12,21 @@ import pytest
 from cex.cex_world import NOBODY_TAKES, PERPETUAL, Hand, Trader
 from strategy.builders import World
 
+from dexmm.cli.status import show
 from dexmm.config import Config
 from dexmm.model.decision import Decision
+from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory, evolve
 from dexmm.model.snapshot import Snapshot
 from dexmm.model.steps import Outcome, PlaceOrder, SetLeverage, Step
 from dexmm.model.venue import Side, VenueView
+from dexmm.ops.narrate import headline
+from dexmm.ops.report.entry_facts import Sketcher
+from dexmm.ops.status import Sight, facts
 from dexmm.sandbox.exchange.faults import Effect, FaultRule
 from dexmm.sandbox.exchange.paper import PaperExchange
 from dexmm.sandbox.exchange.settings import Opening
+from dexmm.store.codec import dump, load
 from dexmm.strategy.decide import decide
 from dexmm.strategy.margin import liquidation_distance
 from dexmm.strategy.memory import remember
@@ -249,3 +256,51 @@ def test_a_lost_answer_to_a_closing_order_is_looked_for_and_not_sent_again(
     assert {order.status.final for order in stored} == {True}
     mine = {order.client_id for order in stored if order.filled}
     assert mine == set(names)
+
+
+def test_status_and_the_log_tell_how_far_the_short_is_from_its_liquidation(
+    turns: Turns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    until_quiet(turns)
+    decision, _ = turns.turn()
+    assert turns.snapshot is not None
+    sight = Sight(snapshot=turns.snapshot, decision=decision, last=None, warnings=())
+    told = facts(sight, turns.config)["perpetual"]
+    assert isinstance(told, dict)
+    position = turns.venue.position
+    assert position is not None
+    assert told["liquidation_stated"] is True
+    assert told["liquidation_price"] == position.liquidation_price
+    away = (position.liquidation_price or 0) / position.mark_price - 1
+    assert told["liquidation_distance"] == pytest.approx(away)
+    assert told["leverage_held"] < 1
+    show(sight, turns.config)
+    assert f"{away * 100:.1f} % from the mark" in capsys.readouterr().out
+    entry = Entry(
+        id=1,
+        at=turns.world.now,
+        config="",
+        snapshot=turns.snapshot,
+        decision=decision,
+        steps=(),
+        outcomes=(),
+        memory=turns.memory,
+    )
+    assert f"liquidation {away * 100:.1f} % away" in headline(entry)
+    point = Sketcher().point(entry, decision.share, decision.nav)
+    assert point.liquidation_distance == pytest.approx(away)
+
+
+def test_a_snapshot_from_before_liquidation_was_watched_is_still_read(turns: Turns) -> None:
+    until_quiet(turns)
+    turns.turn()
+    stored = json.loads(dump(turns.snapshot))
+    for name in ("liquidation_price", "maintenance", "isolated_margin", "shared", "hedge_mode"):
+        del stored["venue"]["position"][name]
+    del stored["memory"]["deleveraging"]
+    read = load(Snapshot, json.dumps(stored))
+    assert read.venue is not None
+    assert read.venue.position is not None
+    assert read.venue.position.liquidation_price is None
+    assert liquidation_distance(read.venue) is not None  # computed instead
+    decide(read, turns.config)

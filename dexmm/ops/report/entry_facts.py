@@ -15,6 +15,7 @@ from dexmm.model.steps import Outcome, PlaceOrder, Rerange, Step, Swap
 from dexmm.model.venue import VenueView
 from dexmm.ops.narrate import price_range
 from dexmm.ops.track import Action, Quoted, RangeShown, TrackPoint
+from dexmm.strategy.margin import liquidation_distance
 from dexmm.units import EXACT, PRICE, to_decimal
 
 ZERO = Decimal(0)
@@ -64,6 +65,7 @@ class Sketcher:
             at=entry.at,
             refusals=decision.refusals + simulated,
             withheld=decision.withheld or bool(simulated),
+            liquidation_distance=liquidation_distance(entry.snapshot.venue),
         )
 
     def look(

@@ -56,6 +56,7 @@ def report(track: Track) -> dict[str, object]:
         "fills": filled(track),
         "exchange": trading(track.orders),
         "actions": track.actions,
+        "liquidation": nearest_liquidation(track),
         "refusals": refused(track.points),
         "uptime": {
             "began": seen.began,
@@ -105,3 +106,17 @@ def _series(track: Track) -> Mapping[str, Series]:
 
 def _thin(of: Sequence[T], value: Callable[[T], tuple[int, Decimal]]) -> Series:
     return [value(item) for item in thinned(of, lambda item: value(item)[1])]
+
+
+def nearest_liquidation(track: Track) -> dict[str, object] | None:
+    """When a perpetual position was nearest to it, and how near, as a fraction of the mark price.
+
+    None where nothing could be liquidated.
+    """
+    seen = [
+        (p.liquidation_distance, p.at) for p in track.points if p.liquidation_distance is not None
+    ]
+    if not seen:
+        return None
+    distance, at = min(seen)
+    return {"distance": distance, "at": at}
