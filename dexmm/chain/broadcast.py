@@ -1,20 +1,22 @@
-"""Signed bytes to the network: through a private relay where one is set, in public for exits that
-the relay does not take."""
+"""Signed bytes to the network: to every node, or through a private relay where one is set, and in
+public too for exits that the relay does not take."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from dexmm.chain.nodes import each
 from dexmm.chain.receipts import receipt_request
 from dexmm.chain.rpc import Request, Rpc, RpcError
 from dexmm.errors import NodeError
 from dexmm.model.intent import Attempt
+from dexmm.model.nodes import NodeFailure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """A node refused a transaction and does not know it.
+    """Every node that answered refused a transaction, and none of them knows it.
 
     ``certain`` is False when another node may have taken it.
     """
@@ -46,9 +48,10 @@ class Broadcaster:
                 return rejections
         return rejections
 
-    def knows(self, attempt: Attempt) -> bool:
-        """The node has it, waiting or in a block."""
-        return self._known([attempt])[0]
+    def is_everywhere(self, attempt: Attempt) -> bool:
+        """Every node that answers has it, waiting or in a block. Raises ``NodeError`` when none
+        answers."""
+        return all(known[0] for known in self._known([attempt]))
 
     def _through(self, channel: Rpc, attempts: Sequence[Attempt]) -> list[Rejection | None]:
         raw = [attempt.raw_transaction for attempt in attempts]
@@ -62,9 +65,9 @@ class Broadcaster:
         if not any(delivery.refusals):
             return [None for _ in attempts]
         # "Already known", "nonce too low" and the like are worded by each client in its own way:
-        # what counts is whether the node has the transaction.
+        # what counts is whether any node has the transaction.
         try:
-            known = self._known(attempts)
+            known = [any(told) for told in zip(*self._known(attempts), strict=True)]
         except NodeError:
             return [None for _ in attempts]
         return [
@@ -74,11 +77,20 @@ class Broadcaster:
             for refusal, has in zip(delivery.refusals, known, strict=True)
         ]
 
-    def _known(self, attempts: Sequence[Attempt]) -> list[bool]:
+    def _known(self, attempts: Sequence[Attempt]) -> list[list[bool]]:
+        """For each node that answers, which of the transactions it has."""
         requests: list[Request] = []
         for attempt in attempts:
             requests.append(("eth_getTransactionByHash", [attempt.tx_hash]))
             requests.append(receipt_request(attempt.tx_hash))
-        answers = self._rpc.batch(requests)
-        found = [a is not None and not isinstance(a, RpcError) for a in answers]
-        return [found[2 * i] or found[2 * i + 1] for i in range(len(attempts))]
+        told: list[list[bool]] = []
+        failures: list[str] = []
+        for answers in each(self._rpc.nodes(), lambda node: node.batch(requests)):
+            if isinstance(answers, NodeFailure):
+                failures.append(answers.reason)
+                continue
+            found = [a is not None and not isinstance(a, RpcError) for a in answers]
+            told.append([found[2 * i] or found[2 * i + 1] for i in range(len(attempts))])
+        if not told:
+            raise NodeError("; ".join(dict.fromkeys(failures)))
+        return told

@@ -3,22 +3,22 @@ step happen at most once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from dexmm.chain.broadcast import Broadcaster
 from dexmm.chain.flight import Receipts, hashes, in_flight, judged
 from dexmm.chain.identity import check_chain_id, check_identity
 from dexmm.chain.keys import load_key, wallet_address
 from dexmm.chain.market import read_market
-from dexmm.chain.nodes import ask_nodes, each
-from dexmm.chain.pilot import Pilot, is_superseded
+from dexmm.chain.nodes import ask_nodes, each, prefer_newest
+from dexmm.chain.pilot import Heads, Pilot, is_superseded
 from dexmm.chain.reader import SnapshotReader
 from dexmm.chain.rpc import Rpc
 from dexmm.chain.sender import Sender, Verdict
-from dexmm.chain.view import Look, chain_view
+from dexmm.chain.view import Header, Look, chain_view
 from dexmm.config import Config
-from dexmm.errors import NodeError
+from dexmm.errors import Halt, Transient
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
 from dexmm.model.market import Market
 from dexmm.model.nodes import NodeFailure, NodeView, NodeViews
@@ -52,18 +52,29 @@ def connect(
     address = wallet_address(config) if key is None else key.address
     seconds, proxy = config.network.timeout_seconds, config.network.proxy_url
     rpc = Rpc([url.get_secret_value() for url in config.network.rpc_urls], seconds, proxy)
-    check_identity(rpc, config)
+    rpc.require(lambda node: check_identity(node, config))
+    if rpc.alternatives:
+        prefer_newest(rpc, config)
     market = read_market(rpc, config)
     reader = SnapshotReader(rpc, config, market, address)
-    pilot = None
+    pilot, heads = None, Heads()
     if key is not None:
         relay_url = config.network.relay_url
         relays = [relay_url.get_secret_value()] if relay_url is not None else []
         relay = Rpc(relays, seconds, proxy) if relays else None
         broadcaster = Broadcaster(rpc, relay)
-        pilot = Pilot(rpc, broadcaster, intents, key, config, clock, stop or (lambda: ""))
+        pilot = Pilot(rpc, broadcaster, intents, key, config, clock, stop or (lambda: ""), heads)
     sender = Sender(rpc, pilot, intents, market, address, config, clock, rescue=rescue)
-    return ChainClient(rpc, reader, intents, market, address, config, sender, pilot)
+    return ChainClient(rpc, reader, intents, market, address, config, sender, pilot, clock, heads)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """One look and what it means."""
+
+    look: Look
+    receipts: Receipts
+    view: ChainView
 
 
 class ChainClient:
@@ -79,6 +90,8 @@ class ChainClient:
         config: Config,
         sender: Sender,
         pilot: Pilot | None,
+        clock: Clock,
+        heads: Heads,
     ) -> None:
         self.rpc = rpc
         self.market = market
@@ -88,6 +101,8 @@ class ChainClient:
         self._config = config
         self._sender = sender
         self._pilot = pilot
+        self._clock = clock
+        self._heads = heads
         self._newest_timestamp: int | None = None
 
     def __repr__(self) -> str:
@@ -96,15 +111,21 @@ class ChainClient:
     def observe(self) -> ChainView:
         """Everything at one block, in one request unless the chain moved meanwhile.
 
+        A node that fails, is behind what is known of the chain, or turns out to be of another
+        network is passed over for the next; the newest block that any of them shows is taken.
         Open intents are brought up to date: what a reorganisation dropped is broadcast again, the
-        same bytes. Raises ``Transient``, or ``Halt`` when the node is suddenly another chain.
+        same bytes. Raises ``Transient``, or ``Halt`` when no node is of the right network.
         """
-        for _ in range(self.rpc.alternatives):
-            try:
-                return self._observe()
-            except NodeError:
-                self.rpc.turn_away()
-        return self._observe()
+        stored = self._intents.open_intents(self.address, self._config.network.chain_id)
+        sight = self._sight(hashes(*stored))
+        header = sight.look.header
+        self._newest_timestamp = header.timestamp
+        self._heads.newest = header.number
+        current = [self._brought_up_to_date(i, sight.look, sight.receipts) for i in stored]
+        flying = tuple(
+            in_flight(i, header.number, sight.look.nonce) for i in current if not i.status.final
+        )
+        return replace(sight.view, in_flight=flying)
 
     def newest_timestamp(self) -> int:
         """When the newest block that was observed was made: the clock of a world of its own."""
@@ -133,16 +154,46 @@ class ChainClient:
         """
         return self._sender.send(step, verdict)
 
-    def _observe(self) -> ChainView:
-        stored = self._intents.open_intents(self.address, self._config.network.chain_id)
-        look, receipts = self._reader.look(hashes(*stored))
+    def _sight(self, tx_hashes: Sequence[str]) -> Sight:
+        """Through the current node, or through the one with the newest block where it fails or is
+        behind."""
+        best: tuple[Sight, Rpc] | None = None
+        failures: list[Transient | Halt] = []
+        for _ in range(1 + self.rpc.alternatives):
+            try:
+                sight = self._see(tx_hashes)
+            except Halt as halt:
+                failures.append(halt)
+                if self.rpc.alternatives:
+                    self.rpc.distrust(halt.message)
+                continue
+            except Transient as error:
+                failures.append(error)
+                self.rpc.turn_away()
+                continue
+            if best is None or sight.look.header.number > best[0].look.header.number:
+                best = sight, self.rpc.current()
+            if not self._is_behind(sight.look.header):
+                break
+            self.rpc.turn_away()
+        if best is None:
+            raise next((f for f in failures if isinstance(f, Transient)), failures[0])
+        self.rpc.prefer(best[1])
+        return best[0]
+
+    def _see(self, tx_hashes: Sequence[str]) -> Sight:
+        look, receipts = self._reader.look(tx_hashes)
         check_chain_id(look.seen.chain_id, self._config)
-        self._newest_timestamp = look.header.timestamp
-        current = [self._brought_up_to_date(intent, look, receipts) for intent in stored]
-        flying = tuple(
-            in_flight(i, look.header.number, look.nonce) for i in current if not i.status.final
-        )
-        return chain_view(look, self.market, self._config, self.address, flying)
+        view = chain_view(look, self.market, self._config, self.address, ())
+        return Sight(look=look, receipts=receipts, view=view)
+
+    def _is_behind(self, header: Header) -> bool:
+        """Another node has shown a newer block, or the machine's clock says that there is one: a
+        sandbox or a fork lives in its own time."""
+        age = self._clock() - header.timestamp
+        by_clock = age > self._config.guards.max_block_age_seconds
+        on_mainnet = self._config.network.name == "mainnet"
+        return header.number < self._heads.newest or (on_mainnet and by_clock)
 
     def _look_through(self, node: Rpc) -> NodeView:
         reader = SnapshotReader(node, self._config, self.market, self.address)

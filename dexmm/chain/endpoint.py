@@ -37,6 +37,7 @@ class Endpoint(HTTPProvider):
         self.suspected: int | None = None  # as many were answered when it did not answer more
         self.knows_pending = True  # until it refuses the tag
         self.trusted = False  # it has been found to be of the configured network
+        self.proven = False  # the same, of any time before
         self.foreign = ""  # why it is not, as last seen
         self._secrets = _secrets(parts)
         self._seconds = timeout_seconds

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dexmm.chain.hexes import quantity
-from dexmm.chain.rpc import Request, Rpc, expect
+from dexmm.chain.refusals import About
+from dexmm.chain.rpc import Request, Rpc, RpcError, expect
 from dexmm.config import Config
 from dexmm.errors import Halt, NodeError
 
@@ -19,21 +20,19 @@ IDENTITY: tuple[Request, ...] = (("eth_chainId", []), ("web3_clientVersion", [])
 def check_identity(rpc: Rpc, config: Config) -> None:
     """One request. Raises ``Halt`` when the node is another network than configured."""
     answers = rpc.batch(IDENTITY)
-    require_identity(rpc.name, answers, config)
+    require_identity(rpc, answers, config)
 
 
-def require_identity(name: str, answers: Sequence[Any], config: Config) -> int:
-    """The chain id of the node ``name`` that gave ``answers`` to ``IDENTITY``. Raises ``Halt`` when
+def require_identity(rpc: Rpc, answers: Sequence[Any], config: Config) -> int:
+    """The chain id of the node ``rpc`` that gave ``answers`` to ``IDENTITY``. Raises ``Halt`` when
     it is another network than configured, ``NodeError`` when it does not say what it is.
 
     A sandbox or a fork must say that it is Anvil, since their keys are in a plain file; mainnet
     must not, since a copy of it answers like the real one while nothing that happens there counts.
     """
-    chain_id, version = quantity(expect(answers[0]), "the chain id"), expect(answers[1])
-    if not isinstance(version, str):
-        raise NodeError(f"{name} does not say what it is")
+    name, chain_id = rpc.name, quantity(expect(answers[0]), "the chain id")
     check_chain_id(chain_id, config)
-    is_anvil = ANVIL in version.lower()
+    is_anvil = _is_anvil(rpc, answers[1])
     if config.network.name == "mainnet" and is_anvil:
         raise Halt(
             f'{name} is Anvil, not mainnet: set network.name to "sandbox" or "fork", or name '
@@ -45,6 +44,19 @@ def require_identity(name: str, answers: Sequence[Any], config: Config) -> int:
             "`dexmm sandbox`, or correct network.rpc_urls"
         )
     return chain_id
+
+
+def _is_anvil(rpc: Rpc, version: Any) -> bool:
+    """By its own words; a provider that tells nobody what it runs is asked for what any Anvil
+    knows, and refuses that too."""
+    if isinstance(version, RpcError) and version.about is About.UNABLE:
+        (known,) = rpc.batch([("anvil_nodeInfo", [])])
+        if isinstance(known, RpcError) and known.about is not About.UNABLE:
+            raise known
+        return not isinstance(known, RpcError)
+    if not isinstance(expect(version), str):
+        raise NodeError(f"{rpc.name} does not say what it is")
+    return ANVIL in version.lower()
 
 
 def check_chain_id(chain_id: int, config: Config) -> None:

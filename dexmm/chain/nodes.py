@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from dexmm.chain.hexes import mapping, quantity
 from dexmm.chain.identity import IDENTITY, require_identity
-from dexmm.chain.rpc import Request, Rpc, expect
+from dexmm.chain.parallel import side_by_side
+from dexmm.chain.rpc import OTHERS_SECONDS, Request, Rpc, expect
 from dexmm.config import Config
 from dexmm.errors import Halt, Transient
 from dexmm.model.nodes import NodeFailure, NodeHead
 
 T = TypeVar("T")
+
+LAG_BLOCKS = 2  # blocks do not reach all nodes at once: one behind is not late
+log = logging.getLogger("dexmm.chain")
 
 NEWEST: Request = ("eth_getBlockByNumber", ["latest", False])
 
@@ -38,31 +43,64 @@ class Nodes:
 def ask_nodes(rpc: Rpc, config: Config) -> Nodes:
     """The newest block of every node, asked side by side: one request each, bounded by
     ``network.timeout_seconds``. Raises nothing: what fails is told under ``failures``."""
-    answers = each(rpc.nodes(), lambda node: Node(rpc=node, head=_head(node, config)))
+    return _nodes(each(rpc.nodes(), lambda node: _node(node, config)))
+
+
+def prefer_newest(rpc: Rpc, config: Config) -> None:
+    """Make the node with the newest block current, unless the current one is about as new.
+
+    Nodes that answer much later than a good one are not waited for. Raises ``Halt`` when nodes
+    answer and all are of another network; one that answers nothing may come up later.
+    """
+    asks = [partial(_node, node, config) for node in rpc.nodes(current_first=True)]
+    found = side_by_side(asks, lambda answer: isinstance(answer, Node), OTHERS_SECONDS)
+    usable = [answer for answer in found if isinstance(answer, Node)]
+    foreign = [answer for answer in found if isinstance(answer, Halt)]
+    if not usable:
+        if foreign:
+            raise foreign[0]
+        return  # reading will say why
+    best = max(usable, key=lambda node: node.head.number)
+    if found[0] is not best and best.head.number - _number(found[0]) >= LAG_BLOCKS:
+        if isinstance(found[0], Node):
+            log.warning(
+                "%s is %d blocks behind %s, which is asked first",
+                found[0].head.name,
+                best.head.number - found[0].head.number,
+                best.head.name,
+            )
+        rpc.prefer(best.rpc)
+
+
+def each(nodes: Sequence[Rpc], ask: Callable[[Rpc], T]) -> list[T | NodeFailure]:
+    """``ask`` of every node side by side; a node that fails, or halts, is a ``NodeFailure``."""
+    found = side_by_side([partial(ask, node) for node in nodes]) if nodes else []
+    return [
+        NodeFailure(name=node.name, reason=answer.message)
+        if isinstance(answer, Transient | Halt)
+        else answer
+        for node, answer in zip(nodes, found, strict=True)
+    ]
+
+
+def _nodes(answers: Sequence[Node | NodeFailure]) -> Nodes:
     return Nodes(
         usable=tuple(answer for answer in answers if isinstance(answer, Node)),
         failures=tuple(answer for answer in answers if isinstance(answer, NodeFailure)),
     )
 
 
-def each(nodes: Sequence[Rpc], ask: Callable[[Rpc], T]) -> list[T | NodeFailure]:
-    """``ask`` of every node side by side; a node that fails, or halts, is a ``NodeFailure``."""
+def _node(node: Rpc, config: Config) -> Node:
+    return Node(rpc=node, head=node.identified(lambda plain: _head(plain, config)))
 
-    def one(node: Rpc) -> T | NodeFailure:
-        try:
-            return ask(node)
-        except (Transient, Halt) as error:
-            return NodeFailure(name=node.name, reason=error.message)
 
-    if len(nodes) == 1:
-        return [one(nodes[0])]
-    with ThreadPoolExecutor(max_workers=len(nodes), thread_name_prefix="nodes") as pool:
-        return list(pool.map(one, nodes))
+def _number(answer: Node | Transient | Halt) -> int:
+    return answer.head.number if isinstance(answer, Node) else -LAG_BLOCKS
 
 
 def _head(node: Rpc, config: Config) -> NodeHead:
     answers = node.batch([*IDENTITY, NEWEST])
-    chain_id = require_identity(node.name, answers, config)
+    chain_id = require_identity(node, answers, config)
     block = mapping(expect(answers[2]), "the newest block")
     return NodeHead(
         name=node.name,

@@ -6,25 +6,36 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 
 from dexmm.chain.broadcast import Broadcaster, Rejection
 from dexmm.chain.fees import Fees, replacement_fees
 from dexmm.chain.flight import Receipts, hashes, judged
 from dexmm.chain.hexes import quantity
 from dexmm.chain.keys import Key
+from dexmm.chain.nodes import each
 from dexmm.chain.reader import LATEST_BLOCK, parse_header
 from dexmm.chain.receipts import parse_receipt, receipt_request
 from dexmm.chain.rpc import Request, Reverted, Rpc, RpcError, expect
 from dexmm.chain.transactions import Draft, cancellation, draft_of, highest_fees, sign
 from dexmm.chain.view import Header
 from dexmm.config import Config
-from dexmm.errors import NodeError
+from dexmm.errors import Halt, NodeError
 from dexmm.model.decision import Refusal
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
+from dexmm.model.nodes import NodeFailure
 
 FIRST_PAUSE = 0.01  # between looks at receipts, seconds; each pause is twice the one before
 LONGEST_PAUSE = 2.0
+RESEND_SECONDS = 15  # without a receipt, a little more than a block: some node may have lost it
 PASSED_BY = 5  # looks in a row at which our nonce is mined and no receipt is ours
+
+
+@dataclass(slots=True)
+class Heads:
+    """What is known of the chain from any of its nodes: the newest block that one has shown."""
+
+    newest: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +72,7 @@ class Pilot:
         config: Config,
         clock: Callable[[], int],
         stop: Callable[[], str],
+        heads: Heads,
     ) -> None:
         self._rpc = rpc
         self._broadcaster = broadcaster
@@ -69,6 +81,7 @@ class Pilot:
         self._config = config
         self._clock = clock
         self._stop = stop
+        self._heads = heads
 
     def add_attempt(self, intent: Intent, draft: Draft, fees: Fees, head: int) -> Intent:
         """Sign one more attempt and store it, durably; nothing is sent yet."""
@@ -94,9 +107,9 @@ class Pilot:
         return intent
 
     def resend(self, intent: Intent, tx_hash: str) -> None:
-        """Broadcast an attempt's very same bytes again, if the node has lost them."""
+        """Broadcast an attempt's very same bytes again, if any node does not have them."""
         attempt = next(a for a in intent.attempts if a.tx_hash == tx_hash)
-        if not self._broadcaster.knows(attempt):
+        if not self._broadcaster.is_everywhere(attempt):
             self._broadcaster.send([attempt], is_exit=intent.is_exit)
 
     def bump(self, intent: Intent, header: Header, *, cancel: bool) -> Intent | Refusal:
@@ -128,21 +141,33 @@ class Pilot:
         answer = self._rpc.batch([("eth_call", [{**fields, "value": hex(call.value)}, "latest"])])
         return not isinstance(answer[0], Reverted)
 
-    def poll(self, intents: Sequence[Intent]) -> Polled:
-        """One request: the newest block, the nonce, every receipt."""
+    def poll(self, intents: Sequence[Intent], node: Rpc | None = None) -> Polled:
+        """One request: the newest block, the nonce, every receipt, as one node tells them; the
+        current one when none is named."""
         wanted = hashes(*intents)
-        answers = self._rpc.batch(
+        answers = (node or self._rpc).batch(
             [
                 LATEST_BLOCK,
                 ("eth_getTransactionCount", [self._key.address, "latest"]),
                 *(receipt_request(tx_hash) for tx_hash in wanted),
             ]
         )
+        header = parse_header(answers[0])
+        self._heads.newest = max(self._heads.newest, header.number)
         return Polled(
-            header=parse_header(answers[0]),
+            header=header,
             nonce=quantity(expect(answers[1]), "the nonce"),
             receipts={h: parse_receipt(a, h) for h, a in zip(wanted, answers[2:], strict=True)},
         )
+
+    def poll_each(self, intents: Sequence[Intent]) -> Polled:
+        """As ``poll``, of every node. Raises ``NodeError`` when none answers."""
+        found = each(self._rpc.nodes(), lambda node: self.poll(intents, node))
+        polled = [answer for answer in found if isinstance(answer, Polled)]
+        if not polled:
+            reasons = [answer.reason for answer in found if isinstance(answer, NodeFailure)]
+            raise NodeError("; ".join(dict.fromkeys(reasons)))
+        return reduce(merged, polled)
 
     def update(self, intent: Intent, polled: Polled) -> Intent:
         """The intent as it now stands, stored when it changed."""
@@ -169,29 +194,44 @@ class Pilot:
         While ``steering``, what waits too long is replaced, and cancelled once its ``deadline``
         (block time) has passed. The intents stay open when waiting ends early.
         """
-        until = time.monotonic() + seconds
+        began = time.monotonic()
+        until, resend_at = began + seconds, began + RESEND_SECONDS
         pause, passed_by = FIRST_PAUSE, 0
         current = tuple(intents)
-        receipts: Receipts = {}
+        told = _Teller(self._rpc)
+        polled: Polled | None = None
         while True:
             # No node may answer for a while: what was sent may land meanwhile, so waiting goes on.
             with contextlib.suppress(NodeError):
-                polled = self.poll(current)
-                receipts = polled.receipts
+                if passed_by == PASSED_BY - 1:  # every node, before it is called lost
+                    now = self.poll_each(current)
+                else:
+                    now = told.poll(partial(self.poll, current), everywhere=pause >= LONGEST_PAUSE)
+                polled = now if polled is None else merged(polled, now)
                 current = tuple(self.update(intent, polled) for intent in current)
                 still = [i for i in current if i.status is IntentStatus.OPEN]
                 if not still:
-                    return Landing(intents=current, receipts=receipts)
-                passed_by = passed_by + 1 if all(i.nonce < polled.nonce for i in still) else 0
+                    return Landing(intents=current, receipts=polled.receipts)
+                nonce = polled.nonce
+                passed_by = passed_by + 1 if all(i.nonce < nonce for i in still) else 0
                 if passed_by == PASSED_BY:
                     ended = f"another transaction was mined at nonce {still[0].nonce}"
-                    return Landing(intents=current, receipts=receipts, ended=ended)
+                    return Landing(intents=current, receipts=polled.receipts, ended=ended)
                 if steering and not self._stop():
                     current = tuple(self._steer(i, polled, deadline) for i in current)
+                if time.monotonic() >= resend_at:
+                    resend_at += RESEND_SECONDS
+                    self._resend_lost([i for i in current if i.nonce >= nonce])
             if ended := self._ended(until, seconds):
+                receipts = {} if polled is None else polled.receipts
                 return Landing(intents=current, receipts=receipts, ended=ended)
             time.sleep(min(pause, max(until - time.monotonic(), 0)))
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _resend_lost(self, intents: Sequence[Intent]) -> None:
+        for intent in intents:
+            if intent.status is IntentStatus.OPEN:
+                self.resend(intent, intent.attempts[-1].tx_hash)
 
     def _ended(self, until: float, seconds: float) -> str:
         if reason := self._stop():
@@ -216,11 +256,41 @@ class Pilot:
         return intent if isinstance(bumped, Refusal) else bumped
 
 
+class _Teller:
+    """Whom to ask for receipts: the current node, and, when that takes long, every node in turn,
+    because some learn of a block late or never. Those that fail are left out from then on."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._nodes = list(rpc.nodes()) if rpc.alternatives else []
+
+    def poll(self, poll: Callable[..., Polled], *, everywhere: bool) -> Polled:
+        if not everywhere or not self._nodes:
+            return poll()
+        node = self._nodes.pop(0)
+        try:
+            polled = poll(node=node)
+        except Halt as halt:
+            raise NodeError(halt.message) from None
+        self._nodes.append(node)
+        return polled
+
+
+def merged(before: Polled, now: Polled) -> Polled:
+    """Two looks, perhaps through two nodes: the newer block, and every receipt that was seen."""
+    newer = now if now.header.number >= before.header.number else before
+    seen = {tx_hash: receipt for tx_hash, receipt in now.receipts.items() if receipt is not None}
+    return Polled(
+        header=newer.header,
+        nonce=max(before.nonce, now.nonce),
+        receipts={**now.receipts, **before.receipts, **seen},
+    )
+
+
 def is_superseded(rpc: Rpc, intent: Intent, nonce: int, head: int, confirmations: int) -> bool:
     """Some other transaction took the intent's nonce, and is deep enough to stay.
 
-    Looks a second time before it says so, because nodes learn of nonces before receipts. Raises
-    ``NodeError`` when that look fails.
+    Looks a second time, at every node, before it says so, because nodes learn of nonces before
+    receipts, and not all at once. Raises ``NodeError`` when that look fails.
     """
     # The nonce was free when the first attempt was signed, so what took it came later.
     if nonce <= intent.nonce or head - intent.attempts[0].block <= confirmations:
@@ -228,8 +298,19 @@ def is_superseded(rpc: Rpc, intent: Intent, nonce: int, head: int, confirmations
     depth = hex(max(head - confirmations, 0))
     wanted = hashes(intent)
     requests: list[Request] = [("eth_getTransactionCount", [intent.wallet, depth])]
-    answers = rpc.batch(requests + [receipt_request(tx_hash) for tx_hash in wanted])
-    if isinstance(answers[0], RpcError):
-        return False  # a node without history cannot tell; a later look will
-    mined = [parse_receipt(a, h) for h, a in zip(wanted, answers[1:], strict=True)]
-    return quantity(answers[0], "a nonce") > intent.nonce and not any(mined)
+    requests += [receipt_request(tx_hash) for tx_hash in wanted]
+
+    def look(node: Rpc) -> bool | None:
+        """None: it cannot tell."""
+        answers = node.batch(requests)
+        if any(parse_receipt(a, h) for h, a in zip(wanted, answers[1:], strict=True)):
+            return False
+        if isinstance(answers[0], RpcError):
+            return None  # a node without history; a later look will
+        return quantity(answers[0], "a nonce") > intent.nonce
+
+    found = each(rpc.nodes(), look)
+    if all(isinstance(answer, NodeFailure) for answer in found):
+        raise NodeError("; ".join(a.reason for a in found if isinstance(a, NodeFailure)))
+    told = [answer for answer in found if isinstance(answer, bool)]
+    return bool(told) and all(told)

@@ -17,13 +17,13 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
 from copy import copy
 from dataclasses import dataclass
-from threading import Thread
+from functools import partial
 from typing import Any, TypeVar
 
 from dexmm.chain.endpoint import Endpoint
+from dexmm.chain.parallel import Failure, side_by_side
 from dexmm.chain.refusals import (
     About,
     Reverted,
@@ -33,7 +33,7 @@ from dexmm.chain.refusals import (
     fits,
     rpc_error,
 )
-from dexmm.errors import BadInput, Halt, NodeError
+from dexmm.errors import BadInput, Halt, NodeError, Transient
 
 __all__ = [
     "Delivery",
@@ -91,6 +91,7 @@ class Rpc:
         if not self._endpoints:
             raise BadInput("network.rpc_urls is empty: name at least one node")
         self._configured = tuple(self._endpoints)
+        self._several = len(self._endpoints) > 1
         self._seconds = timeout_seconds
         self._ids = itertools.count(1)
         self.rounds = READ_ROUNDS
@@ -114,14 +115,15 @@ class Rpc:
         most = self._endpoints[0].most
         return most is None or requests <= most
 
-    def nodes(self) -> tuple[Rpc, ...]:
-        """Each configured node by itself, in the configured order.
+    def nodes(self, *, current_first: bool = False) -> tuple[Rpc, ...]:
+        """Each configured node by itself, in the configured order or with the current one first.
 
         They share connections and what is known of a node's limits with this one. What is current
         here does not matter to them, nor the other way round; reads are tried twice, because an
         idle connection may have died.
         """
-        return tuple(self._alone(endpoint) for endpoint in self._configured)
+        endpoints = self._endpoints if current_first else self._configured
+        return tuple(self._alone(endpoint) for endpoint in endpoints)
 
     def turn_away(self) -> None:
         """Make the next node current: this one answered nonsense."""
@@ -141,7 +143,8 @@ class Rpc:
         """Ask ``identity`` of each node before it is first used, and again after it was down.
 
         It is given the node by itself and raises ``Halt`` for one of another network, which is
-        then named in the log and not used. When no other node answers, that ``Halt`` is raised.
+        then named in the log and not used. That ``Halt`` is raised when no other node answers and
+        none has been found to be of the right network before.
         """
         self._identity = identity
         for endpoint in self._configured:
@@ -166,7 +169,8 @@ class Rpc:
         return _Reading(calls).run(self)
 
     def first(self, ask: Callable[[Endpoint], T]) -> T:
-        """What ``ask`` makes of the first node for which it raises no ``NodeError``."""
+        """What ``ask`` makes of the first node for which it raises no ``NodeError``, asked of each
+        once."""
         failed: list[NodeError] = []
         for _ in range(len(self._endpoints)):
             try:
@@ -184,15 +188,11 @@ class Rpc:
         ``Halt`` when all that answer are of another network.
         """
         calls = [("eth_sendRawTransaction", [raw]) for raw in raw_transactions]
-        others = [_in_background(self.answers, each, calls) for each in self._endpoints[1:]]
-        outcomes = [_outcome(self.answers, self._endpoints[0], calls)]
-        if isinstance(outcomes[0], NodeError):
+        current = self._endpoints[0]
+        asks = [partial(self.answers, endpoint, calls) for endpoint in self._endpoints]
+        outcomes = side_by_side(asks, _took_all, OTHERS_SECONDS)
+        if isinstance(outcomes[0], NodeError) and self._endpoints[0] is current:
             self.turn_away()
-        deadline: float | None = None
-        for other in others:
-            if deadline is None and _took_all(outcomes[-1]):
-                deadline = time.monotonic() + OTHERS_SECONDS
-            outcomes.append(_awaited(other, deadline))
         return _delivery(len(calls), outcomes)
 
     @property
@@ -217,23 +217,32 @@ class Rpc:
         alone.rounds = LONE_ROUNDS
         return alone
 
+    def identified(self, ask: Callable[[Rpc], T]) -> T:
+        """What ``ask`` makes of the current node, which shows thereby that the node is of the
+        right network: it raises ``Halt`` otherwise."""
+        endpoint = self._endpoints[0]
+        unasked = self._alone(endpoint)
+        unasked._identity = None
+        try:
+            found = ask(unasked)
+        except Halt as halt:
+            self._disown(endpoint, halt.message)
+            raise
+        endpoint.trusted = endpoint.proven = True
+        endpoint.foreign = ""
+        return found
+
     def _trusted(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint, once it has been found to be of the configured network."""
         if self._identity is not None and not endpoint.trusted:
-            unasked = self._alone(endpoint)
-            unasked._identity = None
-            try:
-                self._identity(unasked)
-            except Halt as halt:
-                self._disown(endpoint, halt.message)
-                raise
-            endpoint.trusted, endpoint.foreign = True, ""
+            self._alone(endpoint).identified(self._identity)
         return endpoint
 
     def _disown(self, endpoint: Endpoint, reason: str) -> None:
-        if endpoint.foreign != reason and len(self._configured) > 1:
+        if endpoint.foreign != reason and self._several:
             log.warning("%s is turned away: %s", endpoint.name, reason)
-        endpoint.trusted, endpoint.foreign = False, reason
+        endpoint.trusted = endpoint.proven = False
+        endpoint.foreign = reason
 
     def _answers(
         self, endpoint: Endpoint, calls: Sequence[Request], *, thorough: bool
@@ -331,7 +340,7 @@ class _Reading:
                 pause = min(2 * pause, LONGEST_PAUSE)
         if self._refused is not None:
             return self._refused
-        if self._foreign:
+        if self._foreign and not any(endpoint.proven for endpoint in rpc.endpoints):
             raise self._foreign[0]
         raise _all_failed(self._failed)
 
@@ -351,6 +360,7 @@ class _Reading:
         except Halt as halt:
             self._foreign.append(halt)
             self._hopeless.add(endpoint)
+            self._failed.append(NodeError(halt.message))
             return None
         except NodeError as error:
             self._failed.append(error)
@@ -372,40 +382,7 @@ def expect(result: Any) -> Any:
     return result
 
 
-Outcome = list[Any] | NodeError | Halt
-
-
-def _outcome(
-    deliver: Callable[[Endpoint, Sequence[Request]], list[Any]],
-    endpoint: Endpoint,
-    calls: Sequence[Request],
-) -> Outcome:
-    try:
-        return deliver(endpoint, calls)
-    except (NodeError, Halt) as error:
-        return error
-
-
-def _in_background(
-    deliver: Callable[[Endpoint, Sequence[Request]], list[Any]],
-    endpoint: Endpoint,
-    calls: Sequence[Request],
-) -> Future[Outcome]:
-    """In a thread that does not hold the process when everything else is done."""
-    future: Future[Outcome] = Future()
-
-    def run() -> None:
-        future.set_result(_outcome(deliver, endpoint, calls))
-
-    Thread(target=run, name="broadcast", daemon=True).start()
-    return future
-
-
-def _awaited(future: Future[Outcome], deadline: float | None) -> Outcome:
-    try:
-        return future.result(None if deadline is None else max(deadline - time.monotonic(), 0))
-    except TimeoutError:
-        return NodeError("a node has not answered yet")
+Outcome = list[Any] | Failure
 
 
 def _took_all(outcome: Outcome) -> bool:
@@ -413,7 +390,7 @@ def _took_all(outcome: Outcome) -> bool:
 
 
 def _delivery(count: int, outcomes: Sequence[Outcome]) -> Delivery:
-    failed = [each for each in outcomes if isinstance(each, NodeError)]
+    failed = [each for each in outcomes if isinstance(each, Transient)]
     answered = [each for each in outcomes if isinstance(each, list)]
     if not answered:
         if failed:
@@ -433,7 +410,7 @@ def _refusal(answers: Sequence[Any]) -> RpcError | None:
     return min(refusals, key=lambda refusal: refusal.of_node)
 
 
-def _all_failed(failed: Sequence[NodeError]) -> NodeError:
+def _all_failed(failed: Sequence[Transient]) -> NodeError:
     message = "; ".join(dict.fromkeys(error.message for error in failed))
     never = all(isinstance(error, Unreached) for error in failed)
     return (Unreached if never else NodeError)(message)
