@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -58,15 +59,9 @@ def paper() -> Iterator[PaperExchange]:
 @pytest.fixture
 def loop(paper: PaperExchange, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     (tmp_path / "dexmm.toml").write_text(CONFIG)
-    opening = paper.settings.accounts[0]
     process = subprocess.Popen(
         [sys.executable, "-m", "dexmm.cli.main", "run", "--config", str(tmp_path / "dexmm.toml")],
-        env={
-            "PATH": os.environ["PATH"],
-            "DEXMM_EXCHANGE__BASE_URL": paper.url,
-            "DEXMM_EXCHANGE__API_KEY": opening.api_key,
-            "DEXMM_EXCHANGE__SECRET": opening.secret,
-        },
+        env=environment_for(paper),
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -74,6 +69,16 @@ def loop(paper: PaperExchange, tmp_path: Path) -> Iterator[subprocess.Popen[str]
     if process.poll() is None:
         process.kill()
     process.communicate()
+
+
+def environment_for(paper: PaperExchange) -> dict[str, str]:
+    opening = paper.settings.accounts[0]
+    return {
+        "PATH": os.environ["PATH"],
+        "DEXMM_EXCHANGE__BASE_URL": paper.url,
+        "DEXMM_EXCHANGE__API_KEY": opening.api_key,
+        "DEXMM_EXCHANGE__SECRET": opening.secret,
+    }
 
 
 def resting(paper: PaperExchange) -> list[tuple[str, Decimal]]:
@@ -163,6 +168,49 @@ def test_a_key_that_may_no_longer_trade_halts_between_turns(
     assert "back off" not in told
     assert list(tmp_path.rglob("HALT*"))
     assert resting(paper) == []  # what rested was taken out all the same
+
+
+def test_fees_in_bnb_are_part_of_what_the_report_calls_net(tmp_path: Path) -> None:
+    opening = Opening(
+        spot={"PAXG": Decimal(2), "USDT": Decimal(14_000), "BNB": Decimal(1)},
+        margin=Decimal(0),
+        pays_fees_in_bnb=True,
+    )
+    settings = PaperSettings(
+        accounts=(opening,),
+        flow=QUIET,
+        flows=dict.fromkeys(PaperSettings().flows, QUIET),
+        limits=UNLIMITED,
+    )
+    (tmp_path / "dexmm.toml").write_text(CONFIG + "\n[loop]\ninterval_seconds = 1\n")
+    with PaperExchange(settings) as paper:
+        environment = environment_for(paper)
+        command = [sys.executable, "-m", "dexmm.cli.main"]
+        at = ["--config", str(tmp_path / "dexmm.toml")]
+        log = tmp_path / "log"
+        with log.open("w") as stderr:
+            process = subprocess.Popen([*command, "run", *at], env=environment, stderr=stderr)
+        until(lambda: len(resting(paper)) == 2)
+        paper.set_fair_price("PAXGUSDT", Decimal(4020))  # through the ask
+        until(lambda: len(resting(paper)) == 2 and resting(paper)[0][1] > Decimal(4010))
+        until(lambda: "quote sell at" in log.read_text())
+        turns = log.read_text().count(" INFO block ")
+        until(lambda: log.read_text().count(" INFO block ") >= turns + 2)  # they have seen the fill
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        report = subprocess.run(
+            [*command, "report", *at, "--json"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    told = json.loads(report.stdout)
+    ((coin, amount, value),) = told["exchange"]["fees_valued"]
+    assert (coin, Decimal(value)) == ("BNB", Decimal(amount) * 800)
+    assert Decimal(value) > 0
+    assert Decimal(told["figures"]["exchange_fees"]) == -Decimal(value)
+    assert told["exchange"]["fees_unvalued"] == []
 
 
 def test_without_a_pool_there_must_be_quotes(tmp_path: Path) -> None:
