@@ -1,13 +1,16 @@
 """Exchange orders on a real SQLite file: durable before anything is sent."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from strategy.venue_builders import an_instrument
 
 from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
-from dexmm.model.venue import Side
+from dexmm.model.venue import Instrument, Side
+from dexmm.store import codec
 from dexmm.store.database import open_database
 from dexmm.store.orders import SqlOrderLog
 
@@ -63,3 +66,17 @@ def test_other_accounts_are_left_alone(tmp_path: Path) -> None:
     book.save_order(order())
     assert book.open_orders("okx:0123abcd") == ()
     assert book.orders_since("okx:0123abcd", 0) == ()
+
+
+def test_what_an_earlier_version_stored_reads_back_with_fees_unvalued() -> None:
+    """Neither values of fees nor an instrument's maximums were stored then."""
+    placed = replace(order(), fee_other=(("BNB", Decimal("0.01")),))
+    stored = json.loads(codec.dump(placed))
+    del stored["fee_valued"]
+    read = codec.load(OrderIntent, json.dumps(stored))
+    assert read == placed
+    assert read.fee_unvalued == (("BNB", Decimal("0.01")),)
+    known = an_instrument()
+    older = json.loads(codec.dump(known))
+    del older["amount_max"], older["cost_max"]
+    assert codec.load(Instrument, json.dumps(older)) == known
