@@ -42,6 +42,7 @@ from dexmm.withdraw_plan import (
     slices,
     why_not_sold,
 )
+from dexmm.withdraw_proof import Proof, weigh
 from dexmm.withdraw_report import (
     NOT_HALTED,
     Halted,
@@ -56,6 +57,7 @@ HALT_REASON = "withdraw was run"
 LEASE_TIMEOUTS = 3  # of network.timeout_seconds: how long a loop may take to yield
 BLOCK_SECONDS = 13  # how long a confirmation may take
 MOST_SETTLED = 20  # transactions cancelled before it is plain that somebody keeps sending
+MOST_PROOFS = 10  # looks at every node until all that keep up agree
 MOST_TRANSFERS = 3  # of one token: one that says it moved and did not must not be paid for ever
 
 
@@ -114,6 +116,7 @@ class _Exit:
     rehearsed: dict[int, Rung] = field(default_factory=dict)  # what a dry run found to work
     settled: int = 0
     proved: bool = False
+    proof: Proof | None = None
     trapped: list[Trapped] = field(default_factory=list)
     withheld: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
@@ -174,10 +177,12 @@ class _Exit:
             warnings=tuple(self.warnings),
             view=view,
             proved=self.proved,
+            proof=self.proof,
             pool=self.config.market.has_pool,
         )
 
     def take_out(self) -> None:
+        self.trapped = []
         while True:
             view = self.legs.look()
             left = [p for p in view.positions if p.token_id not in self.rehearsed]
@@ -315,12 +320,38 @@ class _Exit:
         return wallet.amount0 if token == view.market.token0.address else wallet.amount1
 
     def prove(self) -> None:
-        """No liquidity, nothing owed, nothing of ours still to be mined: seen, not inferred."""
-        view = self.await_depth()
+        """No liquidity, nothing owed, nothing of ours still to be mined: seen, not inferred, at a
+        block that is fresh, and by every node that answers."""
+        for _ in range(MOST_PROOFS):
+            view = self.await_depth()
+            self.proof = proof = self.weigh(view)
+            if self.request.dry_run or proof.denial is None:
+                break
+            if proof.denial.behind:
+                self.world.sleep(1)  # it will have the block in a moment
+                continue
+            self.legs.prefer(proof.denial.node)
+            self.take_out()
+        if proof.doubt:
+            self.unfinished.append(proof.doubt)
         if self.request.dry_run:
             return
         self.unfinished += unfinished_on(view, tuple(self.trapped))
+        if proof.denial is not None:
+            self.unfinished.append(
+                f"not every node agrees that nothing is left: {proof.denial.what}"
+            )
         self.proved = not view.positions and not self.unfinished
+
+    def weigh(self, view: ChainView) -> Proof:
+        nodes = self.legs.survey()
+        return weigh(
+            nodes,
+            view,
+            now=self.world.now(),
+            most_seconds=self.config.guards.max_block_age_seconds,
+            explained={item.where for item in self.trapped},
+        )
 
     def await_depth(self) -> ChainView:
         """A look when all of ours is deep enough to be final, or as deep as patience allows."""

@@ -15,6 +15,7 @@ from typing import Literal, Protocol, TypeVar
 from dexmm.config import Config
 from dexmm.errors import Transient
 from dexmm.model.decision import Refusal
+from dexmm.model.nodes import NodeViews
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome, Simulation
 from dexmm.turn import Cex, Chain
@@ -31,6 +32,19 @@ T = TypeVar("T")
 Done = Literal["done", "refused", "again"]
 
 
+class ExitChain(Chain, Protocol):
+    """A chain that every configured node can be asked about, one by one."""
+
+    def survey(self, view: ChainView | None) -> NodeViews:
+        """What every node shows by itself; raises nothing.
+
+        Where there is one node alone it is not asked again: ``view``, just seen, is what it shows.
+        """
+
+    def prefer(self, node: str) -> None:
+        """Ask the node of this name first, from now on."""
+
+
 class World(Protocol):
     """Everything around the chain that withdraw touches; ``cli`` hands in the real one."""
 
@@ -43,8 +57,11 @@ class World(Protocol):
     def lease(self, timeout_seconds: float) -> AbstractContextManager[None]:
         """The wallet's lease, or ``Busy`` after the timeout."""
 
-    def connect(self) -> Chain:
+    def connect(self) -> ExitChain:
         """The chain, or ``Transient`` when no node answers."""
+
+    def now(self) -> int | None:
+        """The time in seconds; None where the chain lives in a time of its own."""
 
     def exchange(self) -> Cex | None:
         """The exchange, None where none is configured, ``Transient`` when it does not answer."""
@@ -70,24 +87,59 @@ class Legs:
     world: World
     config: Config
     dry_run: bool
-    chain: Chain | None = None
+    chain: ExitChain | None = None
+    newest: int = 0  # the highest block that any node has shown: no older one is looked at
     view: ChainView | None = None
     fruitless: int = 0  # tries in a row after which nothing had happened
     done: list[Leg] = field(default_factory=list)
 
     def connect(self) -> None:
         self.chain = self._patiently(self.world.connect)
+        self._turn_to_newest()
 
     def look(self) -> ChainView:
-        """A fresh look. Raises ``Transient`` when no node answers for long."""
-        self.view = self._patiently(self._chain().observe)
+        """A fresh look, never at an older block than one that was seen before.
+
+        Raises ``Transient`` when no node answers for long, or none that keeps up.
+        """
+        self.view = self._patiently(self._observe)
         return self.view
+
+    def survey(self) -> NodeViews:
+        """What every node shows now; the last look speaks for a node that is alone."""
+        nodes = self._chain().survey(self.view)
+        self.newest = max([self.newest, *(seen.view.block.number for seen in nodes.seen)])
+        return nodes
+
+    def prefer(self, node: str) -> None:
+        self._chain().prefer(node)
+
+    def _observe(self) -> ChainView:
+        view = self._chain().observe()
+        if view.block.number < self.newest:
+            self._turn_to_newest()
+            view = self._chain().observe()
+        if view.block.number < self.newest:
+            raise Transient(
+                f"block {self.newest} was seen and no node that answers has it: the newest is "
+                f"{view.block.number}"
+            )
+        self.newest = view.block.number
+        return view
+
+    def _turn_to_newest(self) -> None:
+        """Of several nodes, the one that has come furthest."""
+        nodes = self._chain().survey(None)
+        best = max(nodes.seen, key=lambda seen: seen.view.block.number, default=None)
+        if best is not None:
+            self.newest = max(self.newest, best.view.block.number)
+            self.prefer(best.name)
 
     def glance(self) -> None:
         """One more look if it can be had at once; otherwise the last one stands."""
         if self.chain is not None:
             with suppress(Transient):
-                self.view = self.chain.observe()
+                self.view = self._observe()
 
     def try_once(
         self, what: str, step: ChainStep, *, may_shrink: bool = False
@@ -181,7 +233,7 @@ class Legs:
         assert self.view is not None  # noqa: S101 - every leg follows a look
         return self.view
 
-    def _chain(self) -> Chain:
+    def _chain(self) -> ExitChain:
         assert self.chain is not None  # noqa: S101 - `connect` comes first
         return self.chain
 

@@ -13,6 +13,7 @@ from dexmm.model.market import TokenGuards
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import Outcome
 from dexmm.units import to_decimal
+from dexmm.withdraw_proof import Proof, position_name
 
 DONE = 0
 TRAPPED = 3
@@ -79,6 +80,7 @@ class Report:
     pool: bool = True  # whether there is one at all
     elsewhere: tuple[Place, ...] = ()  # on the exchange
     flat: bool | None = None  # there: no order, no position, nothing unknown; None: no exchange
+    proof: Proof | None = None  # what every node says; None: the chain could not be seen
     halted: Halted = Halted(reason="", places=(), at_its_place=False)
 
     @property
@@ -124,6 +126,8 @@ class Report:
         elif self.proved:
             number = self.view.block.number
             lines.append(f"proved at block {number}: no liquidity, nothing owed, nothing in flight")
+        if self.proof is not None:
+            lines += self.proof.lines()
         if self.flat:
             lines.append("proved on the exchange: no order rests, no position is open")
         return tuple(lines)
@@ -214,10 +218,6 @@ def trapped_in_wallet(view: ChainView) -> tuple[Trapped, ...]:
                 )
             )
     return tuple(found)
-
-
-def position_name(token_id: int) -> str:
-    return f"position #{token_id}"
 
 
 def _wallet(view: ChainView) -> Place:

@@ -14,7 +14,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "dexmm"
 
 NOUNS = {"units", "errors", "model", "config", "uniswap", "proxies"}
 TURN = {"turn", "strategy"} | NOUNS
-WITHDRAW = {"withdraw", "withdraw_exchange", "withdraw_legs", "withdraw_plan", "withdraw_report"}
+WITHDRAW = {"withdraw"} | {
+    f"withdraw_{part}" for part in ("exchange", "legs", "plan", "proof", "report")
+}
 RUN = {"loop", "quoting", "markets"}
 OUTER = {"chain", "cex", "store", "settings"}
 

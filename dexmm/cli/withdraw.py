@@ -200,6 +200,7 @@ def _facts(report: Report) -> dict[str, object]:
         "exit_code": report.exit_code,
         "proved": report.proved,
         "block": None if view is None else view.block.number,
+        "proof": report.proof,
         "wallet": wallet,
         "positions": () if view is None else view.positions,
         "in_flight": () if view is None else view.in_flight,

@@ -13,19 +13,22 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from dexmm.chain.client import connect
+from dexmm.chain.client import ChainClient, connect
 from dexmm.chain.keys import wallet_address
 from dexmm.config import Config
 from dexmm.errors import DexmmError
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
+from dexmm.model.nodes import NodeView, NodeViews
 from dexmm.model.order import OrderIntent, OrderLog
+from dexmm.model.snapshot import ChainView
+from dexmm.model.steps import ChainStep, Outcome
 from dexmm.ops.world import account_of, wall_clock
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.flags import HaltFlag
 from dexmm.store.intents import SqlIntentLog
 from dexmm.store.lease import WalletLease, lock_folder
 from dexmm.store.orders import SqlOrderLog
-from dexmm.turn import Cex, Chain
+from dexmm.turn import Cex, Verdict
 from dexmm.withdraw_report import Halted
 
 log = logging.getLogger("dexmm.withdraw")
@@ -109,6 +112,33 @@ class ForgivingOrderLog:
         return tuple(({order.client_id: order for order in stored} | self._saved).values())
 
 
+class ExitChain:
+    """Implements ``withdraw_legs.ExitChain`` over a client."""
+
+    def __init__(self, client: ChainClient) -> None:
+        self._client = client
+
+    def observe(self) -> ChainView:
+        return self._client.observe()
+
+    def send(self, step: ChainStep, verdict: Verdict) -> Outcome:
+        return self._client.send(step, verdict)
+
+    def survey(self, view: ChainView | None) -> NodeViews:
+        rpc = self._client.rpc
+        if rpc.alternatives:
+            return self._client.observe_each()
+        alone = () if view is None else (NodeView(name=rpc.name, view=view),)
+        return NodeViews(seen=alone, failures=())
+
+    def prefer(self, node: str) -> None:
+        rpc = self._client.rpc
+        for _ in range(rpc.alternatives):
+            if rpc.name == node:
+                return
+            rpc.turn_away()
+
+
 class ExitWorld:
     """Implements ``withdraw.World``."""
 
@@ -139,9 +169,13 @@ class ExitWorld:
         folder = lock_folder(self._config)
         return WalletLease(folder, self._config.network.chain_id, address).held(timeout_seconds)
 
-    def connect(self) -> Chain:
+    def connect(self) -> ExitChain:
         intents = ForgivingIntentLog(self._journal, read_only=self._dry_run)
-        return connect(self._config, intents, wall_clock, rescue=True, read_only=self._dry_run)
+        client = connect(self._config, intents, wall_clock, rescue=True, read_only=self._dry_run)
+        return ExitChain(client)
+
+    def now(self) -> int | None:
+        return wall_clock() if self._config.network.name == "mainnet" else None
 
     def exchange(self) -> Cex | None:
         if self._config.exchange is None:
