@@ -15,7 +15,7 @@ import click
 
 from dexmm import __version__
 from dexmm.cli import streams
-from dexmm.errors import BadInput, DexmmError
+from dexmm.errors import BadInput, DexmmError, Transient, passes
 
 # name -> (where it lives, its line in the help)
 COMMANDS = {
@@ -139,7 +139,12 @@ def _tell(error: DexmmError, arguments: Sequence[str]) -> int:
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
-    """A mistake of ours: one line, and the traceback where it can be found."""
+    """A mistake of ours: one line, and the traceback where it can be found.
+
+    A full disk is none, wherever it was noticed.
+    """
+    if isinstance(error, OSError) and passes(error):
+        return _tell(Transient(f"{error.strerror}; make room, then try again"), arguments)
     what = f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else '-'}"
     if "--debug" in arguments:
         print(_trace(error), file=sys.stderr)  # noqa: T201 - this is the terminal

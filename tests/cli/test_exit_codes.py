@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from strategy.builders import World, a_config
 
-from dexmm.cli.main import COMMANDS
+from dexmm.cli.main import COMMANDS, run
 from dexmm.loop import DONE, FAILED, HALTED, REFUSED, exit_code, keep_halted, standing, worst
 from dexmm.model.decision import Refusal, State
 from dexmm.model.entry import Entry
@@ -159,3 +160,15 @@ def test_every_test_that_the_document_of_trust_names_is_there() -> None:
     for file, name in re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", text):
         source = (PROJECT / "tests" / file).read_text("utf-8")
         assert not name or f"def {name}(" in source, (file, name)
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, FAILED), (errno.EBADMSG, 1)])
+def test_a_full_disk_is_no_defect_wherever_it_is_noticed(
+    number: int, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_path: Path) -> None:
+        raise OSError(number, "no room")
+
+    monkeypatch.setattr("dexmm.cli.halt.load_all", full)
+    assert run(["halt"]) == code
+    assert ("make room" in capsys.readouterr().err) is (code == FAILED)
