@@ -13,8 +13,16 @@ The default day rises by 3 %; 2025-10-21 is gold's largest fall in these years, 
 The cancel budget is set to 28 %: what risk demands (a hedge begins, a side is not wanted any more)
 is cancelled without asking the budget, and needs the room up to the target.
 
+With ``--volatility`` the recorded returns are scaled to that many a year (0.15, 0.60).
+
+Once a second the exchange's own book is asked what of ours rests there: whether both sides do, and
+how far the nearest of each is from the fair price. The wanted distance is the quoting rule's:
+``quotes.half_spread``, or ``quotes.spread_sigmas`` standard deviations of the price between two
+refreshes where that is more. What the rule adds on a short cancel budget does not count as wanted.
+
 Targets: cancel ratio at most 30 %, order success at least 95 %, share inside its band at least
-99 % of the time.
+99 % of the time, both sides resting at least 95 % of the time, the median distance at most 1.5
+times the median of the wanted one.
 """
 
 from __future__ import annotations
@@ -26,9 +34,12 @@ if sys.path[0].endswith("bench"):
 
 import argparse
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -46,10 +57,13 @@ from dexmm.ops.poolless import without_pool
 from dexmm.ops.trading import trading
 from dexmm.quoting import Quoting
 from dexmm.sandbox.exchange.exchange import Exchange
+from dexmm.sandbox.exchange.house import Flow
 from dexmm.sandbox.exchange.query import Query
 from dexmm.sandbox.exchange.server import Asked, Server
-from dexmm.sandbox.exchange.settings import UNLIMITED, Opening, PaperSettings
+from dexmm.sandbox.exchange.settings import UNLIMITED, USUAL_FLOW, Opening, PaperSettings
 from dexmm.sim.prices import Candle, PricePath, read_candles
+from dexmm.strategy.advance import sigma_of
+from dexmm.strategy.quoting import least_half_spread
 from dexmm.turn import turn
 
 PRICES = "PAXGUSDT_perp_5m_2025-07_2025-12.csv.gz"
@@ -58,6 +72,7 @@ HOST = "http://paper.invalid"  # never resolved: the session has no wire
 DAY = 86_400
 TURN_SECONDS = 60
 BUDGET = Decimal("0.28")
+LEAST_BOTH, MOST_DISTANCE = Decimal("0.95"), Decimal("1.5")
 LEAST_IN_BAND, MOST_CANCELLED, LEAST_SUCCESS = Decimal("0.99"), Decimal("0.30"), Decimal("0.95")
 
 
@@ -144,6 +159,13 @@ def main() -> int:
     parser.add_argument(
         "--margin", default=str(Quotes().inventory_margin), help="quotes.inventory_margin"
     )
+    parser.add_argument(
+        "--volatility", type=Decimal, default=None, help="a year: scale the recorded returns to it"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of [quotes]"
+    )
+    parser.add_argument("--flow", type=Decimal, default=USUAL_FLOW.per_hour, help="takers an hour")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
@@ -153,9 +175,19 @@ def main() -> int:
     if len(candles) * path.interval_seconds < chosen.hours * 3600:
         parser.error(f"{chosen.prices} does not hold {chosen.hours} hours from {chosen.day} on")
     began = time.perf_counter()
+    recorded = PricePath(
+        source=path.source, interval_seconds=path.interval_seconds, candles=candles
+    )
     results = quote(
-        PricePath(source=path.source, interval_seconds=path.interval_seconds, candles=candles),
-        Asking(chosen.skew, chosen.capital, chosen.margin, chosen.seed),
+        recorded if chosen.volatility is None else scaled(recorded, chosen.volatility),
+        Asking(
+            chosen.skew,
+            chosen.capital,
+            chosen.margin,
+            chosen.seed,
+            tuple(chosen.set),
+            replace(USUAL_FLOW, per_hour=chosen.flow),
+        ),
     )
     results["wall_seconds"] = round(time.perf_counter() - began, 1)
     failures = missed(results)
@@ -170,6 +202,62 @@ class Asking(NamedTuple):
     capital: Decimal
     margin: str
     seed: int
+    settings: tuple[str, ...] = ()  # of [quotes], as "levels=1"
+    flow: Flow = USUAL_FLOW
+
+
+class Watch:
+    """What of ours rests in the exchange's book, second by second."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self.samples = self.both = self.most = 0
+        self.distances: list[Decimal] = []
+        self.wanted: list[Decimal] = []
+
+    def look(self, wanted: Decimal) -> None:
+        price = self._exchange.price_of("PAXGUSDT")
+        sides: dict[str, list[Decimal]] = {}
+        for order in self._exchange.spot["PAXGUSDT"].open.values():
+            away = price - order.price if order.side.value == "BUY" else order.price - price
+            sides.setdefault(order.side.value, []).append(away)
+        self.samples += 1
+        self.both += len(sides) == 2
+        self.most = max(self.most, sum(map(len, sides.values())))
+        self.distances += [min(away) for away in sides.values()]
+        self.wanted.append(wanted)
+
+
+def wanted_distance(exchange: Exchange, memory: Memory, config: Config) -> Decimal:
+    """Half of the spread that the rule wants at the price of now, in quote."""
+    least = least_half_spread(
+        exchange.price_of("PAXGUSDT"), sigma_of(memory, config.strategy), config.quotes
+    )
+    return max(config.quotes.half_spread, least)
+
+
+def annual_volatility(path: PricePath) -> Decimal:
+    """Of the closes' log returns."""
+    closes = [candle.close for candle in path.candles]
+    squares = sum(((b / a).ln() ** 2 for a, b in pairwise(closes)), Decimal(0))
+    return (squares * (365 * DAY) / path.interval_seconds / max(len(closes) - 1, 1)).sqrt()
+
+
+def scaled(path: PricePath, volatility: Decimal) -> PricePath:
+    """The same path with every log return since its start multiplied."""
+    factor, first = volatility / annual_volatility(path), path.candles[0].open
+
+    def at(price: Decimal) -> Decimal:
+        return (first * ((price / first).ln() * factor).exp()).quantize(Decimal("0.01"))
+
+    return PricePath(
+        source=path.source,
+        interval_seconds=path.interval_seconds,
+        candles=tuple(
+            replace(c, open=at(c.open), high=at(c.high), low=at(c.low), close=at(c.close))
+            for c in path.candles
+        ),
+    )
 
 
 def quote(path: PricePath, asked: Asking) -> dict[str, Any]:
@@ -192,13 +280,17 @@ def quote(path: PricePath, asked: Asking) -> dict[str, Any]:
     refresh = config.quotes.refresh_seconds
     requests_before = client.connection.requests
     back_until = 0
+    watch = Watch(exchange)
     for candle in path.candles:
         for second in range(0, path.interval_seconds, refresh):
-            exchange.set_fair_price(
-                "PAXGUSDT",
-                price_at(candle, Decimal(second + refresh) / path.interval_seconds),
-                (candle.at + second + refresh) * 1000,
-            )
+            wanted = wanted_distance(exchange, journal.memory(), config)
+            for passed in range(second + 1, second + refresh + 1):
+                exchange.set_fair_price(
+                    "PAXGUSDT",
+                    price_at(candle, Decimal(passed) / path.interval_seconds),
+                    (candle.at + passed) * 1000,
+                )
+                watch.look(wanted)
             if quoting.turn_due or (candle.at + second) % TURN_SECONDS == 0:
                 turn(chain, journal, config, clock, cex=cex)
                 quoting.turned(chain)
@@ -215,12 +307,14 @@ def quote(path: PricePath, asked: Asking) -> dict[str, Any]:
             lowest, highest = min(lowest, share), max(highest, share)
     quoting.cancel_all()
     figures = trading(log.all.values())
+    distance, wanted = median(watch.distances or [Decimal(0)]), median(watch.wanted)
     return {
         "prices": Path(path.source).name,
         "day": f"{datetime.fromtimestamp(first.at, UTC):%Y-%m-%d}",
         "skew": asked.skew,
         "capital": asked.capital,
         "inventory_margin": config.quotes.inventory_margin,
+        "volatility": round(annual_volatility(path), 4),
         "hours": len(path.candles) * path.interval_seconds / 3600,
         "price_start": first.open,
         "price_end": path.candles[-1].close,
@@ -234,6 +328,12 @@ def quote(path: PricePath, asked: Asking) -> dict[str, Any]:
         "cancel_ratio": round(figures.cancel_ratio, 4),
         "fill_ratio": round(figures.fill_ratio, 4),
         "order_success": round(figures.success, 4),
+        "both_sides": round(Decimal(watch.both) / watch.samples, 4),
+        "distance_median": round(distance, 4),
+        "distance_wanted": round(wanted, 4),
+        "distance_ratio": round(distance / wanted, 4),
+        "half_spread": config.quotes.half_spread,
+        "most_resting": watch.most,
         "hedges": figures.hedges,
         "bought_base": figures.bought_base,
         "sold_base": figures.sold_base,
@@ -281,6 +381,7 @@ def settings(price: Decimal, asked: Asking) -> PaperSettings:
             ),
         ),
         prices={**usual.prices, "PAXGUSDT": price},
+        flow=asked.flow,
         limits=UNLIMITED,
         seed=asked.seed,
     )
@@ -296,6 +397,7 @@ def configuration(exchange: Exchange, asked: Asking) -> Config:
                 "id": "binance",
                 "symbol": "PAXG/USDT",
                 "base_url": HOST,
+                "paper_exchange": True,
                 "cancel_ratio": BUDGET,
                 "api_key": opening.api_key,
                 "secret": opening.secret,
@@ -304,6 +406,7 @@ def configuration(exchange: Exchange, asked: Asking) -> Config:
                 "enabled": True,
                 "skew": asked.skew,
                 "inventory_margin": asked.margin,
+                **dict(setting.split("=", 1) for setting in asked.settings),
             },
             "guards": {"closed_weekly": []},
         },
@@ -322,6 +425,11 @@ def missed(results: dict[str, Any]) -> list[str]:
         (results["cancel_ratio"] <= MOST_CANCELLED, f"cancel ratio above {MOST_CANCELLED}"),
         (results["order_success"] >= LEAST_SUCCESS, f"order success below {LEAST_SUCCESS}"),
         (results["share_in_band"] >= LEAST_IN_BAND, f"inside the band below {LEAST_IN_BAND}"),
+        (results["both_sides"] >= LEAST_BOTH, f"both sides rested less than {LEAST_BOTH}"),
+        (
+            results["distance_ratio"] <= MOST_DISTANCE,
+            f"the median distance is above {MOST_DISTANCE} times the wanted one",
+        ),
         (results["refreshes"] > 0 and results["orders_filled"] > 0, "nothing was quoted"),
         (not results["money_made_from_nothing"], "the exchange's books do not balance"),
     )

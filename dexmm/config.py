@@ -244,6 +244,8 @@ class Exchange(Section):
     max_spread_bp: Bp = Decimal(150)  # between the fair price's sources
     cancel_ratio: Share = Decimal("0.30")  # cancelled of sent orders, at most
     cancel_window_seconds: Seconds = 86_400
+    # So many count as sent from the start: no exchange judges the ratio of the first few.
+    cancel_minimum_orders: Annotated[Integer, Field(ge=0, le=1_000_000)] = 100
 
     @property
     def is_paper(self) -> bool:
@@ -316,6 +318,11 @@ class Quotes(Section):
     refresh_seconds: Count = 5
     back_off_seconds: Count = 10
     tolerance_bp: Bp = Decimal(2)  # an order this near its wanted price stays: it keeps its queue
+    levels: Count = 20  # orders a side, at most: those the price left behind stay as deeper ones
+    least_levels: Count = 1  # orders a side, as far as the account allows
+    spread_sigmas: NotNegative = Decimal("1.75")  # half spread at least: deviations a refresh
+    # The spread is up to so much wider on a short cancel budget.
+    budget_widen_factor: Annotated[Number, Field(ge=1)] = Decimal("1.25")
     bid_factor_high: Positive = Decimal("0.6")  # of the full spread, share above the band
     bid_factor_mid: Positive = Decimal("0.5")
     bid_factor_low: Positive = Decimal("0.4")
@@ -334,6 +341,8 @@ class Quotes(Section):
         low, mid, high = self.bid_factor_low, self.bid_factor_mid, self.bid_factor_high
         if not low <= mid <= high < 1:
             raise ValueError("needs bid_factor_low <= bid_factor_mid <= bid_factor_high < 1")
+        if self.least_levels > self.levels:
+            raise ValueError("needs least_levels <= levels")
         return self
 
 

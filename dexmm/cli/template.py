@@ -160,6 +160,8 @@ MEANINGS = {
         "max_spread_bp": "how far the price's sources may be apart, basis points",
         "cancel_ratio": "cancelled of sent orders at most, 0 to 1",
         "cancel_window_seconds": "over which that is counted",
+        "cancel_minimum_orders": "so many orders count as sent from the start: the ratio of the "
+        "first few is judged by no exchange",
     },
     "hedge": {
         "enabled": "may trade on the exchange; counts only where there is one",
@@ -182,7 +184,15 @@ MEANINGS = {
         "refresh_seconds": "between two looks at the quotes",
         "back_off_seconds": "of silence after an error",
         "max_drift": "beside a pool: of NAV, how far trades here may carry the inventory away",
-        "tolerance_bp": "an order this near its wanted price keeps its place, basis points",
+        "tolerance_bp": "an order this near its wanted price keeps its place, basis points; never "
+        "more than half of the wanted distance",
+        "levels": "orders a side, at most: one that the price has left behind stays as a deeper "
+        "level instead of being cancelled",
+        "least_levels": "orders a side, at least, as far as the account allows: when the nearest "
+        "is filled another stands until the next refresh",
+        "spread_sigmas": "the half spread is at least so many standard deviations of the price "
+        "between two refreshes",
+        "budget_widen_factor": "on a short cancel budget the spread is up to so much wider",
         "bid_factor_high": "bands: of the full spread, below the price, share above the band",
         "bid_factor_mid": "the same, share inside the band",
         "bid_factor_low": "the same, share below the band",

@@ -7,39 +7,35 @@
     side        a bid is not wanted while the stop-loss holds, an order not where its fill (and
                 that of every order of unknown fate) would carry the share over an edge of its
                 band, nor beyond what the account has free
-    keep        an order within ``tolerance_bp`` of its wanted price stays: it keeps its queue
-    budget      another is only moved while cancels stay under ``cancel_ratio`` of orders sent
+    price       at least ``spread_sigmas`` of a refresh's move wide, wider on a short cancel budget
+    levels      what stays, what is moved and what is new: ``quote_levels.py``
 
-Risk does not ask the budget: an order beyond the reference by more than the tolerance, on a side
-that is not wanted, or twice there, is taken out. Since what rests may have to go at any time (a
-hedge, the end), the budget always keeps room for that. Quoting is a difference: the answer names
-the orders that stay exactly as they rest, and ``plan_orders`` finds nothing to do about them.
+Quoting is a difference: the answer names the orders that stay exactly as they rest, and
+``plan_orders`` finds nothing to do about them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 
-from dexmm.config import Config
+from dexmm.config import Config, Quotes
 from dexmm.model.decision import Refusal, TargetQuote
 from dexmm.model.memory import Memory
 from dexmm.model.venue import RestingOrder, Side, VenueView
-from dexmm.strategy.depth import best, without
-from dexmm.strategy.grid import (
-    ceil_to,
-    floor_to,
-    least_amount,
-    limit_price,
-    minimums,
-    most_amount,
-    short,
-)
-from dexmm.strategy.hedge import free_base, free_quote
+from dexmm.strategy.grid import floor_to, least_amount, limit_price, minimums, most_amount, short
 from dexmm.strategy.inventory import Inventory
-from dexmm.strategy.precise import BP, precise
+from dexmm.strategy.precise import precise
+from dexmm.strategy.quote_levels import budget_factor, reconciled, staying
+from dexmm.strategy.quote_limits import (
+    Desk,
+    drift_room,
+    drifted,
+    free_for,
+    inventory_limit,
+    post_only,
+)
 from dexmm.strategy.quotes import Prices, wanted_prices, widened
-from dexmm.strategy.reduce import floor_share
 from dexmm.strategy.session import event_on, market_closed
 
 ZERO, ONE = Decimal(0), Decimal(1)
@@ -51,31 +47,6 @@ class Quoting:
     quotes: tuple[TargetQuote, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     stopped: bool = False  # quotes were wanted and a guard took them all out
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What every question here needs."""
-
-    venue: VenueView
-    held: Inventory
-    reference: Decimal
-    config: Config
-    ours: tuple[RestingOrder, ...]  # resting quotes
-    reducing: bool
-    drift: Decimal | None  # base; None without ranges that it could drift away from
-
-    @property
-    def most_drift(self) -> Decimal:
-        """Base that trades here may carry the inventory away, in either direction."""
-        return self.config.quotes.max_drift * self.held.nav / self.reference
-
-    @property
-    def lean(self) -> Decimal:
-        """The drift as a part of the most, -1 to 1."""
-        if not self.drift or self.most_drift <= 0:
-            return ZERO
-        return max(min(self.drift / self.most_drift, ONE), -ONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +95,34 @@ def decide_quotes(
     stops = (*_corridor(desk), *((session.stop,) if session.stop else ()))
     if stops or doubts:
         return Quoting(refusals=stops, stopped=True)
-    prices = wanted_prices(held, reference, sigma, config.strategy, config.quotes, desk.lean)
-    sides, refusals = _sides(desk, widened(prices, session.spread), session.size)
+    prices = widened(_prices(desk, sigma), session.spread)
+    sides, refusals = _sides(desk, prices, session.size)
     if holds:
-        return Quoting(quotes=_staying(desk, sides), refusals=refusals)
-    return _reconcile(desk, sides, refusals)
+        return Quoting(quotes=staying(desk, sides), refusals=refusals)
+    found, refusals = reconciled(desk, sides, refusals)
+    return Quoting(quotes=found, refusals=refusals)
+
+
+def _prices(desk: Desk, sigma: Decimal) -> Prices:
+    """The wanted prices: by the skew, at least as wide as the price moves, wider on a short budget.
+
+    Between two refreshes the price moves by about sigma sqrt(refresh_seconds): quotes nearer than
+    ``spread_sigmas`` times that would be passed by before they are looked at again.
+    """
+    config = desk.config
+    found = wanted_prices(
+        desk.held, desk.reference, sigma, config.strategy, config.quotes, desk.lean
+    )
+    half = (found.ask - found.bid) / 2
+    least = least_half_spread(desk.reference, sigma, config.quotes)
+    factor = max(least / half, ONE) if half > 0 else ONE
+    return widened(found, factor * budget_factor(desk.venue, config))
+
+
+def least_half_spread(reference: Decimal, sigma: Decimal, settings: Quotes) -> Decimal:
+    """In quote; ``sigma`` of the log price per square root of a second."""
+    moves = sigma * reference * Decimal(settings.refresh_seconds).sqrt()
+    return settings.spread_sigmas * moves
 
 
 def resting_quotes(venue: VenueView, memory: Memory) -> tuple[RestingOrder, ...]:
@@ -192,15 +186,15 @@ def _side(desk: Desk, side: Side, price: Decimal, size: Decimal) -> TargetQuote 
     at = post_only(desk, side, limit_price(spot, side, price))
     if at <= 0:
         return Refusal(rule="quote_balance", detail=f"a {side} would be priced at nothing")
-    wanted, free, room = settings.size_base * size, _free(desk, side, at), _drift_room(desk, side)
+    wanted, free, room = settings.size_base * size, free_for(desk, side, at), drift_room(desk, side)
     least, largest = least_amount(spot, at), most_amount(spot, at)
     if room is not None and room < least <= wanted:
-        return _drifted(desk, side)
+        return drifted(desk, side)
     bounds = [bound for bound in (wanted, free, room, largest) if bound is not None]
     amount = floor_to(min(bounds), spot.amount_step)
     if amount < least:
         return _too_small(desk, side, wanted, free, least)
-    if refusal := _inventory_limit(desk, side, amount):
+    if refusal := inventory_limit(desk, side, amount):
         return refusal
     return TargetQuote(symbol=spot.symbol, side=side, price=at, amount=amount)
 
@@ -226,158 +220,3 @@ def _too_small(desk: Desk, side: Side, wanted: Decimal, free: Decimal, least: De
         f"{max(free, ZERO):.6f} {spot.base}, and the minimum is {short(least)}"
     )
     return Refusal(rule="quote_balance", detail=detail)
-
-
-def post_only(desk: Desk, side: Side, price: Decimal) -> Decimal:
-    """No nearer than one step from the book's other side, and from any order of this account.
-
-    Our own quotes do not count here: those that stay are looked at last (``_apart``).
-    """
-    venue, quotes = desk.venue, {order.client_id for order in desk.ours}
-    step = venue.spot.price_step
-    facing = [best(without(venue.spot_book, desk.ours), side.other)]
-    facing += [
-        order.price
-        for order in venue.resting
-        if order.side is side.other
-        and order.symbol == venue.spot.symbol
-        and order.client_id not in quotes
-    ]
-    known = [found for found in facing if found is not None]
-    if side is Side.BUY:
-        return min([price, *(floor_to(found - step, step) for found in known)])
-    return max([price, *(ceil_to(found + step, step) for found in known)])
-
-
-def _free(desk: Desk, side: Side, price: Decimal) -> Decimal:
-    """Base that could rest on this side if our quotes there did not."""
-    if side is Side.SELL:
-        return free_base(desk.venue, desk.ours)
-    return free_quote(desk.venue, desk.ours) / price
-
-
-def _drift_room(desk: Desk, side: Side) -> Decimal | None:
-    """Base that this side may still trade before the inventory has drifted too far."""
-    if desk.drift is None:
-        return None
-    drift = desk.drift if side is Side.BUY else -desk.drift
-    return desk.most_drift - drift
-
-
-def _drifted(desk: Desk, side: Side) -> Refusal:
-    most = desk.config.quotes.max_drift
-    moved = desk.lean * most
-    return Refusal(
-        rule="quote_drift",
-        detail=f"trades on {desk.venue.exchange} have moved {moved:.4f} of the NAV since the "
-        f"pool's ranges were placed, and at most {most} may be (quotes.max_drift): no {side} until "
-        "the other side has brought it back",
-    )
-
-
-def _inventory_limit(desk: Desk, side: Side, amount: Decimal) -> Refusal | None:
-    """A fill never carries the share over an edge of its band.
-
-    Where it is beyond that edge already (the price took it there), the skew answers first and the
-    side goes on, moved away, for another ``inventory_margin``.
-    """
-    strategy, margin = desk.config.strategy, desk.config.quotes.inventory_margin
-    held, share = desk.held, desk.held.share
-    if side is Side.BUY:
-        most = strategy.band_high + (margin if share > strategy.band_high else ZERO)
-        after = held.share_after(amount + held.pending_buy)
-        beyond, bound = after > most, f"above {most}"
-    else:
-        least = strategy.band_low - (margin if share < strategy.band_low else ZERO)
-        if desk.reducing:
-            least = floor_share(strategy)  # where the stop-loss ends selling, quotes end it too
-        after = held.share_after(-amount - held.pending_sell)
-        beyond, bound = after < least, f"below {least}"
-    if not beyond:
-        return None
-    detail = f"a {side} of {amount:f} could take the share to {after:.4f}, {bound}"
-    return Refusal(rule="quote_inventory", detail=detail)
-
-
-def _at_risk(desk: Desk, order: RestingOrder, wanted: dict[Side, TargetQuote]) -> bool:
-    """Its side is not wanted, or it gives away more than the tolerance.
-
-    A little beyond the reference it is about to be filled, which is what it is there for.
-    """
-    if order.side not in wanted:
-        return True
-    if order.side is Side.BUY:
-        return order.price > desk.reference + _tolerance(desk)
-    return order.price < desk.reference - _tolerance(desk)
-
-
-def _tolerance(desk: Desk) -> Decimal:
-    return desk.config.quotes.tolerance_bp * desk.reference / BP
-
-
-def as_quote(order: RestingOrder) -> TargetQuote:
-    """An order just as it rests."""
-    left = order.amount - order.filled
-    return TargetQuote(symbol=order.symbol, side=order.side, price=order.price, amount=left)
-
-
-def _staying(desk: Desk, wanted: dict[Side, TargetQuote]) -> tuple[TargetQuote, ...]:
-    return tuple(as_quote(order) for order in desk.ours if not _at_risk(desk, order, wanted))
-
-
-def _reconcile(
-    desk: Desk, wanted: dict[Side, TargetQuote], refusals: tuple[Refusal, ...]
-) -> Quoting:
-    """What stays, what is moved, what is new."""
-    safe = [order for order in desk.ours if not _at_risk(desk, order, wanted)]
-    kept: dict[Side, RestingOrder] = {}
-    for side, target in wanted.items():
-        serving = [order for order in safe if order.side is side]
-        if serving:
-            kept[side] = min(serving, key=lambda o: (abs(o.price - target.price), o.at))
-    forced = len(desk.ours) - len(kept)
-    left = cancels_left(desk.venue, desk.config) - forced - len(wanted)
-    strayed = [side for side in kept if _off(desk, kept[side], wanted[side]) > 0]
-    strayed.sort(key=lambda side: -_off(desk, kept[side], wanted[side]))
-    held_back = strayed[max(left, 0) :]
-    for side in strayed[: max(left, 0)]:
-        del kept[side]
-    if held_back:
-        refusals = (*refusals, _over_budget(desk, held_back))
-    return Quoting(quotes=_apart(desk, wanted, kept), refusals=refusals)
-
-
-def _off(desk: Desk, order: RestingOrder, target: TargetQuote) -> Decimal:
-    """How far an order is beyond the tolerance around its wanted price; not positive: it stays."""
-    return abs(order.price - target.price) - _tolerance(desk)
-
-
-def cancels_left(venue: VenueView, config: Config) -> int:
-    """How many more orders the cancel ratio allows to take out now."""
-    ratio = config.exchange.cancel_ratio if config.exchange else ZERO
-    most = (ratio * venue.recent_sent).to_integral_value(ROUND_FLOOR)
-    return max(int(most) - venue.recent_cancelled, 0)
-
-
-def _over_budget(desk: Desk, sides: list[Side]) -> Refusal:
-    venue, exchange = desk.venue, desk.config.exchange
-    ratio = exchange.cancel_ratio if exchange else ZERO
-    return Refusal(
-        rule="cancel_budget",
-        detail=f"{venue.recent_cancelled} of {venue.recent_sent} orders were cancelled and at most "
-        f"{ratio} may be: the {' and the '.join(sides)} quote stays where it is",
-    )
-
-
-def _apart(
-    desk: Desk, wanted: dict[Side, TargetQuote], kept: dict[Side, RestingOrder]
-) -> tuple[TargetQuote, ...]:
-    """The bid below the ask, whichever of them stays."""
-    step = desk.venue.spot.price_step
-    final = {**wanted, **{side: as_quote(order) for side, order in kept.items()}}
-    if len(final) == 2 and final[Side.BUY].price >= final[Side.SELL].price:
-        if Side.SELL in kept:
-            final[Side.BUY] = replace(final[Side.BUY], price=final[Side.SELL].price - step)
-        else:
-            final[Side.SELL] = replace(final[Side.SELL], price=final[Side.BUY].price + step)
-    return tuple(final[side] for side in (Side.BUY, Side.SELL) if side in final)

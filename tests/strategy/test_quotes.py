@@ -18,6 +18,7 @@ from dexmm.model.steps import CancelOrder, PlaceOrder
 from dexmm.model.venue import PendingOrder, RestingOrder, Side
 from dexmm.strategy.inventory import inventory
 from dexmm.strategy.orders import plan_orders
+from dexmm.strategy.quote_levels import cancels_left
 from dexmm.strategy.quotes import (
     avellaneda_prices,
     band_prices,
@@ -139,13 +140,90 @@ def test_an_order_within_tolerance_keeps_its_queue() -> None:
     street = middle(sent=100)
     refresh(street)
     before = list(street.resting)
-    street.price += D("0.3")
+    street.price += D("0.2")
     assert refresh(street)[1] == ()
     assert street.resting == before
-    street.price += D(3)
-    _, steps = refresh(street)
-    assert len(steps) == 4
-    assert min(order.price for order in street.resting) == D("4002.80")
+    street.price += D("0.3")
+    found, steps = refresh(street)
+    # The ask is nearer than wanted, and next to be filled. The bid was left behind: it stays.
+    assert [(step.kind, step.side, step.price) for step in steps] == [
+        ("place_order", Side.BUY, D("4000.00"))
+    ]
+    assert [quote.price for quote in found.quotes] == [D("4000.00"), D("3999.50"), D("4000.50")]
+
+
+def test_the_tolerance_is_below_the_wanted_distance_by_construction() -> None:
+    street = middle(sent=100)
+    config = a_quoter(tolerance_bp=D(100), half_spread=D("0.6"))  # 40 USDT, were it allowed
+    refresh(street, config)
+    street.price += D("0.4")
+    placed = [step.side for step in refresh(street, config)[1] if isinstance(step, PlaceOrder)]
+    assert placed == [Side.BUY]
+
+
+def test_orders_left_behind_serve_again_when_the_price_comes_back() -> None:
+    street = middle()
+    for off in ("0", "0.4", "0.4", "0.4"):
+        street.price += D(off)
+        street.resting = [o for o in street.resting if o.side is Side.BUY]  # asks are filled
+        refresh(street)
+    bids = [order for order in street.resting if order.side is Side.BUY]
+    assert len(bids) == 4
+    for _ in range(3):
+        street.resting.remove(max(bids, key=lambda order: order.price))  # filled on the way down
+        street.price -= D("0.4")
+        steps = refresh(street)[1]
+        assert not [s for s in steps if isinstance(s, PlaceOrder) and s.side is Side.BUY]
+        bids = [order for order in street.resting if order.side is Side.BUY]
+    assert street.cancelled == 0
+
+
+def test_with_all_levels_taken_the_farthest_makes_room() -> None:
+    street, config = middle(), a_quoter(levels=2)
+    for _ in range(3):
+        street.resting = [o for o in street.resting if o.side is Side.BUY]
+        refresh(street, config)
+        street.price += D("0.4")
+    bids = sorted(order.price for order in street.resting if order.side is Side.BUY)
+    assert bids == [D("3999.90"), D("4000.30")]
+    assert street.cancelled == 1
+
+
+def test_levels_together_stay_within_the_band() -> None:
+    street, config = middle(), a_quoter(size_base="0.5")
+    for _ in range(12):
+        street.resting = [o for o in street.resting if o.side is Side.BUY]
+        refresh(street, config)
+        street.price += D("0.4")
+    bids = sum((o.amount for o in street.resting if o.side is Side.BUY), D(0))
+    held = inventory(None, street.price, street.view())
+    assert D("0.5") < bids
+    assert held.share_after(bids) <= config.strategy.band_high + D("0.001")
+
+
+def test_a_short_budget_makes_quotes_wider() -> None:
+    rich = quoting(middle(sent=1000))
+    short = quoting(middle(sent=1000, cancelled=300))
+    assert prices(rich)[Side.BUY] == D("3999.5")
+    assert prices(short)[Side.BUY] == D("3999.37")  # 1.25 times the half spread, rounded away
+    assert prices(short)[Side.SELL] == D("4000.63")
+
+
+def test_quotes_are_as_wide_as_the_price_moves_between_two_refreshes() -> None:
+    fast = quoting(middle(), a_quoter(refresh_seconds=80))
+    assert D("1.7") < D(4000) - prices(fast)[Side.BUY] < D("1.9")
+
+
+def test_the_budget_has_credit_at_the_start() -> None:
+    config = exchange_config(quotes={"enabled": True}, exchange={"cancel_minimum_orders": 40})
+    assert cancels_left(middle(sent=2).view(), config) == 12
+    assert cancels_left(middle(sent=2, cancelled=5).view(), config) == 7
+    assert cancels_left(middle(sent=200, cancelled=5).view(), config) == 55
+
+
+def test_a_side_may_have_a_second_order_behind_the_first() -> None:
+    found = quoting(middle(), a_quoter(least_levels=2))
+    assert [quote.price for quote in found.quotes] == [D("3999.5"), 3999, D("4000.5"), 4001]
 
 
 def test_a_part_that_is_left_of_an_order_stays() -> None:
@@ -156,14 +234,18 @@ def test_a_part_that_is_left_of_an_order_stays() -> None:
 
 
 def test_the_cancel_budget_holds_an_order_back_and_says_so() -> None:
+    config = exchange_config(
+        quotes={"enabled": True, "levels": 1, "budget_widen_factor": 1},
+        exchange={"cancel_minimum_orders": 0},
+    )
     street = middle(sent=10, cancelled=3)
-    refresh(street)
+    refresh(street, config)
     street.price += D(2)
     street.cancelled, street.sent = 3, 12
-    found, steps = refresh(street, reference=D("4000.4"))
+    found, steps = refresh(street, config, reference=D("4000.2"))
     assert steps == ()
     street.half = D("2")
-    found, steps = refresh(street, reference=D("4003"))
+    found, steps = refresh(street, config, reference=D("4003"))
     # The ask is on the wrong side of the reference: risk does not ask. The bid does.
     assert [step.kind for step in steps] == ["cancel_order", "place_order"]
     assert "cancel_budget" in {refusal.rule for refusal in found.refusals}

@@ -1,0 +1,113 @@
+"""What quotes may ask of the account: the book's other side, what is free, share and drift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dexmm.config import Config
+from dexmm.model.decision import Refusal
+from dexmm.model.venue import RestingOrder, Side, VenueView
+from dexmm.strategy.depth import best, without
+from dexmm.strategy.grid import ceil_to, floor_to
+from dexmm.strategy.hedge import free_base, free_quote
+from dexmm.strategy.inventory import Inventory
+from dexmm.strategy.reduce import floor_share
+
+ZERO, ONE = Decimal(0), Decimal(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What every question here needs."""
+
+    venue: VenueView
+    held: Inventory
+    reference: Decimal
+    config: Config
+    ours: tuple[RestingOrder, ...]  # resting quotes
+    reducing: bool
+    drift: Decimal | None  # base; None without ranges that it could drift away from
+
+    @property
+    def most_drift(self) -> Decimal:
+        """Base that trades here may carry the inventory away, in either direction."""
+        return self.config.quotes.max_drift * self.held.nav / self.reference
+
+    @property
+    def lean(self) -> Decimal:
+        """The drift as a part of the most, -1 to 1."""
+        if not self.drift or self.most_drift <= 0:
+            return ZERO
+        return max(min(self.drift / self.most_drift, ONE), -ONE)
+
+
+def post_only(desk: Desk, side: Side, price: Decimal) -> Decimal:
+    """No nearer than one step from the book's other side, and from any order of this account.
+
+    Our own quotes do not count here: those that stay are looked at last (``_apart``).
+    """
+    venue, quotes = desk.venue, {order.client_id for order in desk.ours}
+    step = venue.spot.price_step
+    facing = [best(without(venue.spot_book, desk.ours), side.other)]
+    facing += [
+        order.price
+        for order in venue.resting
+        if order.side is side.other
+        and order.symbol == venue.spot.symbol
+        and order.client_id not in quotes
+    ]
+    known = [found for found in facing if found is not None]
+    if side is Side.BUY:
+        return min([price, *(floor_to(found - step, step) for found in known)])
+    return max([price, *(ceil_to(found + step, step) for found in known)])
+
+
+def free_for(desk: Desk, side: Side, price: Decimal) -> Decimal:
+    """Base that could rest on this side if our quotes there did not."""
+    if side is Side.SELL:
+        return free_base(desk.venue, desk.ours)
+    return free_quote(desk.venue, desk.ours) / price
+
+
+def drift_room(desk: Desk, side: Side) -> Decimal | None:
+    """Base that this side may still trade before the inventory has drifted too far."""
+    if desk.drift is None:
+        return None
+    drift = desk.drift if side is Side.BUY else -desk.drift
+    return desk.most_drift - drift
+
+
+def drifted(desk: Desk, side: Side) -> Refusal:
+    most = desk.config.quotes.max_drift
+    moved = desk.lean * most
+    return Refusal(
+        rule="quote_drift",
+        detail=f"trades on {desk.venue.exchange} have moved {moved:.4f} of the NAV since the "
+        f"pool's ranges were placed, and at most {most} may be (quotes.max_drift): no {side} until "
+        "the other side has brought it back",
+    )
+
+
+def inventory_limit(desk: Desk, side: Side, amount: Decimal) -> Refusal | None:
+    """A fill never carries the share over an edge of its band.
+
+    Where it is beyond that edge already (the price took it there), the skew answers first and the
+    side goes on, moved away, for another ``inventory_margin``.
+    """
+    strategy, margin = desk.config.strategy, desk.config.quotes.inventory_margin
+    held, share = desk.held, desk.held.share
+    if side is Side.BUY:
+        most = strategy.band_high + (margin if share > strategy.band_high else ZERO)
+        after = held.share_after(amount + held.pending_buy)
+        beyond, bound = after > most, f"above {most}"
+    else:
+        least = strategy.band_low - (margin if share < strategy.band_low else ZERO)
+        if desk.reducing:
+            least = floor_share(strategy)  # where the stop-loss ends selling, quotes end it too
+        after = held.share_after(-amount - held.pending_sell)
+        beyond, bound = after < least, f"below {least}"
+    if not beyond:
+        return None
+    detail = f"a {side} of {amount:f} could take the share to {after:.4f}, {bound}"
+    return Refusal(rule="quote_inventory", detail=detail)
