@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,34 @@ A_MONTH_OF_MINUTES = 30 * 24 * 60
     metavar="FILE",
     help="PAXG/USDT follows these candles, .csv or .csv.gz.",
 )
+@click.option(
+    "--balance",
+    "balances",
+    multiple=True,
+    metavar="COIN=AMOUNT",
+    help="What is free of a coin on spot at the start; as often as there are coins.",
+)
+@click.option("--margin", type=Number(MOST), help="USDT in the futures wallet at the start.")
+@click.option(
+    "--position-mode",
+    type=click.Choice(["one-way", "hedge"]),
+    help="Of the futures account; in hedge mode every order there is refused.",
+)
+@click.option(
+    "--margin-mode",
+    type=click.Choice(["cross", "isolated"]),
+    help="Of the PAXG/USDT perpetual.",
+)
+@click.option(
+    "--funding-rate",
+    metavar="RATE",
+    help="Charged every four hours, of the position's value; above zero longs pay shorts.",
+)
+@click.option(
+    "--perpetual-price",
+    type=Number(MOST, above_zero=True),
+    help="The perpetual's mark price stands here, whatever spot does.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the price and the flow.")
 @click.option(
     "--speed",
@@ -65,6 +93,12 @@ def paper(
     state: Path,
     price: Decimal | None,
     prices: Path | None,
+    balances: tuple[str, ...],
+    margin: Decimal | None,
+    position_mode: str | None,
+    margin_mode: str | None,
+    funding_rate: str | None,
+    perpetual_price: Decimal | None,
     seed: int,
     speed: Decimal,
     fees_in_bnb: bool,
@@ -75,6 +109,12 @@ def paper(
     """Run a paper exchange: Binance's spot and USD-M protocol, no real money, loopback only.
 
     Without --price or --prices, a generator moves PAXG/USDT as gold moves. Ctrl-C ends it.
+
+    What is given of balances, margin and modes holds over a state file too. While it runs, the
+    same is set over loopback with JSON: POST /paper/account {"spot": {"USDT": "1000"}, "margin":
+    "500", "position_mode": "one-way", "margin_mode": {"PAXGUSDT": "cross"}}, POST /paper/funding
+    {"symbol": "PAXGUSDT", "rate": "0.0001", "in_seconds": 5}, and POST /paper/price {"symbol":
+    "PAXGUSDT", "market": "perpetual", "price": "4100"} (null: it follows spot again).
     """
     from dataclasses import replace
 
@@ -86,6 +126,7 @@ def paper(
         raise BadInput("--price and --prices exclude each other: give one of them")
     feed = _feed(price, prices, seed, speed)
     settings = replace(PaperSettings(), seed=seed)
+    spot, rate = _balances(balances), _rate(funding_rate)
     if fees_in_bnb:
         opening = settings.accounts[0]
         spot = {**opening.spot, "BNB": Decimal(10)}
@@ -95,10 +136,41 @@ def paper(
     with PaperExchange(settings, port=port, state=state) as exchange:
         started = time.monotonic_ns()
         exchange.set_fair_price("PAXGUSDT", feed(0))
+        exchange.exchange.set_account(
+            settings.accounts[0].name,
+            spot=spot,
+            margin=margin,
+            hedge_mode=None if position_mode is None else position_mode == "hedge",
+            isolated={} if margin_mode is None else {"PAXGUSDT": margin_mode == "isolated"},
+        )
+        if rate is not None:
+            exchange.exchange.set_funding("PAXGUSDT", rate)
+        if perpetual_price is not None:
+            exchange.exchange.set_perpetual_price("PAXGUSDT", perpetual_price)
         _introduce(exchange, state, as_json)
         while not ends.wait(1):
             elapsed_ms = (time.monotonic_ns() - started) // 1_000_000
             exchange.set_fair_price("PAXGUSDT", feed(elapsed_ms))
+
+
+def _balances(given: tuple[str, ...]) -> dict[str, Decimal]:
+    found = {}
+    for each in given:
+        coin, equals, amount = each.partition("=")
+        try:
+            found[coin.strip().upper()] = Decimal(amount)
+        except InvalidOperation:
+            equals = ""
+        if not equals or not coin.strip():
+            raise BadInput(f"--balance {each} is no COIN=AMOUNT, such as USDT=1000")
+    return found
+
+
+def _rate(given: str | None) -> Decimal | None:
+    try:
+        return None if given is None else Decimal(given)
+    except InvalidOperation:
+        raise BadInput(f"--funding-rate {given} is no number, such as 0.0001") from None
 
 
 def _feed(price: Decimal | None, prices: Path | None, seed: int, speed: Decimal) -> Feed:
@@ -140,4 +212,6 @@ def _introduce(exchange: PaperExchange, state: Path, as_json: bool) -> None:
     click.echo(f"paper exchange on {exchange.url}, state in {state}; Ctrl-C ends it")
     click.echo(f"  key    {opening.api_key}  (public: it opens nothing)")
     click.echo(f"  secret {opening.secret}")
+    click.echo(f"  account, margin and modes POST {exchange.url}/paper/account")
+    click.echo(f"  funding POST {exchange.url}/paper/funding")
     click.echo(f"  faults POST {exchange.url}/paper/faults, prices POST {exchange.url}/paper/price")

@@ -53,6 +53,7 @@ class Futures:
     positions: dict[str, Position] = field(default_factory=dict)
     leverage: dict[str, int] = field(default_factory=dict)
     isolated: set[str] = field(default_factory=set)
+    hedge_mode: bool = False  # then an order for the one-way position is refused
 
     def position(self, symbol: str) -> Position:
         return self.positions.setdefault(symbol, Position())

@@ -181,6 +181,7 @@ def dump_account(account: Account) -> str:
             },
             "leverage": futures.leverage,
             "isolated": sorted(futures.isolated),
+            "hedge_mode": futures.hedge_mode,
         }
     )
 
@@ -203,6 +204,7 @@ def load_account(text: str, account: Account) -> None:
         },
         leverage=d["leverage"],
         isolated=set(d["isolated"]),
+        hedge_mode=d.get("hedge_mode", False),
     )
 
 

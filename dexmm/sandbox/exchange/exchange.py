@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -148,6 +148,89 @@ class Exchange:
             self.market(Kind.PERPETUAL, symbol).funding.rate = rate
             self.changes.markets = True
 
+    def set_perpetual_price(self, symbol: str, price: Decimal | None) -> None:
+        """A perpetual's mark price, apart from its index; None lets it follow the index again.
+
+        Positions that it leaves without their maintenance margin are taken over at once.
+        """
+        market = self._perpetual(symbol)
+        if price is not None:
+            _above_zero(price, f"the price of {symbol}")
+        with self.visit():
+            market.pinned = price is not None
+            market.fair = price if price is not None else market.fair
+            self._reprice()
+
+    def set_funding(
+        self, symbol: str, rate: Decimal | None = None, in_seconds: Decimal | None = None
+    ) -> None:
+        """The rate that is charged next (between -1 and 1), and how soon."""
+        market = self._perpetual(symbol)
+        if rate is not None and not (rate.is_finite() and abs(rate) < 1):
+            raise BadInput(f"{rate} cannot be a funding rate: it is a fraction, such as 0.0001")
+        if in_seconds is not None and not (in_seconds.is_finite() and in_seconds >= 0):
+            raise BadInput(f"{in_seconds} is no number of seconds")
+        with self.visit() as now_ms:
+            market.funding.rate = market.funding.rate if rate is None else rate
+            if in_seconds is not None:
+                market.funding.next_ms = now_ms + int(in_seconds * 1000)
+            self.changes.markets = True
+
+    def set_account(
+        self,
+        name: str,
+        *,
+        spot: Mapping[str, Decimal] | None = None,
+        margin: Decimal | None = None,
+        hedge_mode: bool | None = None,
+        isolated: Mapping[str, bool] | None = None,
+    ) -> None:
+        """What an account holds and how it is set, all of it or nothing.
+
+        ``spot`` is what is free of each asset and ``margin`` the futures wallet in USDT: the
+        difference counts as deposited. ``isolated`` is by perpetual. Neither mode changes while
+        there is a position or an order of the kind. Raises ``BadInput``.
+        """
+        account = self.ledger.accounts.get(name)
+        if account is None:
+            raise BadInput(
+                f"there is no account {name}: choose one of {', '.join(self.ledger.accounts)}"
+            )
+        for what, amount in {
+            **(spot or {}),
+            **({"margin": margin} if margin is not None else {}),
+        }.items():
+            if not (amount.is_finite() and amount >= 0):
+                raise BadInput(f"{amount} cannot be the {what} of an account")
+        with self.visit():
+            futures, changed = account.futures, set(isolated or {})
+            for symbol in changed:
+                self._perpetual(symbol)
+            changed |= (
+                set(self.perpetuals) if hedge_mode not in (None, futures.hedge_mode) else set()
+            )
+            for symbol in changed:
+                if futures.position(symbol).amount or self.perpetuals[symbol].open_of(name):
+                    raise BadInput(
+                        f"{name} has a position or an order in {symbol}: its mode stays as it is"
+                    )
+            for asset, amount in (spot or {}).items():
+                self.ledger.deposit(account, asset, amount - account.free_of(asset))
+            if margin is not None:
+                self.ledger.deposit_margin(account, margin - futures.wallet)
+            futures.hedge_mode = futures.hedge_mode if hedge_mode is None else hedge_mode
+            for symbol, alone in (isolated or {}).items():
+                (futures.isolated.add if alone else futures.isolated.discard)(symbol)
+            self.changes.accounts.add(name)
+            self._liquidate()
+
+    def _perpetual(self, symbol: str) -> Market:
+        if symbol not in self.perpetuals:
+            raise BadInput(
+                f"{symbol} is no perpetual here: choose one of {', '.join(self.perpetuals)}"
+            )
+        return self.perpetuals[symbol]
+
     def change_rules(self, key: str, **changed: Decimal | bool) -> Rules:
         """Another tick, another lot, trading stopped: from now on, until the process ends."""
         with self.visit():
@@ -206,6 +289,8 @@ class Exchange:
                 market.fair = self.price_of(rule.numerator) / below
         self._move_basis()
         for market in self.perpetuals.values():
+            if market.pinned:
+                continue
             stray = Decimal(round(self._basis[market.rules.symbol], 4)).quantize(Decimal("0.0001"))
             away = (self.settings.basis.mean_bp + stray) * BP
             market.fair = (self.price_of(market.rules.index) * (1 + away)).quantize(
@@ -334,3 +419,8 @@ def _spot_rules(settings: PaperSettings) -> tuple[Rules, ...]:
     pays = any(opening.pays_fees_in_bnb for opening in settings.accounts)
     listed = any(rules.symbol == BNB_USDT.symbol for rules in settings.spot)
     return (*settings.spot, BNB_USDT) if pays and not listed else settings.spot
+
+
+def _above_zero(price: Decimal, what: str) -> None:
+    if not (price.is_finite() and price > 0):
+        raise BadInput(f"{price} cannot be {what}: it must be above zero")

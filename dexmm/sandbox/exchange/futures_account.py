@@ -183,18 +183,21 @@ def set_margin_type(call: Call) -> dict[str, object]:
     return {"code": 200, "msg": "success"}
 
 
-def position_mode(_: Call) -> dict[str, object]:
-    return {"dualSidePosition": False}
+def position_mode(call: Call) -> dict[str, object]:
+    return {"dualSidePosition": call.account.futures.hedge_mode}
 
 
 def set_position_mode(call: Call) -> dict[str, object]:
-    """Positions are one-way here, and stay so."""
+    """Back to one-way, where whoever runs the exchange has set hedge mode; never the other way."""
     call.query.text("dualSidePosition")
-    raise Refused(
-        problems.NOT_SUPPORTED
-        if call.query.flag("dualSidePosition")
-        else problems.POSITION_SIDE_SAME
-    )
+    futures = call.account.futures
+    if call.query.flag("dualSidePosition"):
+        raise Refused(problems.NOT_SUPPORTED)
+    if not futures.hedge_mode:
+        raise Refused(problems.POSITION_SIDE_SAME)
+    futures.hedge_mode = False
+    call.exchange.changes.accounts.add(call.account.name)
+    return {"code": 200, "msg": "success"}
 
 
 def multi_assets(_: Call) -> dict[str, object]:
@@ -221,7 +224,7 @@ def account_config(call: Call) -> dict[str, object]:
         "canTrade": call.account.permissions.futures,
         "canDeposit": True,
         "canWithdraw": call.account.permissions.withdraw,
-        "dualSidePosition": False,
+        "dualSidePosition": call.account.futures.hedge_mode,
         "multiAssetsMargin": False,
         "updateTime": 0,
     }

@@ -176,6 +176,8 @@ def place_test(call: Call) -> dict[str, object]:
 
 def _checked_ask(call: Call, market: Market) -> Ask:
     ask = _read_ask(call, market.rules)
+    if call.account.futures.hedge_mode:  # its positions are one-way, and this asks for that one
+        raise Refused(problems.POSITION_SIDE_MISMATCH)
     check_perpetual(ask, market, call.account.name)
     return ask
 

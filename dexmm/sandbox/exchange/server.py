@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from urllib.parse import parse_qsl
@@ -87,6 +88,23 @@ class Answer:
             content_type="application/json",
             headers=self.headers,
         )
+
+
+ACCOUNT_KEYS = {"account", "spot", "margin", "position_mode", "margin_mode"}
+
+
+def _object(body: str, known: set[str]) -> Mapping[str, object]:
+    given = json.loads(body)
+    if not isinstance(given, dict) or not given or set(given) - known:
+        raise BadInput(f"the body must be a JSON object with {', '.join(sorted(known))}")
+    return given
+
+
+def _number(value: object, what: str) -> Decimal:
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        raise BadInput(f"{value!r} is not {what}") from None
 
 
 class Server:
@@ -252,6 +270,10 @@ class Server:
                 return {"cleared": True}
             case "POST", "/paper/price":
                 return self._set_price(json.loads(body))
+            case "POST", "/paper/funding":
+                return self._set_funding(_object(body, {"symbol", "rate", "in_seconds"}))
+            case "POST", "/paper/account":
+                return self._set_account(_object(body, ACCOUNT_KEYS))
             case "GET", "/paper/status":
                 return self._status()
         return None
@@ -259,12 +281,40 @@ class Server:
     def _set_price(self, given: object) -> object:
         if not isinstance(given, dict) or {"symbol", "price"} - set(given):
             raise BadInput("a price must be a JSON object with symbol and price")
-        try:
-            price = Decimal(str(given["price"]))
-        except InvalidOperation:
-            raise BadInput(f"{given['price']!r} is not a price") from None
-        self.exchange.set_fair_price(str(given["symbol"]), price)
+        symbol = str(given["symbol"])
+        if given.get("market", "spot") == "perpetual":
+            price = None if given["price"] is None else _number(given["price"], "a price")
+            self.exchange.set_perpetual_price(symbol, price)
+            return {"symbol": symbol, "market": "perpetual", "price": price}
+        price = _number(given["price"], "a price")
+        self.exchange.set_fair_price(symbol, price)
         return {"symbol": given["symbol"], "price": str(price)}
+
+    def _set_funding(self, given: Mapping[str, object]) -> object:
+        numbers = {
+            name: _number(given[name], name) for name in ("rate", "in_seconds") if name in given
+        }
+        self.exchange.set_funding(str(given.get("symbol", "")), **numbers)
+        return {"symbol": given.get("symbol"), **numbers}
+
+    def _set_account(self, given: Mapping[str, object]) -> object:
+        spot, isolated = given.get("spot", {}), given.get("margin_mode", {})
+        if not isinstance(spot, dict) or not isinstance(isolated, dict):
+            raise BadInput("spot and margin_mode must be objects, by asset and by symbol")
+        mode = given.get("position_mode")
+        if mode not in (None, "one-way", "hedge"):
+            raise BadInput("position_mode must be one-way or hedge")
+        if set(isolated.values()) - {"cross", "isolated"}:
+            raise BadInput("margin_mode must be cross or isolated for each symbol")
+        name = str(given.get("account", self.exchange.settings.accounts[0].name))
+        self.exchange.set_account(
+            name,
+            spot={asset: _number(amount, asset) for asset, amount in spot.items()},
+            margin=_number(given["margin"], "margin") if "margin" in given else None,
+            hedge_mode=None if mode is None else mode == "hedge",
+            isolated={symbol: how == "isolated" for symbol, how in isolated.items()},
+        )
+        return {"account": name, **given}
 
     def _status(self) -> object:
         with self.exchange.visit() as now_ms:
