@@ -79,6 +79,7 @@ OBSERVE = _function("883bdbfd", "observe(uint32[])")
 INCREASE_CARDINALITY = _function("32148f67", "increaseObservationCardinalityNext(uint16)")
 
 # the factory and the position manager
+SUPPORTS_INTERFACE = _function("01ffc9a7", "supportsInterface(bytes4)")
 FACTORY = _function("c45a0155", "factory()")
 GET_POOL = _function("1698ee82", "getPool(address,address,uint24)")
 MULTICALL = _function("ac9650d8", "multicall(bytes[])")

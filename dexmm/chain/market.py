@@ -12,6 +12,7 @@ from dexmm.chain.abi import (
     FEE,
     GET_POOL,
     SLOT0,
+    SUPPORTS_INTERFACE,
     SYMBOL,
     TICK_SPACING,
     TOKEN0,
@@ -26,11 +27,15 @@ from dexmm.errors import BadInput
 from dexmm.model.market import Market, Token
 
 LONGEST_SYMBOL = 32  # characters shown: a token may call itself whatever it likes
+ENUMERABLE = 0x780E9D63 << 224  # ERC721Enumerable, by which positions are found
 MOST_DECIMALS = 77  # 10 ** 78 does not fit a word
 
 
-def read_market(rpc: Rpc, config: Config) -> Market:
-    """Two requests. Raises ``BadInput`` with the one thing that is wrong with the configuration."""
+def read_market(rpc: Rpc, config: Config, *, pool_only: bool = False) -> Market:
+    """Two requests. Raises ``BadInput`` with the one thing that is wrong with the configuration.
+
+    ``pool_only``: neither the position manager nor the router will be used.
+    """
     section = config.market
     pool = section.pool
     answers = rpc.batch(
@@ -40,6 +45,8 @@ def read_market(rpc: Rpc, config: Config) -> Market:
             _code(section.swap_router),
             *(_call(pool, read()) for read in (SLOT0, TOKEN0, TOKEN1, FEE, TICK_SPACING)),
             _call(section.position_manager, FACTORY()),
+            _call(section.position_manager, SUPPORTS_INTERFACE(ENUMERABLE)),
+            _call(section.swap_router, FACTORY()),
         ]
     )
     _require_code(section, answers[:3], config.network.name)
@@ -47,9 +54,21 @@ def read_market(rpc: Rpc, config: Config) -> Market:
     slot0, token0, token1, fee, spacing = (_words(each, not_a_pool) for each in answers[3:8])
     if slot0.uint(0, 160) == 0:
         raise BadInput(f"market.pool {pool} exists but has no price yet: initialise it first")
-    factory = _words(
-        answers[8], f"market.position_manager {section.position_manager} is not Uniswap v3's"
-    ).address(0)
+    no_manager = (
+        f"market.position_manager {section.position_manager} is not Uniswap v3's but another "
+        "contract: correct the address"
+    )
+    factory = _words(answers[8], no_manager).address(0)
+    if not pool_only:
+        # Routers, quoters and pools name a factory too; only the manager's NFTs can be listed.
+        if _words(answers[9], no_manager).uint(0) != 1:
+            raise BadInput(no_manager)
+        no_router = (
+            f"market.swap_router {section.swap_router} is not a Uniswap v3 router of the position "
+            "manager's factory but another contract: correct the address"
+        )
+        if _words(answers[10], no_router).address(0) != factory:
+            raise BadInput(no_router)
     addresses = (_checksummed(token0.address(0)), _checksummed(token1.address(0)))
     if section.base not in addresses:
         raise BadInput(

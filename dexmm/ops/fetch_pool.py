@@ -37,7 +37,8 @@ def read_pool(rpc: Rpc, pool: str, chain_id: int) -> Market:
     )
     network = Network.model_construct(name="mainnet", chain_id=chain_id)
     try:
-        return read_market(rpc, Config.model_construct(network=network, market=section))
+        config = Config.model_construct(network=network, market=section)
+        return read_market(rpc, config, pool_only=True)
     except BadInput:
         raise BadInput(no_pool) from None
 

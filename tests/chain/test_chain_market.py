@@ -10,6 +10,7 @@ import pytest
 from dexmm.chain.market import read_market
 from dexmm.chain.rpc import Rpc
 from dexmm.errors import BadInput
+from dexmm.sandbox.mainnet import QUOTER, QUOTER_V2
 from dexmm.sandbox.pools import FACTORY, POSITION_MANAGER, SWAP_ROUTER
 from dexmm.units import sqrt_from_price
 
@@ -77,8 +78,19 @@ def test_a_contract_that_is_no_pool(world: Any) -> None:
 
 
 def test_a_position_manager_that_is_none(world: Any) -> None:
-    with pytest.raises(BadInput, match=r"market\.position_manager .* is not Uniswap v3's"):
-        market(world, position_manager=world.mainnet.token0)
+    """Some of these name the factory, as the manager does."""
+    mainnet = world.mainnet
+    for other in (mainnet.token0, mainnet.pool, SWAP_ROUTER, QUOTER, QUOTER_V2, FACTORY):
+        with pytest.raises(
+            BadInput, match=rf"market\.position_manager {other} is not Uniswap v3's"
+        ):
+            market(world, position_manager=other)
+
+
+def test_a_router_that_is_none(world: Any) -> None:
+    for other in (world.mainnet.token0, FACTORY):
+        with pytest.raises(BadInput, match=rf"market\.swap_router {other} is not a Uniswap v3"):
+            market(world, swap_router=other)
 
 
 def test_a_pool_without_a_price(world: Any) -> None:
