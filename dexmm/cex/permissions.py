@@ -26,6 +26,7 @@ class Permissions:
     trade: bool
     withdraw: bool
     bound_to_addresses: bool  # usable from listed IP addresses only
+    futures: bool | None = None  # None: it is not told
 
 
 def read_permissions(lane: Lane) -> Permissions | None:
@@ -48,6 +49,7 @@ def _binance(answer: Mapping[str, Any]) -> Permissions:
         trade=answer.get("enableSpotAndMarginTrading") is True,
         withdraw=answer.get("enableWithdrawals") is not False,  # silence is not a no
         bound_to_addresses=answer.get("ipRestrict") is True,
+        futures=answer.get("enableFutures") is True,
     )
 
 

@@ -21,6 +21,7 @@ from dexmm.cex.permissions import read_permissions
 from dexmm.config import Config, Exchange
 from dexmm.errors import DexmmError
 from dexmm.model.venue import Instrument
+from dexmm.ops.check_perpetual import perpetual
 from dexmm.ops.check_sizes import check_sizes
 from dexmm.ops.checks import Check, fail, failed_by, ok, warn
 
@@ -115,6 +116,10 @@ def _symbols(connection: Connection, config: Config, settings: Exchange) -> Iter
     if connection.perpetual is not None and settings.perpetual_symbol is not None:
         swap = Markets(connection.perpetual, (), _now)
         yield from _symbol(connection.perpetual, swap, settings.perpetual_symbol, config, known)
+        if settings.perpetual_symbol in known:
+            yield from perpetual(
+                connection.private, connection.perpetual, settings.perpetual_symbol, config
+            )
     yield from check_sizes(config, known)
 
 

@@ -186,3 +186,28 @@ def test_a_size_is_held_against_every_symbol_that_it_would_be_ordered_in(
     assert "at least 0.001 PAXG" in told[f"{PERPETUAL} sizes"].detail
     assert "rounds to nothing" in told[f"{PERPETUAL} sizes"].detail
     assert told["PAXG/USDT sizes"].advice == "raise hedge.max_order_base and triangle.max_base"
+
+
+def of_perpetual(root: Path, url: str) -> dict[str, Check]:
+    found = checks(root, url, perpetual_id="binanceusdm", perpetual_symbol=PERPETUAL)
+    return {name.removeprefix(f"{PERPETUAL} "): check for name, check in found.items()}
+
+
+def test_the_perpetuals_account_is_tried_on(tmp_path: Path, paper: PaperExchange) -> None:
+    found = of_perpetual(tmp_path, paper.url)
+    assert found["position mode"].detail == "one-way"
+    assert "maintenance margin 1 %" in found["leverage"].detail
+    paper.exchange.set_account("paper", hedge_mode=True, isolated={"PAXGUSDT": True})
+    found = of_perpetual(tmp_path, paper.url)
+    assert (found["position mode"].verdict, found["position mode"].exit_code) == (Verdict.FAIL, 2)
+    assert "one-way position mode" in found["position mode"].advice
+    assert found["margin mode"].verdict is Verdict.WARN
+    assert "isolated" in found["margin mode"].detail
+
+
+def test_a_key_without_futures_cannot_hedge_there(tmp_path: Path) -> None:
+    opening = Opening(permissions=Permissions(futures=False))
+    with PaperExchange(replace(NOBODY_TAKES, accounts=(opening,))) as paper:
+        found = of_perpetual(tmp_path, paper.url)["key"]
+    assert found.verdict is Verdict.FAIL
+    assert "futures" in found.detail
