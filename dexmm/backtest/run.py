@@ -27,8 +27,10 @@ from dexmm.sim.flow import FLOWS
 from dexmm.sim.gas import GWEI
 from dexmm.sim.opening import PoolOpening, open_pool
 from dexmm.sim.packed import PackedPath, packed
+from dexmm.sim.price_walk import walk_of
 from dexmm.sim.prices import PricePath
 from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed, Street
+from dexmm.sim.traders import NO_COSTS, ArbitrageCosts
 from dexmm.sim.trial import Purse
 from dexmm.sim.venue_costs import VenueCosts
 from dexmm.sim.world import CandleWorld, World
@@ -61,6 +63,7 @@ class Scenario:
     pool_scale: Decimal = Decimal(1)  # of the liquidity of others; 1 is the sandbox's pool
     fee_protocol: int = 4  # the denominator of the protocol's share of the fee; 0: none
     eth_price: Decimal = Decimal(4000)
+    arbitrage: ArbitrageCosts = NO_COSTS  # of those who do it
     exchange: VenueCosts | None = None  # beside the pool; None: there is none
     every_turn: bool = False  # False: turns that can decide nothing are slept through
 
@@ -119,6 +122,7 @@ def open_world(scenario: Scenario) -> CandleWorld:
         scale=scenario.pool_scale,
     )
     _, manager = open_pool(market, opening)
+    walk = walk_of(candles, scenario.seed)
     street = Street(
         market,
         None if scenario.flow == NO_FLOW else FLOWS[scenario.flow],
@@ -126,6 +130,8 @@ def open_world(scenario: Scenario) -> CandleWorld:
         scenario.seed,
         first.open,
         _feeds(config, first.open, first.at),
+        walk=walk,
+        costs=scenario.arbitrage,
     )
     chain = SimChain(
         terms_of(scenario),
@@ -136,7 +142,7 @@ def open_world(scenario: Scenario) -> CandleWorld:
     for feed in street.feeds:
         chain.hear(feed.name, feed.said)
     every = max(1, config.loop.interval_seconds // candles.interval_seconds)
-    return CandleWorld(chain, street, candles, every)
+    return CandleWorld(chain, street, walk, candles, every)
 
 
 def terms_of(scenario: Scenario) -> Terms:
@@ -248,8 +254,8 @@ def assumptions(scenario: Scenario) -> tuple[str, ...]:
     )
     return (
         f"The pool charges {fee_bp.normalize():f} bp; {share}.",
-        f"Arbitrageurs bring the pool back to within its fee of the fair price at every waypoint "
-        f"of a candle; {flow}.",
+        "Within a candle the price walks from block to block through its open, high, low and close; "
+        f"arbitrageurs bring the pool back to within its fee of it; {flow}.",
         f"Others' liquidity is the sandbox's thin pool times {scenario.pool_scale:f}, and stays.",
         f"Gas costs 0.5 to 2 gwei (a seeded walk) at {scenario.eth_price:f} {quote} per ether; "
         "what is sent is mined a slot later and nobody comes in between.",

@@ -1,6 +1,7 @@
 """The pool's price over a history, computed once for every strategy that is tried on it.
 
-Arbitrage keeps the pool inside [F (1-f), F / (1-f)] at each waypoint of each candle, so
+Arbitrage, which costs nothing here, keeps the pool inside [F (1-f), F / (1-f)] at each slot of each
+candle (``sim/price_walk.py``), so
 
     s_k = min(max(s_(k-1), sqrt(F_k (1-f))), sqrt(F_k / (1-f)))
 
@@ -13,7 +14,7 @@ Clipping only selects, hence the result is the sequential one, bit for bit.
 Noise trades multiply ``s`` between two clips: a purchase of b base at the price p through the
 liquidity L by 1 + b s (1-f) / L, a sale by the inverse. A chain of multiplications and clips is a
 multiplication and a clip, and the same blocks do. Their sizes are taken at the fair price of the
-waypoint before, which is within the fee of the pool's.
+slot before, which is within the fee of the pool's.
 
 Prices, roots and amounts here are floats in smallest units, quote per base.
 """
@@ -21,6 +22,7 @@ Prices, roots and amounts here are floats in smallest units, quote per base.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,13 +31,13 @@ from numpy.typing import NDArray
 from dexmm.model.market import Market
 from dexmm.sim.flow import Flow, NoiseStream
 from dexmm.sim.packed import PackedPath
+from dexmm.sim.price_walk import walk_of
 from dexmm.sim.prices import PricePath
 from dexmm.sim.traders import NOISE_SLIPPAGE
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-WAYPOINTS = 3
 PIPS = 1_000_000
 
 
@@ -50,12 +52,18 @@ class Bars:
     high: Floats
     low: Floats
     close: Floats
+    slots: int
+    walked: Floats  # the fair price at the end of each slot, all of them in a row
 
     @classmethod
-    def of(cls, path: PricePath | PackedPath) -> Bars:
-        """Each price is the float nearest to the decimal."""
+    def of(cls, path: PricePath | PackedPath, seed: int = 1) -> Bars:
+        """Each price is the float nearest to the decimal; ``seed`` is the walk's."""
         packed = PackedPath.of(path) if isinstance(path, PricePath) else path
         scale = float(10**packed.price_decimals)
+        walk = walk_of(packed, seed)
+        walked = np.empty(len(packed) * walk.slots)
+        for index in range(len(packed)):
+            walked[index * walk.slots : (index + 1) * walk.slots] = walk.prices(index)
         return cls(
             source=packed.source,
             interval_seconds=packed.interval_seconds,
@@ -64,6 +72,8 @@ class Bars:
             high=packed.highs / scale,
             low=packed.lows / scale,
             close=packed.closes / scale,
+            slots=walk.slots,
+            walked=walked / float(10**walk.decimals),
         )
 
     def __len__(self) -> int:
@@ -72,23 +82,14 @@ class Bars:
     def first(self, count: int) -> Bars:
         """The first ``count``, without a copy."""
         columns = {name: getattr(self, name)[:count] for name in ("open", "high", "low", "close")}
-        return replace(self, **columns)
-
-    def waypoints(self) -> Floats:
-        """As ``Candle.waypoints``, all of them in a row."""
-        rising = self.close >= self.open
-        way = np.empty((len(self), WAYPOINTS))
-        way[:, 0] = np.where(rising, self.low, self.high)
-        way[:, 1] = np.where(rising, self.high, self.low)
-        way[:, 2] = self.close
-        return way.ravel()
+        return replace(self, walked=self.walked[: count * self.slots], **columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
     """Trades of other people in order of time, and the pool's liquidity that they meet."""
 
-    waypoint: Integers  # before whose arbitrage each is mined
+    slot: Integers  # of the history, before whose arbitrage each is mined
     base: Floats  # bought positive, sold negative; whole tokens
     others: float  # liquidity of everybody else around the price, smallest units
 
@@ -124,7 +125,7 @@ def scale_of(market: Market) -> float:
 
 def pool_path(bars: Bars, market: Market, noise: Noise | None = None, ours: float = 0) -> PoolPath:
     """Walk the whole history; ``ours`` is our own liquidity, which dampens noise trades."""
-    fair = bars.waypoints() * scale_of(market)
+    fair = bars.walked * scale_of(market)
     opening = float(bars.open[0]) * scale_of(market)
     kept = 1 - market.fee_pips / PIPS
     lower, upper = np.sqrt(fair * kept), np.sqrt(fair / kept)
@@ -132,13 +133,13 @@ def pool_path(bars: Bars, market: Market, noise: Noise | None = None, ours: floa
     if noise is None or not len(noise.base):
         walked, arrived = clipped_walk(start, lower, upper), np.arange(len(fair))
     else:
-        before = np.concatenate(([opening], fair[:-1]))[noise.waypoint]
+        before = np.concatenate(([opening], fair[:-1]))[noise.slot]
         push = noise.base * 10.0**market.base.decimals * np.sqrt(before) * kept
         most = math.sqrt(1 + float(NOISE_SLIPPAGE))
         factor = np.minimum(1 + np.abs(push) / (noise.others + ours), most)
         np.power(factor, np.sign(push), out=factor)
         arrived = np.arange(len(fair)) + np.searchsorted(
-            noise.waypoint, np.arange(len(fair)), "right"
+            noise.slot, np.arange(len(fair)), "right"
         )
         walked = _noisy_walk(start, lower, upper, arrived, factor)
     return _compressed(bars, market, opening, fair, walked, arrived)
@@ -165,19 +166,19 @@ def _compressed(
     walked: Floats,
     arrived: Integers,
 ) -> PoolPath:
-    """Only where the price moved; few of the waypoints, where candles are short."""
+    """Only where the price moved."""
     moved = np.empty(len(walked), dtype=bool)
     moved[0] = walked[0] != math.sqrt(opening)
     np.not_equal(walked[1:], walked[:-1], out=moved[1:])
     where = np.flatnonzero(moved)
-    closes = arrived[WAYPOINTS - 1 :: WAYPOINTS]
+    closes = arrived[bars.slots - 1 :: bars.slots]
     return PoolPath(
         source=bars.source,
         market=market,
         interval_seconds=bars.interval_seconds,
         first_at=bars.start + bars.interval_seconds,
         opening=opening,
-        fair=np.ascontiguousarray(fair[WAYPOINTS - 1 :: WAYPOINTS]),
+        fair=np.ascontiguousarray(fair[bars.slots - 1 :: bars.slots]),
         nodes=np.concatenate(([math.sqrt(opening)], walked[where])),
         node_of=np.searchsorted(where, closes, "right").astype(np.int64),
     )
@@ -234,10 +235,10 @@ def _starts(start: float, low: Floats, high: Floats, factor: Floats | None) -> F
 def noise_of(flow: Flow, seed: int, bars: Bars, others: float) -> Noise:
     """The very trades that the simulated street makes of this seed."""
     stream, interval = NoiseStream(flow, seed), bars.interval_seconds
-    ends = [interval * number // WAYPOINTS for number in range(1, WAYPOINTS + 1)]
-    waypoints, sizes = [], []
+    ends = [interval * number // bars.slots for number in range(1, bars.slots + 1)]
+    slots, sizes = [], []
     for bar in range(len(bars)):
         for trade in stream.pass_interval(interval):
-            waypoints.append(bar * WAYPOINTS + sum(trade.at >= end for end in ends))
+            slots.append(bar * bars.slots + bisect_right(ends, trade.at))
             sizes.append(float(trade.base) if trade.buys_base else -float(trade.base))
-    return Noise(waypoint=np.array(waypoints, dtype=np.int64), base=np.array(sizes), others=others)
+    return Noise(slot=np.array(slots, dtype=np.int64), base=np.array(sizes), others=others)

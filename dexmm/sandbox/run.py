@@ -261,6 +261,7 @@ def _open_stage(
         seed=options.seed,
         price=price,
         eth_price=eth_price,
+        path=path,
     )
     paper = None
     if options.exchange:

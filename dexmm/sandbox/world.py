@@ -32,17 +32,18 @@ from dexmm.sandbox.pools import POSITION_MANAGER, SWAP_ROUTER, approve
 from dexmm.sandbox.router import swap_calldata
 from dexmm.sim.flow import Flow
 from dexmm.sim.gas import GWEI, BaseFee
-from dexmm.sim.prices import Candle
+from dexmm.sim.price_walk import SLOT_SECONDS, walk_of
+from dexmm.sim.prices import Candle, PricePath
 from dexmm.sim.street import (
     ETH_HEARTBEAT_SECONDS,
     GOLD_HEARTBEAT_SECONDS,
     NOISE,
-    SLOT_SECONDS,
     Deed,
     Feed,
     Spoken,
     Street,
 )
+from dexmm.sim.traders import NO_COSTS, ArbitrageCosts
 from dexmm.units import to_units_down
 
 SETUP_SECONDS = (
@@ -53,6 +54,7 @@ _FEED_GAS = 150_000
 _TRADER_MAX_FEE = 100 * GWEI
 _POLL_SECONDS = 0.002
 _SLOT0 = "0x" + encode_call("slot0()").hex()
+_LIQUIDITY = "0x" + encode_call("liquidity()").hex()
 _RICHES = Decimal(10_000_000)  # of each token, for each trader
 
 _Request = tuple[str, Sequence[object]]
@@ -93,7 +95,10 @@ class SandboxWorld:
         seed: int,
         price: Decimal,
         eth_price: Decimal,
+        path: PricePath | None = None,
+        costs: ArbitrageCosts = NO_COSTS,
     ) -> None:
+        """``path`` is the history that its candles will be of, where there is one."""
         self.market = paxg_usdt(deployment)
         self.eth_price = eth_price
         self._anvil = deployment.anvil
@@ -107,7 +112,14 @@ class SandboxWorld:
         self._prepare_traders(price)
         self._read_chain()
         self._street = Street(
-            self.market, flow, interval_seconds, seed, price, self._open_feeds(price)
+            self.market,
+            flow,
+            interval_seconds,
+            seed,
+            price,
+            self._open_feeds(price),
+            walk=None if path is None else walk_of(path, seed),
+            costs=costs,
         )
         self._anvil.rpc("evm_setAutomine", [False])
         self._read_chain()
@@ -183,13 +195,15 @@ class SandboxWorld:
 
     def _read_chain(self) -> int:
         """Where the chain is now; how many transactions the newest block holds."""
-        slot0, block = self._anvil.batch(
+        slot0, liquidity, block = self._anvil.batch(
             [
                 ("eth_call", [{"to": self.market.pool, "data": _SLOT0}, "latest"]),
+                ("eth_call", [{"to": self.market.pool, "data": _LIQUIDITY}, "latest"]),
                 ("eth_getBlockByNumber", ["latest", False]),
             ]
         )
         self.sqrt_price_x96 = int(slot0[2:66], 16)
+        self.liquidity = int(liquidity, 16)
         self.timestamp = int(block["timestamp"], 16)
         self.block_number = int(block["number"], 16)
         return len(block["transactions"])

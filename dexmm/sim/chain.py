@@ -106,6 +106,11 @@ class SimChain:
         return self.pool.sqrt_price_x96
 
     @property
+    def liquidity(self) -> int:
+        """Of the pool, in range."""
+        return self.pool.liquidity
+
+    @property
     def base_fee_wei(self) -> int:
         """Of the newest block. What a market of fees passes is only worked out when asked for."""
         return self._base_fee_wei if self._base_fee is None else self._base_fee.wei

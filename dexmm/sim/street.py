@@ -1,9 +1,10 @@
 """The other people, from candle to candle, on any ground that can mine a block.
 
-A candle's way from open to close has three waypoints. At each, the noise trades of that time are
-mined in one block, and the arbitrageur answers a slot later when the pool has left the fair price
-by more than its fee. Price feeds speak in the first block of a waypoint when they are due. The
-last block of a candle carries its close time: the chain's clock is the price path's clock.
+Within a candle the fair price walks from slot to slot (``price_walk.py``). The noise trades of a
+slot are mined in one block in its middle, and the arbitrageur answers at its end when that is worth
+it. Price feeds speak in the first block of a slot when they are due. Slots in which nobody acts
+have no block of their own. The last block of a candle carries its close time: the chain's clock is
+the price path's clock.
 
 Everything random comes from one seed, in streams of their own: prices do not change when the
 flow does. The same street on Anvil and in memory makes the same blocks.
@@ -19,10 +20,10 @@ from typing import Protocol
 from dexmm.model.market import Market
 from dexmm.sim.flow import Flow, NoiseStream, NoiseTrade
 from dexmm.sim.gas import BaseFee
-from dexmm.sim.prices import Candle
-from dexmm.sim.traders import PoolSwap, arbitrage, noise
+from dexmm.sim.price_walk import SLOT_SECONDS, PriceWalk, walk_of
+from dexmm.sim.prices import Candle, PricePath
+from dexmm.sim.traders import NO_COSTS, ArbitrageCosts, PoolSwap, arbitrage, noise
 
-SLOT_SECONDS = 12
 TRADES_PER_BLOCK = 30
 FEED_DEVIATION = Decimal("0.005")  # a feed speaks when the price has moved by this,
 GOLD_HEARTBEAT_SECONDS = 86_400  # or after this long without a word
@@ -76,6 +77,10 @@ class Ground(Protocol):
     def sqrt_price_x96(self) -> int:
         """Of the pool."""
 
+    @property
+    def liquidity(self) -> int:
+        """Of the pool, in range."""
+
     def mine_deeds(self, at: int, base_fee: BaseFee, deeds: Sequence[Deed]) -> None:
         """One block at ``at`` that holds these, in this order, at the newest base fee."""
 
@@ -91,9 +96,16 @@ class Street:
         seed: int,
         price: Decimal,
         feeds: Sequence[Feed],
+        *,
+        walk: PriceWalk | None = None,
+        costs: ArbitrageCosts = NO_COSTS,
     ) -> None:
+        """Without ``walk``, that of a whole history, each candle is walked by itself."""
         self.market = market
         self.interval_seconds = interval_seconds
+        self.costs = costs
+        self.walk = walk
+        self._seed = seed
         self.fair_price = price
         self.feeds = tuple(feeds)
         self._noise = None if flow is None else NoiseStream(flow, seed)
@@ -105,15 +117,27 @@ class Street:
 
     def pass_candle(self, ground: Ground, candle: Candle) -> None:
         """Everything that happens until the candle's close; the last block carries that time."""
-        trades, interval, waypoints = self.noise(), self.interval_seconds, candle.waypoints()
-        for number, price in enumerate(waypoints):
-            start = interval * number // len(waypoints)
-            end = interval * (number + 1) // len(waypoints)
+        trades, interval, prices = self.noise(), self.interval_seconds, self.prices(candle)
+        for number, price in enumerate(prices):
+            start = interval * number // len(prices)
+            end = interval * (number + 1) // len(prices)
             here = [trade for trade in trades if start <= trade.at < end]
-            self.pass_waypoint(ground, price, here, candle.at + end)
+            self.pass_slot(ground, price, here, candle.at + end)
         self.close(ground, candle.at + interval)
 
-    def pass_waypoint(
+    def prices(self, candle: Candle) -> list[Decimal]:
+        """The fair price at the end of each of the candle's slots."""
+        walk, index = self.walk, 0
+        if walk is None:
+            alone = PricePath(
+                source="one candle", interval_seconds=self.interval_seconds, candles=(candle,)
+            )
+            walk = walk_of(alone, self._seed)
+        else:
+            index = walk.index(candle.at)
+        return [Decimal(units).scaleb(-walk.decimals) for units in walk.prices(index)]
+
+    def pass_slot(
         self, ground: Ground, price: Decimal, trades: Sequence[NoiseTrade], at: int
     ) -> None:
         """The fair price is ``price``: feeds speak, noise trades, the arbitrageur answers."""
@@ -125,13 +149,13 @@ class Street:
         for first in range(0, len(deeds), TRADES_PER_BLOCK):
             ahead = -(-(len(deeds) - first) // TRADES_PER_BLOCK)
             block = deeds[first : first + TRADES_PER_BLOCK]
-            self._mine(ground, at - ahead * SLOT_SECONDS, block)
+            self._mine(ground, at - ahead * SLOT_SECONDS // 2, block)
         self.answer(ground, price, at)
 
     def answer(self, ground: Ground, price: Decimal, at: int) -> None:
         """The arbitrageur, at a fair price of ``price``."""
         self.fair_price = price
-        swap = arbitrage(self.market, ground.sqrt_price_x96, price)
+        swap = arbitrage(self.market, ground.sqrt_price_x96, price, ground.liquidity, self.costs)
         if swap is not None:
             self._mine(ground, at, (Trade(ARBITRAGEUR, swap),))
 

@@ -17,8 +17,9 @@ from dexmm.sim.chain import SimChain
 from dexmm.sim.flow import NoiseTrade
 from dexmm.sim.history import Candle
 from dexmm.sim.packed import PackedPath
+from dexmm.sim.price_walk import PriceWalk
 from dexmm.sim.street import FEED_DEVIATION, Street
-from dexmm.sim.traders import PIPS, arbitrage, float_price
+from dexmm.sim.traders import PIPS, arbitrage, float_price, reluctance
 
 # What floats are trusted with: candles this near to a threshold are looked at exactly.
 _NEAR = 1e-9
@@ -68,9 +69,13 @@ def woken(world: World, doze: Doze) -> bool:
 class CandleWorld:
     """One turn after every ``every`` candles."""
 
-    def __init__(self, chain: SimChain, street: Street, path: PackedPath, every: int = 1) -> None:
+    def __init__(
+        self, chain: SimChain, street: Street, walk: PriceWalk, path: PackedPath, every: int = 1
+    ) -> None:
+        """``walk`` is that of ``path``, and the street's."""
         self.chain = chain
         self.street = street
+        self._walk = walk
         self._path = path
         self._scale = 10**path.price_decimals
         self._every = every
@@ -79,7 +84,7 @@ class CandleWorld:
         # no feed speaks before ``_feed_at``.
         self._pool_low, self._pool_high = inf, -inf
         self._feed_low, self._feed_high, self._feed_at = inf, -inf, 0
-        self._looked_at = 0  # the pool's price when those were found
+        self._looked_at = (0, 0)  # the pool's price and liquidity when those were found
 
     @property
     def fair_price(self) -> Decimal:
@@ -112,15 +117,15 @@ class CandleWorld:
 
     def _pass(self, until: int, doze: Doze | None) -> None:
         path, street, chain = self._path, self.street, self.chain
-        opens, lows, highs = path.open_units, path.low_units, path.high_units
-        closes, interval, every = path.close_units, path.interval_seconds, self._every
+        lows, highs, closes = path.low_units, path.high_units, path.close_units
+        interval, every = path.interval_seconds, self._every
         noise, base_fee, pool = street.noise, street.base_fee, chain.pool
         awake, fair_low, fair_high = inf, -inf, inf
         if doze is not None:
             awake, scale = doze.until, self._scale
             fair_low, fair_high = float(doze.fair_low) * scale, float(doze.fair_high) * scale
             sqrt_low, sqrt_high = doze.sqrt_low_x96, doze.sqrt_high_x96
-        if pool.sqrt_price_x96 != self._looked_at:
+        if (pool.sqrt_price_x96, pool.liquidity) != self._looked_at:
             self._look()
         if self._feed_at == 0:
             self._look_at_feeds()
@@ -138,8 +143,7 @@ class CandleWorld:
                 or self._feed_high < high
                 or self._feed_at <= at
             ):
-                way = (low, high, close) if close >= opens[index] else (high, low, close)
-                self._pass_noisy(opened, way, trades)
+                self._pass_noisy(opened, index, trades)
             if chain.timestamp < at:
                 base_fee.pass_block()
                 chain.skip(at, base_fee)
@@ -158,46 +162,68 @@ class CandleWorld:
             street.fair_price = self._price(closes[index - 1])
         self._next = index
 
-    def _pass_noisy(
-        self, opened: int, way: tuple[int, int, int], trades: Sequence[NoiseTrade]
-    ) -> None:
-        """The waypoints at which somebody trades, or may; the others change nothing."""
-        street, interval = self.street, self.street.interval_seconds
-        for number, units in enumerate(way):
-            start, end = interval * number // 3, interval * (number + 1) // 3
-            here = [trade for trade in trades if start <= trade.at < end] if trades else ()
-            until = opened + end
-            spoken = until >= self._feed_at or not self._feed_low <= units <= self._feed_high
+    def _pass_noisy(self, opened: int, index: int, trades: Sequence[NoiseTrade]) -> None:
+        """The slots in which somebody trades, or may; the others change nothing."""
+        street, interval, finer = self.street, self.street.interval_seconds, self._walk.finer
+        prices = self._walk.prices(index)
+        slots, waiting = len(prices), list(trades)
+        due = self._feed_at <= opened + interval
+        low, high = self._bounds(finer)
+        for number, units in enumerate(prices):
+            if low <= units <= high and not waiting and not due:
+                continue
+            until = opened + interval * (number + 1) // slots
+            end, here = until - opened, []
+            while waiting and waiting[0].at < end:
+                here.append(waiting.pop(0))
+            spoken = (
+                until >= self._feed_at
+                or not self._feed_low * finer <= units <= self._feed_high * finer
+            )
             if here or spoken:
-                street.pass_waypoint(self.chain, self._price(units), here, until)
+                street.pass_slot(self.chain, self._fine_price(units), here, until)
                 if spoken:
                     self._look_at_feeds()
-            elif not self._pool_low <= units <= self._pool_high:
-                self._answer(self._price(units), until)
+                    due = self._feed_at <= opened + interval
+            elif not self._pool_low * finer <= units <= self._pool_high * finer:
+                self._answer(self._fine_price(units), until)
             else:
                 continue
             self._look()
+            low, high = self._bounds(finer)
+
+    def _bounds(self, finer: int) -> tuple[float, float]:
+        """Of the walk's prices, between which nobody acts on a price."""
+        return (
+            max(self._pool_low, self._feed_low) * finer,
+            min(self._pool_high, self._feed_high) * finer,
+        )
 
     def _answer(self, price: Decimal, at: int) -> None:
         """``Street.answer``, without what only a chain of transactions needs."""
         street, chain = self.street, self.chain
-        swap = arbitrage(street.market, chain.pool.sqrt_price_x96, price)
+        pool = chain.pool
+        swap = arbitrage(street.market, pool.sqrt_price_x96, price, pool.liquidity, street.costs)
         if swap is not None:
             street.base_fee.pass_block()
             chain.skip(max(at, chain.timestamp + 1), street.base_fee)
             chain.swap(swap)
+
+    def _fine_price(self, units: int) -> Decimal:
+        return Decimal(units).scaleb(-self._walk.decimals)
 
     def _price(self, units: int) -> Decimal:
         return Decimal(units).scaleb(-self._path.price_decimals)
 
     def _look(self) -> None:
         """Between which prices nobody trades against the pool as it stands."""
-        market = self.street.market
-        self._looked_at = self.chain.pool.sqrt_price_x96
-        price = float_price(market, self._looked_at) * self._scale
-        kept = 1 - market.fee_pips / PIPS
-        self._pool_low = price * kept * (1 + _NEAR)
-        self._pool_high = price / kept * (1 - _NEAR)
+        market, costs, pool = self.street.market, self.street.costs, self.chain.pool
+        self._looked_at = (pool.sqrt_price_x96, pool.liquidity)
+        price = float_price(market, pool.sqrt_price_x96) * self._scale
+        kept, fee = 1 - market.fee_pips / PIPS, costs.exchange_fee_pips / PIPS
+        further = reluctance(market, *self._looked_at, costs)
+        self._pool_low = price * kept / (1 + fee) * (1 - further) * (1 + _NEAR)
+        self._pool_high = price / (kept * (1 - fee)) * (1 + further) * (1 - _NEAR)
 
     def _look_at_feeds(self) -> None:
         """Between which prices, and until when, no feed speaks."""

@@ -1,0 +1,301 @@
+"""Where the fair price is at every block of a candle: a seeded Brownian walk through its corners.
+
+A candle says open, high, low and close, and a chain sees a price every slot. What arbitrage takes
+and pays depends on the steps it sees: at the corners of long candles alone it would see jumps that
+no chain ever saw. So between the corners the price walks in slots, such that the walk
+
+    begins at the open, ends at the close, touches high and low, and never leaves them;
+    has the variance of its neighbourhood, so that many candles walk as far as the price did;
+    is the same for the same seed and candle, whoever trades against it.
+
+For a Brownian motion with variance V over the candle, of which the four prices are known, the time
+from the open to the first extreme, from there to the other one, and on to the close have the joint
+density (w = high - low, x and y the distances of open and close to their extreme)
+
+    f(x, t1) g(w, t2) f(y, t3),   t1 + t2 + t3 = V,   times in units of variance
+    f(x, t) = sum_n (x + 2nw) t^-3/2 exp(-(x + 2nw)^2 / 2t)             first passage, other barrier w
+    g(w, t) = sum_n ((2n+1)^2 w^2 / t - 1) t^-3/2 exp(-(2n+1)^2 w^2 / 2t)        from barrier to barrier
+
+for each order of the extremes. A few times drawn evenly, and both orders, are weighed by it and one
+is taken (``_times``). Between them the price keeps away from the extreme as a three-dimensional
+Bessel bridge does, which is what a Brownian bridge is that must not cross it. A walk that is only
+seen in slots stays inside of where it really was: extremes count 0.5826 step further out (Broadie,
+Glasserman and Kou, "A continuity correction for discrete barrier options", 1997).
+
+The variance of a candle is Garman and Klass's (1980), (high - low)^2 / 2 - (2 ln 2 - 1)
+(close - open)^2, averaged with the candles before it, and scaled so that over the history so far it
+agrees with the changes from close to close as far as their number can tell. Prices here are floats, to
+15 digits: they say where other people believe the price to be, and are rounded to a price's units
+before anybody trades on them.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+from dexmm.sim.history import PricePath
+from dexmm.sim.packed import PackedPath, packed
+
+SLOT_SECONDS = 12
+NEIGHBOURS = 16  # candles after which an earlier one's weight has fallen to 1/e
+CANDIDATES = 16  # times that are weighed
+FEW_SLOTS = 10  # with no more than this there is little to choose: times as the square of the way
+OUTSIDE = 0.5826  # steps
+LEAST, MOST = 0.1, 1.2  # of (high - low)^2: what the variance of one candle can be
+DIGITS = 7  # that a price has at least
+
+_CLOSE_PART = 2 * math.log(2) - 1
+_RANGE = 2 * math.sqrt(2 / math.pi)  # the mean range of a Brownian motion of variance 1
+_LEAST_SHOWN = 0.4  # a handful of slots: the formula is for many
+_CORNERS = 1.7  # slots whose variance the steps into the corners themselves bring
+_TRIES = 100
+
+
+class PriceWalk:
+    """The walk of one history. Prices come in units of ``10 ** -decimals``."""
+
+    def __init__(
+        self,
+        opens: Sequence[int],
+        highs: Sequence[int],
+        lows: Sequence[int],
+        closes: Sequence[int],
+        *,
+        interval_seconds: int,
+        price_decimals: int,
+        start: int,
+        seed: int,
+    ) -> None:
+        """Columns are multiples of ``10 ** -price_decimals``; ``start`` is a timestamp, seconds."""
+        self.slots = slots_of(interval_seconds)
+        self.finer = 10 ** max(0, DIGITS - len(str(opens[0]))) if len(opens) else 1
+        self.decimals = price_decimals + len(str(self.finer)) - 1
+        self._columns = (opens, highs, lows, closes)
+        self._interval, self._start, self._seed = interval_seconds, start, seed
+        self._variances = variances(opens, highs, lows, closes, self.slots)
+
+    def index(self, at: int) -> int:
+        """Of the candle that opens at ``at`` (timestamp, seconds)."""
+        return (at - self._start) // self._interval
+
+    def prices(self, index: int) -> list[int]:
+        """At the end of each slot of a candle; the last is its close."""
+        opened, high, low, close = (column[index] * self.finer for column in self._columns)
+        dice = random.Random(f"walk:{self._seed}:{self._start + index * self._interval}")  # noqa: S311 - a repeatable walk
+        return walk(
+            opened, high, low, close, self._variances[index] * opened * opened, self.slots, dice
+        )
+
+
+def walk_of(path: PricePath | PackedPath, seed: int) -> PriceWalk:
+    """The walk of a history."""
+    columns = packed(path)
+    return PriceWalk(
+        columns.open_units,
+        columns.high_units,
+        columns.low_units,
+        columns.close_units,
+        interval_seconds=columns.interval_seconds,
+        price_decimals=columns.price_decimals,
+        start=columns.start,
+        seed=seed,
+    )
+
+
+def slots_of(interval_seconds: int) -> int:
+    """How many blocks a candle has; at least one."""
+    return max(interval_seconds // SLOT_SECONDS, 1)
+
+
+def variances(
+    opens: Sequence[int],
+    highs: Sequence[int],
+    lows: Sequence[int],
+    closes: Sequence[int],
+    slots: int,
+) -> list[float]:
+    """Of each candle, relative to its squared open. Nothing after a candle counts in it."""
+    found = []
+    mean = ranges = changes = 0.0
+    hidden = _hidden(slots)
+    kept = math.exp(-1 / NEIGHBOURS)
+    for number, (opened, high, low, close) in enumerate(
+        zip(opens, highs, lows, closes, strict=True), start=1
+    ):
+        own = 0.0
+        if high > low:
+            width, change = (high - low) / opened, (close - opened) / opened
+            change *= change
+            own = width * width / 2 - _CLOSE_PART * change
+            ranges += own
+            changes += change
+        weight = max(1 - kept, 1 / number)  # until there are enough neighbours, all count alike
+        mean += weight * (own - mean)
+        found.append(mean * _agreement(ranges, changes, number, hidden))
+    return found
+
+
+def walk(
+    opened: int,
+    high: int,
+    low: int,
+    close: int,
+    variance: float,
+    slots: int,
+    dice: random.Random,
+) -> list[int]:
+    """The price at the end of each slot of one candle; all in the same units, variance in their
+    square. The last is the close; high and low are reached where there are slots for them."""
+    width = high - low
+    if width <= 0 or slots == 1:
+        return [close] * slots
+    if slots == 2:
+        outer = high if high - max(opened, close) >= min(opened, close) - low else low
+        return [outer, close]
+    variance = min(max(variance, LEAST * width * width), MOST * width * width)
+    if slots <= FEW_SLOTS:
+        low_first, times = close >= opened, None
+    else:
+        low_first, times = _times(opened, high, low, close, variance, slots, dice)
+    if low_first:
+        first, sign, ways = low, 1, (opened - low, width, high - close)
+    else:
+        first, sign, ways = high, -1, (high - opened, width, close - low)
+    counts = _counts(ways, times or tuple(float(way * way) for way in ways), slots)
+    corners = _CORNERS / slots if slots > FEW_SLOTS else 0.0
+    step = math.sqrt(variance * (1 - corners) / slots)
+    walked = _bridge(counts[0], step, float(ways[0]), 0.0, width, dice)
+    walked += _crossing(counts[1], step, float(width), dice)
+    walked += [width - away for away in _bridge(counts[2], step, 0.0, float(ways[2]), width, dice)]
+    prices = [first + sign * round(away) for away in walked]
+    prices[-1] = close
+    return prices
+
+
+def _agreement(ranges: float, changes: float, count: int, hidden: float) -> float:
+    """By how much the variance seen in ranges is too small, from the sums of both kinds.
+
+    Prices that are looked at in slots only never quite show their extremes (``hidden`` too little);
+    prices of every trade do. Which it is, the changes from close to close tell, as far as there
+    are enough of them; without any, it is taken to be half of it.
+    """
+    middle, spread = 1 + hidden / 2, hidden * hidden / 4
+    if ranges <= 0 or changes <= 0:
+        return middle
+    weight = spread / (spread + 2 / count)
+    return middle + weight * (changes / ranges - middle)
+
+
+def _hidden(slots: int) -> float:
+    """The part of a candle's variance that its range does not show when looked at in slots."""
+    wider = (1 + 2 * OUTSIDE / (_RANGE * math.sqrt(slots))) ** 2
+    shown = (1 + _CLOSE_PART) / wider - _CLOSE_PART
+    return 1 / max(shown, _LEAST_SHOWN) - 1
+
+
+def _counts(ways: Sequence[int], times: Sequence[float], slots: int) -> list[int]:
+    """Slots of each leg, in proportion to its time: at least one where there is any way to go."""
+    total = sum(time for way, time in zip(ways, times, strict=True) if way)
+    counts = [
+        max(round(slots * time / total), 1) if way else 0
+        for way, time in zip(ways, times, strict=True)
+    ]
+    counts[counts.index(max(counts))] += slots - sum(counts)
+    return counts
+
+
+def _times(
+    opened: int,
+    high: int,
+    low: int,
+    close: int,
+    variance: float,
+    slots: int,
+    dice: random.Random,
+) -> tuple[bool, tuple[float, float, float] | None]:
+    """Whether the low comes first, and how long each leg takes, in units of variance."""
+    out = OUTSIDE * math.sqrt(variance / slots)
+    width = high - low + 2 * out
+    down, up = opened - low + out, high - opened + out
+    from_high, from_low = high - close + out, close - low + out
+    least = variance / slots / 2
+    weights, found = [], []
+    for _ in range(CANDIDATES):
+        one, other = sorted((dice.random(), dice.random()))
+        first = max(one * variance, least)
+        second = max((other - one) * variance, least)
+        third = max((1 - other) * variance, least)
+        across = _across(width, second)
+        found.append((first, second, third))
+        weights.append(across * _passage(down, width, first) * _passage(from_high, width, third))
+        weights.append(across * _passage(up, width, first) * _passage(from_low, width, third))
+    total, drawn = math.fsum(weights), dice.random()
+    if total <= 0:
+        return close >= opened, None
+    rest = drawn * total
+    for place, weight in enumerate(weights):
+        rest -= weight
+        if rest < 0:
+            return place % 2 == 0, found[place // 2]
+    return close >= opened, None
+
+
+def _passage(x: float, width: float, time: float) -> float:
+    """How likely the way from ``x`` to a barrier takes ``time`` without the barrier at ``width``."""
+    twice, halved = 2 * width, -0.5 / time
+    back, on = x - twice, x + twice
+    found = (
+        x * math.exp(halved * x * x)
+        + back * math.exp(halved * back * back)
+        + on * math.exp(halved * on * on)
+    )
+    return max(found, 0.0) / (time * math.sqrt(time))
+
+
+def _across(width: float, time: float) -> float:
+    """How likely the way from one barrier to the other takes ``time``."""
+    ratio = width * width / time
+    found = (ratio - 1) * math.exp(-ratio / 2) + (9 * ratio - 1) * math.exp(-4.5 * ratio)
+    return max(found, 0.0) / (time * math.sqrt(time))
+
+
+def _bridge(
+    count: int, step: float, start: float, end: float, width: float, dice: random.Random
+) -> list[float]:
+    """Distances from an extreme, after each of ``count`` slots, the last being ``end``."""
+    if count == 0:
+        return []
+    gauss, out, ways = dice.gauss, OUTSIDE * step, []
+    goal = end + out
+    x, y, z = start + out, 0.0, 0.0
+    for left in range(count, 1, -1):
+        kept = (left - 1) / left
+        size = step * math.sqrt(kept)
+        x += (goal - x) / left + gauss(0.0, size)
+        y = y * kept + gauss(0.0, size)
+        z = z * kept + gauss(0.0, size)
+        away = abs(math.sqrt(x * x + y * y + z * z) - out)
+        ways.append(away if away <= width else abs(2 * width - away) % width)
+    ways.append(end)
+    return ways
+
+
+def _crossing(count: int, step: float, width: float, dice: random.Random) -> list[float]:
+    """Distances from the first extreme on the way to the other, which is reached at the end."""
+    if count < 2:
+        return [width] * count
+    before = count // 2
+    after = count - before
+    spread = step * math.sqrt(before * after / count)
+    middle = width * before / count
+    for _ in range(_TRIES):
+        away = dice.gauss(middle, spread)
+        if 0 < away < width and dice.random() * width * width < 4 * away * (width - away):
+            middle = away
+            break
+    ways = _bridge(before, step, 0.0, middle, width, dice)
+    return ways + [
+        width - away for away in _bridge(after, step, width - middle, 0.0, width, dice)
+    ]
