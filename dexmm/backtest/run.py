@@ -254,8 +254,8 @@ def assumptions(scenario: Scenario) -> tuple[str, ...]:
     )
     return (
         f"The pool charges {fee_bp.normalize():f} bp; {share}.",
-        "Within a candle the price walks from block to block through its open, high, low and close; "
-        f"arbitrageurs bring the pool back to within its fee of it; {flow}.",
+        "Within a candle the price walks from block to block through its open, high, low and "
+        f"close; arbitrageurs bring the pool back to within its fee of it; {flow}.",
         f"Others' liquidity is the sandbox's thin pool times {scenario.pool_scale:f}, and stays.",
         f"Gas costs 0.5 to 2 gwei (a seeded walk) at {scenario.eth_price:f} {quote} per ether; "
         "what is sent is mined a slot later and nobody comes in between.",

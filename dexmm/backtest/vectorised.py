@@ -61,7 +61,7 @@ from dexmm.errors import BadInput
 from dexmm.model.market import Market
 from dexmm.ops.figures import Figures
 from dexmm.sim.flow import FLOWS
-from dexmm.sim.packed import PackedPath
+from dexmm.sim.packed import PackedPath, packed
 from dexmm.sim.prices import PricePath
 from dexmm.strategy.economics import GAS_APPROVAL, GAS_BASE, GAS_BURN, GAS_MINT
 
@@ -131,8 +131,8 @@ def bars_and_noise(
     """A history's columns, and the trades of other people; None where nobody else trades."""
     if flow != "none" and flow not in FLOWS:
         raise BadInput(f"there is no flow {flow!r}: choose none, {', '.join(sorted(FLOWS))}")
-    bars = Bars.of(path)
-    _require_two(len(bars), bars.source)
+    _require_two(len(packed(path)), path.source)
+    bars = Bars.of(path, seed)
     if flow == "none":
         return bars, None
     if not pool_liquidity or pool_liquidity < 0:

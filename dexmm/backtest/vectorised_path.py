@@ -138,9 +138,7 @@ def pool_path(bars: Bars, market: Market, noise: Noise | None = None, ours: floa
         most = math.sqrt(1 + float(NOISE_SLIPPAGE))
         factor = np.minimum(1 + np.abs(push) / (noise.others + ours), most)
         np.power(factor, np.sign(push), out=factor)
-        arrived = np.arange(len(fair)) + np.searchsorted(
-            noise.slot, np.arange(len(fair)), "right"
-        )
+        arrived = np.arange(len(fair)) + np.searchsorted(noise.slot, np.arange(len(fair)), "right")
         walked = _noisy_walk(start, lower, upper, arrived, factor)
     return _compressed(bars, market, opening, fair, walked, arrived)
 

@@ -32,7 +32,8 @@ from dexmm.model.steps import (
 )
 from dexmm.sim.gas import BaseFee
 from dexmm.sim.position_manager import PositionManager
-from dexmm.sim.street import SLOT_SECONDS, Deed, Trade
+from dexmm.sim.price_walk import SLOT_SECONDS
+from dexmm.sim.street import Deed, Trade
 from dexmm.sim.traders import PoolSwap
 from dexmm.sim.trial import Purse, Tally, Trial
 from dexmm.uniswap.errors import Revert

@@ -13,8 +13,8 @@ from the open to the first extreme, from there to the other one, and on to the c
 density (w = high - low, x and y the distances of open and close to their extreme)
 
     f(x, t1) g(w, t2) f(y, t3),   t1 + t2 + t3 = V,   times in units of variance
-    f(x, t) = sum_n (x + 2nw) t^-3/2 exp(-(x + 2nw)^2 / 2t)             first passage, other barrier w
-    g(w, t) = sum_n ((2n+1)^2 w^2 / t - 1) t^-3/2 exp(-(2n+1)^2 w^2 / 2t)        from barrier to barrier
+    f(x, t) = sum_n (x + 2nw) t^-3/2 exp(-(x + 2nw)^2 / 2t)      first passage, a barrier at w
+    g(w, t) = sum_n ((2n+1)^2 w^2 / t - 1) t^-3/2 exp(-(2n+1)^2 w^2 / 2t)   barrier to barrier
 
 for each order of the extremes. A few times drawn evenly, and both orders, are weighed by it and one
 is taken (``_times``). Between them the price keeps away from the extreme as a three-dimensional
@@ -23,10 +23,10 @@ seen in slots stays inside of where it really was: extremes count 0.5826 step fu
 Glasserman and Kou, "A continuity correction for discrete barrier options", 1997).
 
 The variance of a candle is Garman and Klass's (1980), (high - low)^2 / 2 - (2 ln 2 - 1)
-(close - open)^2, averaged with the candles before it, and scaled so that over the history so far it
-agrees with the changes from close to close as far as their number can tell. Prices here are floats, to
-15 digits: they say where other people believe the price to be, and are rounded to a price's units
-before anybody trades on them.
+(close - open)^2, averaged with the candles before it, and raised where the changes from close
+to close say that ranges were only seen in slots. Prices here are floats, to 15 digits: they say
+where other people believe the price to be, and are rounded to a price's units before anybody trades
+on them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ from dexmm.sim.packed import PackedPath, packed
 
 SLOT_SECONDS = 12
 NEIGHBOURS = 16  # candles after which an earlier one's weight has fallen to 1/e
-CANDIDATES = 16  # times that are weighed
+CANDIDATES = 16  # times that are weighed, and more in a candle of many slots
+SLOTS_EACH = 5
 FEW_SLOTS = 10  # with no more than this there is little to choose: times as the square of the way
 OUTSIDE = 0.5826  # steps
 LEAST, MOST = 0.1, 1.2  # of (high - low)^2: what the variance of one candle can be
@@ -51,6 +52,8 @@ _RANGE = 2 * math.sqrt(2 / math.pi)  # the mean range of a Brownian motion of va
 _LEAST_SHOWN = 0.4  # a handful of slots: the formula is for many
 _CORNERS = 1.7  # slots whose variance the steps into the corners themselves bring
 _TRIES = 100
+_UNLIKE = 0.03  # how far a real price is from a Brownian one in this
+_CERTAIN = 50.0
 
 
 class PriceWalk:
@@ -178,14 +181,15 @@ def _agreement(ranges: float, changes: float, count: int, hidden: float) -> floa
     """By how much the variance seen in ranges is too small, from the sums of both kinds.
 
     Prices that are looked at in slots only never quite show their extremes (``hidden`` too little);
-    prices of every trade do. Which it is, the changes from close to close tell, as far as there
-    are enough of them; without any, it is taken to be half of it.
+    prices of every trade do. Which of the two it is, the changes from close to close tell; they are
+    too few to measure it by, so it is one, the other, or as likely as they make each of them.
     """
-    middle, spread = 1 + hidden / 2, hidden * hidden / 4
     if ranges <= 0 or changes <= 0:
-        return middle
-    weight = spread / (spread + 2 / count)
-    return middle + weight * (changes / ranges - middle)
+        return 1 + hidden / 2
+    ratio, noise = changes / ranges, 2 / count + _UNLIKE * _UNLIKE
+    # The two likelihoods' ratio, as a logistic of the middle that lies between them.
+    evidence = hidden * (ratio - 1 - hidden / 2) / noise
+    return 1 + hidden / (1 + math.exp(-min(max(evidence, -_CERTAIN), _CERTAIN)))
 
 
 def _hidden(slots: int) -> float:
@@ -222,7 +226,7 @@ def _times(
     from_high, from_low = high - close + out, close - low + out
     least = variance / slots / 2
     weights, found = [], []
-    for _ in range(CANDIDATES):
+    for _ in range(max(CANDIDATES, slots // SLOTS_EACH)):
         one, other = sorted((dice.random(), dice.random()))
         first = max(one * variance, least)
         second = max((other - one) * variance, least)
@@ -243,7 +247,7 @@ def _times(
 
 
 def _passage(x: float, width: float, time: float) -> float:
-    """How likely the way from ``x`` to a barrier takes ``time`` without the barrier at ``width``."""
+    """How likely the way from ``x`` to a barrier takes ``time``, without the one at ``width``."""
     twice, halved = 2 * width, -0.5 / time
     back, on = x - twice, x + twice
     found = (
@@ -296,6 +300,4 @@ def _crossing(count: int, step: float, width: float, dice: random.Random) -> lis
             middle = away
             break
     ways = _bridge(before, step, 0.0, middle, width, dice)
-    return ways + [
-        width - away for away in _bridge(after, step, width - middle, 0.0, width, dice)
-    ]
+    return ways + [width - away for away in _bridge(after, step, width - middle, 0.0, width, dice)]

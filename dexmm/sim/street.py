@@ -142,7 +142,7 @@ class Street:
     ) -> None:
         """The fair price is ``price``: feeds speak, noise trades, the arbitrageur answers."""
         self.fair_price = price
-        deeds: list[Deed] = list(self._spoken(at))
+        deeds: list[Deed] = list(self._spoken(at, alone=not trades))
         if trades:
             there = ground.sqrt_price_x96
             deeds += [Trade(NOISE, noise(self.market, trade, there)) for trade in trades]
@@ -168,11 +168,11 @@ class Street:
         self.base_fee.pass_block()
         ground.mine_deeds(max(at, ground.timestamp + 1), self.base_fee, deeds)
 
-    def _spoken(self, at: int) -> list[Spoken]:
-        spoken = []
-        for feed in self.feeds:
-            price = feed.said if feed.constant else self.fair_price
-            if feed.due(price, at):
-                feed.said, feed.said_at = price, at
-                spoken.append(Spoken(feed.name, price))
-        return spoken
+    def _spoken(self, at: int, *, alone: bool) -> list[Spoken]:
+        """What feeds say; one that has nothing new to say waits for a block that is mined anyway."""
+        due = [f for f in self.feeds if f.due(f.said if f.constant else self.fair_price, at)]
+        if alone and all(feed.constant for feed in due):
+            return []
+        for feed in due:
+            feed.said, feed.said_at = (feed.said if feed.constant else self.fair_price), at
+        return [Spoken(feed.name, feed.said) for feed in due]

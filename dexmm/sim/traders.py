@@ -8,9 +8,9 @@ exactly to where the next unit would earn nothing, so the pool ends inside
     F (1 - f) (1 - x)  <=  P  <=  F (1 + x) / (1 - f)
 
 to within one unit of its square-root price, and it goes when that earns more than a transaction
-costs. Going from the root s of the price to s1 through a liquidity L earns L (s - s1)^2 / s of quote
-(divided by 1 - f where base is bought), so a thin pool is left alone for longer. The limit is the
-swap's own ``sqrtPriceLimitX96``: the pool computes the amount.
+costs. Going from the root s of the price to s1 through a liquidity L earns L (s - s1)^2 / s of
+quote (divided by 1 - f where base is bought), so a thin pool is left alone for longer. The limit is
+the swap's own ``sqrtPriceLimitX96``: the pool computes the amount.
 """
 
 from __future__ import annotations

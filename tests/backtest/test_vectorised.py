@@ -22,11 +22,11 @@ from dexmm.backtest.vectorised import (
     Rule,
     baseline_figures,
 )
-from dexmm.backtest.vectorised_path import WAYPOINTS
 from dexmm.errors import BadInput
 from dexmm.ops.figures import Figures
 from dexmm.sim.flow import FLOWS
 from dexmm.sim.packed import PackedPath
+from dexmm.sim.price_walk import slots_of
 from dexmm.sim.prices import Candle, PricePath, generate, read_candles
 from dexmm.strategy.economics import GAS_APPROVAL, GAS_BASE, GAS_BURN, GAS_MINT
 
@@ -133,7 +133,7 @@ def test_it_agrees_with_the_live_strategy_that_nothing_holds_back(rule: Rule, se
     scenario = Scenario(path=path, config=config, market=market, flow="none", every_turn=True)
     live, found = run_backtest(scenario).figures, baseline_figures(path, market, free(rule, 60))
     assert live.reranges == found.reranges > 0
-    rounding = WAYPOINTS * len(path.candles) * UNITS_PER_SWAP * UNIT
+    rounding = slots_of(path.interval_seconds) * len(path.candles) * UNITS_PER_SWAP * UNIT
     for name in ("fees", "divergence", "loss_versus_rebalancing", "holding", "start"):
         assert abs(getattr(live, name) - getattr(found, name)) < rounding, name
     assert abs(live.net - live.gas - found.net) < rounding

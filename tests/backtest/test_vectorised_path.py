@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dexmm.backtest.vectorised_path import (
-    WAYPOINTS,
     Bars,
     Floats,
     Noise,
@@ -23,6 +22,7 @@ from dexmm.backtest.vectorised_path import (
 )
 from dexmm.sim.flow import FLOWS, NoiseStream
 from dexmm.sim.packed import PackedPath
+from dexmm.sim.price_walk import slots_of, walk_of
 from dexmm.sim.prices import Candle, PricePath, generate
 
 
@@ -62,7 +62,7 @@ def test_the_pool_stands_where_the_exact_one_does(mirrored: bool) -> None:
     found = pool_path(Bars.of(path), market)
     prices = found.roots(0, len(found)) ** 2 * 1e12
     np.testing.assert_allclose(prices, exact_pool_prices(path, market), rtol=1e-13)
-    assert len(found.nodes) < WAYPOINTS * len(path.candles)
+    assert len(found.nodes) < slots_of(300) * len(path.candles)
     assert (np.diff(found.nodes) != 0).all()
 
 
@@ -82,14 +82,14 @@ def test_noise_is_the_street_s_own() -> None:
     trades = [trade for _ in range(200) for trade in stream.pass_interval(300)]
     assert len(noise.base) == len(trades) > 500
     assert noise.base.tolist() == [float(t.base) if t.buys_base else -float(t.base) for t in trades]
-    assert (np.diff(noise.waypoint) >= 0).all()
-    assert {int(w) % WAYPOINTS for w in noise.waypoint} == {0, 1, 2}
-    assert noise.waypoint.max() < WAYPOINTS * 200
+    assert (np.diff(noise.slot) >= 0).all()
+    assert {int(s) % slots_of(300) for s in noise.slot} == set(range(slots_of(300)))
+    assert noise.slot.max() < slots_of(300) * 200
 
 
 def test_noise_never_pushes_beyond_what_its_traders_bear() -> None:
     bars = Bars.of(generate(1, 2))
-    noise = Noise(waypoint=np.array([0]), base=np.array([1e9]), others=1e10)
+    noise = Noise(slot=np.array([0]), base=np.array([1e9]), others=1e10)
     found = pool_path(bars, market_of(), noise)
     assert found.nodes[1] / found.nodes[0] == pytest.approx(math.sqrt(1.02))
 
@@ -124,5 +124,6 @@ def test_packed_candles_are_the_same_columns() -> None:
 
 def test_candles_are_walked_as_they_say() -> None:
     path = generate(8, 40)
-    ways = [float(price) for candle in path.candles for price in candle.waypoints()]
-    assert Bars.of(path).waypoints().tolist() == ways
+    walk = walk_of(path, 3)
+    ways = [units / 10**walk.decimals for index in range(40) for units in walk.prices(index)]
+    assert Bars.of(path, 3).walked.tolist() == ways

@@ -27,6 +27,7 @@ from dexmm.sim.chain import SimChain, Terms
 from dexmm.sim.flow import Flow
 from dexmm.sim.packed import packed
 from dexmm.sim.position_manager import PositionManager
+from dexmm.sim.price_walk import walk_of
 from dexmm.sim.prices import PricePath
 from dexmm.sim.street import Street
 from dexmm.sim.traders import PoolSwap
@@ -119,7 +120,8 @@ class Maker:
         pool.set_fee_protocol(baseline.fee_protocol % 16, baseline.fee_protocol >> 4)
         top = max_usable_tick(market.tick_spacing)
         pool.mint("others", -top, top, others)
-        street = Street(market, flow, path.interval_seconds, seed, first.open, ())
+        walk = walk_of(path, seed)
+        street = Street(market, flow, path.interval_seconds, seed, first.open, (), walk=walk)
         self.market, self.baseline, self.ladder = market, baseline, Ladder.of(market)
         self.settings = Settings(
             edge_sigmas=Decimal("1E-9"),
@@ -139,7 +141,7 @@ class Maker:
             self._purse(first.open),
             Block(number=0, timestamp=first.at, base_fee_wei=0),
         )
-        self.world = CandleWorld(self.chain, street, packed(path))
+        self.world = CandleWorld(self.chain, street, walk, packed(path))
         self.sides: dict[int, Side] = {}
         self.beyond_since: int | None = None
         self.source = path.source
