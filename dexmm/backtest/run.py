@@ -30,7 +30,7 @@ from dexmm.sim.packed import PackedPath, packed
 from dexmm.sim.price_walk import walk_of
 from dexmm.sim.prices import PricePath
 from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed, Street
-from dexmm.sim.traders import NO_COSTS, ArbitrageCosts
+from dexmm.sim.traders import USUAL_COSTS, ArbitrageCosts
 from dexmm.sim.trial import Purse
 from dexmm.sim.venue_costs import VenueCosts
 from dexmm.sim.world import CandleWorld, World
@@ -63,7 +63,7 @@ class Scenario:
     pool_scale: Decimal = Decimal(1)  # of the liquidity of others; 1 is the sandbox's pool
     fee_protocol: int = 4  # the denominator of the protocol's share of the fee; 0: none
     eth_price: Decimal = Decimal(4000)
-    arbitrage: ArbitrageCosts = NO_COSTS  # of those who do it
+    arbitrage: ArbitrageCosts = USUAL_COSTS  # of those who do it
     exchange: VenueCosts | None = None  # beside the pool; None: there is none
     every_turn: bool = False  # False: turns that can decide nothing are slept through
 

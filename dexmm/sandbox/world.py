@@ -43,7 +43,7 @@ from dexmm.sim.street import (
     Spoken,
     Street,
 )
-from dexmm.sim.traders import NO_COSTS, ArbitrageCosts
+from dexmm.sim.traders import USUAL_COSTS, ArbitrageCosts
 from dexmm.units import to_units_down
 
 SETUP_SECONDS = (
@@ -96,7 +96,7 @@ class SandboxWorld:
         price: Decimal,
         eth_price: Decimal,
         path: PricePath | None = None,
-        costs: ArbitrageCosts = NO_COSTS,
+        costs: ArbitrageCosts = USUAL_COSTS,
     ) -> None:
         """``path`` is the history that its candles will be of, where there is one."""
         self.market = paxg_usdt(deployment)

@@ -169,7 +169,7 @@ class Street:
         ground.mine_deeds(max(at, ground.timestamp + 1), self.base_fee, deeds)
 
     def _spoken(self, at: int, *, alone: bool) -> list[Spoken]:
-        """What feeds say; one that has nothing new to say waits for a block that is mined anyway."""
+        """What feeds say; one that has nothing new to say waits for a block of somebody else's."""
         due = [f for f in self.feeds if f.due(f.said if f.constant else self.fair_price, at)]
         if alone and all(feed.constant for feed in due):
             return []

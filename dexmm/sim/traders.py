@@ -50,6 +50,8 @@ class ArbitrageCosts:
 
 
 NO_COSTS = ArbitrageCosts()
+# A basis point on a large exchange, and 150,000 gas at 0.3 gwei and 2,500 of quote an ether.
+USUAL_COSTS = ArbitrageCosts(exchange_fee_pips=100, transaction=Decimal("0.11"))
 
 
 def no_arbitrage_interval(
