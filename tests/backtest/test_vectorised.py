@@ -28,6 +28,7 @@ from dexmm.sim.flow import FLOWS
 from dexmm.sim.packed import PackedPath
 from dexmm.sim.price_walk import slots_of
 from dexmm.sim.prices import Candle, PricePath, generate, read_candles
+from dexmm.sim.traders import NO_COSTS
 from dexmm.strategy.economics import GAS_APPROVAL, GAS_BASE, GAS_BURN, GAS_MINT
 
 D = Decimal
@@ -130,7 +131,14 @@ def test_it_agrees_with_the_live_strategy_that_nothing_holds_back(rule: Rule, se
         gas={"daily_budget_eth": "100"},
         loop={"interval_seconds": 300},
     )
-    scenario = Scenario(path=path, config=config, market=market, flow="none", every_turn=True)
+    scenario = Scenario(
+        path=path,
+        config=config,
+        market=market,
+        flow="none",
+        arbitrage=NO_COSTS,
+        every_turn=True,
+    )
     live, found = run_backtest(scenario).figures, baseline_figures(path, market, free(rule, 60))
     assert live.reranges == found.reranges > 0
     rounding = slots_of(path.interval_seconds) * len(path.candles) * UNITS_PER_SWAP * UNIT

@@ -102,8 +102,15 @@ def test_noise_never_pushes_beyond_what_its_traders_bear() -> None:
 @settings(max_examples=20, deadline=None)
 def test_nothing_depends_on_what_comes_later(seed: int, cut: int, by: Decimal) -> None:
     path = generate(seed, 60)
+    cent = Decimal("0.01")
     later = tuple(
-        Candle(at=c.at, open=c.open * by, high=c.high * by, low=c.low * by, close=c.close * by)
+        Candle(
+            at=c.at,
+            open=(c.open * by).quantize(cent),
+            high=(c.high * by).quantize(cent),
+            low=(c.low * by).quantize(cent),
+            close=(c.close * by).quantize(cent),
+        )
         for c in path.candles[cut:]
     )
     other = replace(path, candles=(*path.candles[:cut], *later))

@@ -14,11 +14,15 @@ from dexmm.sandbox.router import swap_calldata
 from dexmm.sandbox.world import paxg_usdt
 from dexmm.sim.flow import NoiseTrade
 from dexmm.sim.traders import (
+    ArbitrageCosts,
     PoolSwap,
     arbitrage,
     no_arbitrage_interval,
     noise,
+    reluctance,
 )
+from dexmm.uniswap.pool import Pool
+from dexmm.uniswap.tick_math import max_usable_tick
 
 GOLD = Token(address="0x45804880De22913dAFE09f4980848ECE6EcbAf78", symbol="PAXG", decimals=18)
 DOLLAR = Token(address="0xdAC17F958D2ee523a2206206994597C13D831ec7", symbol="USDT", decimals=6)
@@ -63,6 +67,42 @@ def test_outside_it_the_swap_ends_at_the_nearer_edge(market: Market, offset: str
     assert market.price(swap.sqrt_price_limit_x96) == pytest.approx(edge, rel=Decimal("1e-15"))
     # the router refuses a limit on the wrong side of the price
     assert (swap.sqrt_price_limit_x96 < sqrt_price_x96) == swap.zero_for_one
+
+
+@pytest.mark.parametrize("market", [MARKET, MIRRORED])
+def test_the_exchange_s_fee_widens_the_interval(market: Market) -> None:
+    costs = ArbitrageCosts(exchange_fee_pips=200)
+    found = sorted(market.price(sqrt) for sqrt in no_arbitrage_interval(market, FAIR, costs))
+    there = Decimal("0.0002")
+    assert found[0] == pytest.approx(FAIR * (1 - FEE) * (1 - there), rel=Decimal("1e-15"))
+    assert found[1] == pytest.approx(FAIR * (1 + there) / (1 - FEE), rel=Decimal("1e-15"))
+    assert (
+        arbitrage(market, market.sqrt_price_x96(FAIR * Decimal("1.0006")), FAIR, 1, costs) is None
+    )
+    assert arbitrage(market, far, FAIR, 1, costs)
+
+
+@pytest.mark.parametrize("market", [MARKET, MIRRORED])
+@pytest.mark.parametrize("offset", ["-0.004", "0.004"])
+def test_a_swap_that_earns_less_than_its_transaction_waits(market: Market, offset: str) -> None:
+    """What it earns is worked out here from the two curves, and once more by the pool."""
+    pool = Pool(market.fee_pips, market.tick_spacing, timestamp=1)
+    pool.initialize(market.sqrt_price_x96(FAIR * (1 + Decimal(offset))))
+    top = max_usable_tick(market.tick_spacing)
+    pool.mint("others", -top, top, 10**17)
+    price, liquidity = pool.sqrt_price_x96, pool.liquidity
+    swap = arbitrage(market, price, FAIR)
+    assert swap is not None
+    received = pool.swap(swap.zero_for_one, swap.amount_in, swap.sqrt_price_limit_x96)
+    base, quote = received if market.base_is_token0 else received[::-1]
+    earned = -(Decimal(base).scaleb(-18) * FAIR + Decimal(quote).scaleb(-6))
+    assert earned > 1
+    for part, goes in (("0.98", True), ("1.02", False)):
+        costs = ArbitrageCosts(transaction=earned * Decimal(part))
+        assert (arbitrage(market, price, FAIR, liquidity, costs) is not None) == goes
+        further = Decimal(repr(reluctance(market, price, liquidity, costs)))
+        beyond = abs(Decimal(offset)) - FEE
+        assert Decimal("0.85") * beyond < further < beyond
 
 
 @pytest.mark.parametrize("market", [MARKET, MIRRORED])

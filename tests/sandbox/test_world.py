@@ -13,7 +13,7 @@ from dexmm.sandbox.mainnet import ETH_USD_FEED, PAXG_USD_FEED, Deployment, accou
 from dexmm.sandbox.world import GWEI, SETUP_SECONDS, SLOT_SECONDS, SandboxWorld
 from dexmm.sim.flow import FLOWS
 from dexmm.sim.prices import Candle, PricePath, generate
-from dexmm.sim.traders import no_arbitrage_interval
+from dexmm.sim.traders import USUAL_COSTS, arbitrage
 
 pytestmark = pytest.mark.anvil
 
@@ -50,8 +50,9 @@ def test_chain_time_is_the_paths_and_the_pool_is_within_its_fee(mainnet: Deploym
         world.pass_candle(candle)
         assert world.timestamp == candle.at + 300
         assert world.fair_price == candle.close
-        lower, upper = no_arbitrage_interval(world.market, candle.close)
-        assert lower <= world.sqrt_price_x96 <= upper
+        costs = USUAL_COSTS
+        price, liquidity = world.sqrt_price_x96, world.liquidity
+        assert arbitrage(world.market, price, candle.close, liquidity, costs) is None
 
 
 def test_no_swap_fails_and_gas_is_plausible(mainnet: Deployment) -> None:

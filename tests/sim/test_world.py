@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dexmm.backtest.run import PAXG, PAXG_USDT, Scenario, open_world, paxg_usdt_market
 from dexmm.config import parse_config
 from dexmm.sim.prices import PricePath, generate
-from dexmm.sim.traders import arbitrage, no_arbitrage_interval
+from dexmm.sim.traders import arbitrage
 from dexmm.sim.world import CandleWorld, Doze, woken
 
 FEED = "0x9944D86CEB9160aF5C5feB251FD671923323f8C3"
@@ -93,10 +93,10 @@ def test_a_swap_of_ours_is_answered_in_the_next_candle() -> None:
     assert world.advance()
     pool, market = world.chain.pool, world.street.market
     pool.swap(True, 10**24, pool.sqrt_price_x96 - pool.sqrt_price_x96 // 1000)
-    assert arbitrage(market, pool.sqrt_price_x96, world.fair_price) is not None
+    costs = world.street.costs
+    assert arbitrage(market, pool.sqrt_price_x96, world.fair_price, pool.liquidity, costs)
     assert world.advance()
-    lower, upper = no_arbitrage_interval(market, world.fair_price)
-    assert lower <= pool.sqrt_price_x96 <= upper
+    assert not arbitrage(market, pool.sqrt_price_x96, world.fair_price, pool.liquidity, costs)
 
 
 @pytest.mark.parametrize("every", [1, 3])
