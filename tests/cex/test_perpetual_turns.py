@@ -304,3 +304,32 @@ def test_a_snapshot_from_before_liquidation_was_watched_is_still_read(turns: Tur
     assert read.venue.position.liquidation_price is None
     assert liquidation_distance(read.venue) is not None  # computed instead
     decide(read, turns.config)
+
+
+def test_funding_is_in_the_margin_and_moves_no_hedge(turns: Turns) -> None:
+    until_quiet(turns)
+    turns.turn()
+    short, before = turns.short(), turns.venue.position
+    turns.paper.exchange.set_funding("PAXGUSDT", D("0.0001"), D(0))
+    turns.paper.advance(turns.paper.exchange.clock.now_ms() + 1)
+    _, steps = turns.turn()
+    assert before is not None
+    assert turns.venue.position is not None
+    paid = turns.venue.position.margin - before.margin
+    assert paid == pytest.approx(short * before.mark_price * D("0.0001"))  # shorts are paid
+    assert (steps, turns.short()) == ((), short)
+
+
+def test_killed_before_the_answer_to_a_closing_order_it_is_found_again(turns: Turns) -> None:
+    until_quiet(turns)
+    opened = turns.short()
+    turns.price(D(5_000))
+    turns.trader.impatient()
+    rule = FaultRule(endpoint=NEW_SHORT, effect=Effect.TIMEOUT_AFTER, seconds=D(2))
+    turns.paper.add_fault(rule)
+    turns.turn()
+    turns.trader.restart()
+    until_quiet(turns)
+    assert turns.short() < opened
+    assert len(turns.orders()) == len(set(turns.orders()))
+    assert all(order.status.final for order in turns.trader.stored())
