@@ -76,9 +76,8 @@ def test_the_exchange_s_fee_widens_the_interval(market: Market) -> None:
     there = Decimal("0.0002")
     assert found[0] == pytest.approx(FAIR * (1 - FEE) * (1 - there), rel=Decimal("1e-15"))
     assert found[1] == pytest.approx(FAIR * (1 + there) / (1 - FEE), rel=Decimal("1e-15"))
-    assert (
-        arbitrage(market, market.sqrt_price_x96(FAIR * Decimal("1.0006")), FAIR, 1, costs) is None
-    )
+    near, far = (market.sqrt_price_x96(FAIR * Decimal(over)) for over in ("1.0006", "1.0008"))
+    assert arbitrage(market, near, FAIR, 1, costs) is None
     assert arbitrage(market, far, FAIR, 1, costs)
 
 
