@@ -132,7 +132,7 @@ def test_the_log_tells_a_refreshs_orders_fills_cancels_and_alarms(
 ) -> None:
     until(lambda: len(resting(paper)) == 2)
     paper.set_fair_price("PAXGUSDT", Decimal(4020))  # through the ask, away from the bid
-    until(lambda: len(resting(paper)) == 2 and resting(paper)[0][1] > Decimal(4010))
+    until(lambda: best_bid(paper) > Decimal(4010))
     paper.set_fair_price("PAXGUSDT", Decimal(9000))  # outside the corridor: nothing may rest
     until(lambda: resting(paper) == [])
     loop.send_signal(signal.SIGTERM)
@@ -196,7 +196,7 @@ def test_fees_in_bnb_are_part_of_what_the_report_calls_net(tmp_path: Path) -> No
             process = subprocess.Popen([*command, "run", *at], env=environment, stderr=stderr)
         until(lambda: len(resting(paper)) == 2)
         paper.set_fair_price("PAXGUSDT", Decimal(4020))  # through the ask
-        until(lambda: len(resting(paper)) == 2 and resting(paper)[0][1] > Decimal(4010))
+        until(lambda: best_bid(paper) > Decimal(4010))
         until(lambda: "quote sell at" in log.read_text())
         turns = log.read_text().count(" INFO block ")
         until(lambda: log.read_text().count(" INFO block ") >= turns + 2)  # they have seen the fill

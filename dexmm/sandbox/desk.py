@@ -52,9 +52,15 @@ def paper_exchange(
     return PaperExchange(settings, start_ms=start_ms, state=state)
 
 
-def desk_of(paper: PaperExchange, *, quotes: bool) -> Desk:
+def desk_of(paper: PaperExchange, *, quotes: bool, interval_seconds: int) -> Desk:
     opening = paper.settings.accounts[0]
-    return Desk(url=paper.url, api_key=opening.api_key, secret=opening.secret, quotes=quotes)
+    return Desk(
+        url=paper.url,
+        api_key=opening.api_key,
+        secret=opening.secret,
+        quotes=quotes,
+        refresh_seconds=max(interval_seconds // QUOTE_STEPS, 1),
+    )
 
 
 def pass_candle(

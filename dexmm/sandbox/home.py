@@ -62,6 +62,7 @@ base_url = "{url}"
 
 [quotes]
 enabled = {quotes}
+refresh_seconds = {refresh_seconds}
 """
 
 
@@ -73,6 +74,7 @@ class Desk:
     api_key: str
     secret: str = field(repr=False)
     quotes: bool = False
+    refresh_seconds: int = 5  # between two looks at the quotes, as the sandbox makes them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +143,9 @@ class Home:
             state=STATE,
         )
         if desk is not None:
-            text += _EXCHANGE.format(url=desk.url, quotes=str(desk.quotes).lower())
+            text += _EXCHANGE.format(
+                url=desk.url, quotes=str(desk.quotes).lower(), refresh_seconds=desk.refresh_seconds
+            )
         (self.folder / CHAIN).write_text(json.dumps({"url": url, "pid": pid}) + "\n")
         self.config_path.write_text(text)
         secrets = self.folder / SECRETS

@@ -276,7 +276,9 @@ def _open_stage(
             )
         )
     config = home.write(
-        desk=desk_of(paper, quotes=options.quotes) if paper is not None else None,
+        desk=desk_of(paper, quotes=options.quotes, interval_seconds=path.interval_seconds)
+        if paper is not None
+        else None,
         url=anvil.url,
         pid=anvil.pid,
         market=street.market,
