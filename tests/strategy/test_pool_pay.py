@@ -20,6 +20,7 @@ from dexmm.strategy.pool_pay import (
     worth_of_best,
 )
 from dexmm.strategy.precise import YEAR
+from dexmm.units import PRICE
 
 BLOCK = Decimal(12)
 FIVE_BP = Decimal("0.0005")
@@ -135,7 +136,8 @@ def test_arbitrage_alone_pays_nobody(
     """Where only arbitrage trades, g is what it gives back, and nothing is left of others."""
     lvr = lvr_rate(sigma, root)
     keeps = arbitrage_keeps(fee, sigma, BLOCK)
-    given_back = lvr - lvr_after_arbitrage_fees(lvr, keeps, fee_kept)
+    with localcontext(PRICE):
+        given_back = lvr - lvr_after_arbitrage_fees(lvr, keeps, fee_kept)
     found = pool_pay(
         earned=given_back,
         sigma=sigma,
