@@ -85,9 +85,8 @@ def open_client(
     if settings is None:
         raise BadInput("the configuration has no [exchange] section")
     connection = connect_exchange(settings, proxy=config.network.proxy_url)
-    missing = connection.can.missing(quotes=config.quotes.enabled)
-    if missing:
-        raise BadInput(f"{settings.id} has no {' and no '.join(missing)}: use another exchange")
+    if missing := connection.missing(quotes=config.quotes.enabled):
+        raise BadInput(f"{'; '.join(missing)}: use another exchange")
     beside = AccountClients()
     if clients is not None:
         beside = clients.setdefault(connection.account, beside)

@@ -63,6 +63,8 @@ class Desk:
 
     def _by_name(self, intent: OrderIntent) -> Told | None:
         known_id = intent.exchange_id or None
+        if not known_id and not self.can.find_by_name:
+            return None
         params = {} if known_id else {"clientOrderId": intent.client_id}
         try:
             answer = self.lane.ask("fetch_order", known_id, intent.symbol, params)

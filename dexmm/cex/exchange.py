@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from dexmm.cex.capabilities import Capabilities, capabilities
+from dexmm.cex.capabilities import Capabilities, capabilities, has_test_network
+from dexmm.cex.carry import form_of, kind_of
 from dexmm.cex.lane import Ccxt, Lane, Milliseconds, Pause, wall_ms
 from dexmm.config import Exchange
 from dexmm.errors import BadInput
@@ -41,6 +42,16 @@ class Connection:
         both = (self.private, self.public)
         return both if self.perpetual is None else (*both, self.perpetual)
 
+    def missing(self, *, quotes: bool) -> tuple[str, ...]:
+        """What is needed and not there, each with its exchange: "okx has no post-only orders"."""
+        lacks = [f"{self.id} has no {words}" for words in self.can.missing(quotes=quotes)]
+        if self.perpetual is not None and self.perpetual_can is not None:
+            other = f"{self.perpetual.exchange.id}, for the perpetual,"
+            lacks += [
+                f"{other} has no {words}" for words in self.perpetual_can.missing(quotes=False)
+            ]
+        return tuple(lacks)
+
     @property
     def requests(self) -> int:
         """HTTP requests so far."""
@@ -66,8 +77,8 @@ def connect_exchange(
         private=Lane(private, pause, secrets, now_ms),
         public=Lane(public, pause, secrets, now_ms),
         perpetual=Lane(swap, pause, secrets, now_ms) if swap is not None else None,
-        can=capabilities(private, contract=False),
-        perpetual_can=capabilities(swap, contract=True) if swap is not None else None,
+        can=_can(private, contract=False),
+        perpetual_can=_can(swap, contract=True) if swap is not None else None,
     )
 
 
@@ -77,9 +88,7 @@ def make(settings: Exchange, exchange_id: str, *, contract: bool, proxy: str | N
 
     if exchange_id not in ccxt.exchanges:
         raise BadInput(f"ccxt knows no exchange {exchange_id!r}: check [exchange] id")
-    # ccxt's own class, which from its very first line on leaves numbers as text.
-    kind = type(exchange_id, (getattr(ccxt, exchange_id),), {"number": str})
-    exchange = kind(
+    exchange = kind_of(exchange_id)(
         {
             "apiKey": _revealed(settings.api_key),
             "secret": _revealed(settings.secret),
@@ -96,7 +105,7 @@ def make(settings: Exchange, exchange_id: str, *, contract: bool, proxy: str | N
     if "recvWindow" in exchange.options:
         exchange.options["recvWindow"] = RECV_WINDOW_MS
     if settings.sandbox:
-        if not capabilities(exchange, contract=contract).sandbox:
+        if not has_test_network(exchange, contract=contract):
             raise BadInput(
                 f"{exchange_id} has no test network: remove [exchange] sandbox, or use the paper "
                 "exchange"
@@ -109,6 +118,11 @@ def make(settings: Exchange, exchange_id: str, *, contract: bool, proxy: str | N
                 exchange.urls[name] = _moved(urls, base)
     _route(exchange, proxy)
     return exchange
+
+
+def _can(exchange: Ccxt, *, contract: bool) -> Capabilities:
+    form = form_of(type(exchange).__name__, contract=contract)
+    return capabilities(exchange, contract=contract, form=form)
 
 
 def account_name(settings: Exchange) -> str:

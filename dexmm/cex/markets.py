@@ -14,7 +14,15 @@ from typing import Any
 
 from dexmm.cex.errors import CallFailed, Fate
 from dexmm.cex.lane import Lane
-from dexmm.cex.numbers import EXACT, maybe, number, or_zero, record
+from dexmm.cex.numbers import (
+    EXACT,
+    maybe,
+    number,
+    ones_like,
+    or_zero,
+    record,
+    step_of_rounding,
+)
 from dexmm.errors import BadInput
 from dexmm.model.venue import Instrument
 
@@ -34,6 +42,7 @@ class Markets:
         self._fees: dict[str, tuple[Decimal, Decimal]] = {}
         self._fees_at: int | None = None
         self._suspended: set[str] = set()  # of the symbols that were asked for
+        self._prices: dict[str, Decimal] = {}
 
     @property
     def fresh(self) -> bool:
@@ -53,6 +62,7 @@ class Markets:
         self._lane.read("read the exchange's symbols", "load_markets", True)
         for lane in self._also:
             lane.exchange.set_markets_from_exchange(self._lane.exchange)
+        self._prices.clear()
         self._loaded_at = self._clock()
         self._suspended.clear()  # whoever asks for a symbol finds out anew
         if self._fees_at is None or self._loaded_at - self._fees_at >= KEPT_SECONDS:
@@ -74,8 +84,8 @@ class Markets:
             base=str(market["base"]),
             quote=str(market["quote"]),
             contract=bool(market.get("contract")),
-            price_step=self._step(precision.get("price"), "price step"),
-            amount_step=EXACT.multiply(self._step(precision.get("amount"), "amount step"), size),
+            price_step=self._step(symbol, "price", precision),
+            amount_step=EXACT.multiply(self._step(symbol, "amount", precision), size),
             amount_min=EXACT.multiply(or_zero(limits["amount"].get("min"), "minimum amount"), size),
             cost_min=or_zero(limits["cost"].get("min"), "minimum cost"),
             maker_fee=maker,
@@ -100,12 +110,22 @@ class Markets:
             )
         return record(markets[symbol], symbol)
 
-    def _step(self, value: object, what: str) -> Decimal:
-        """ccxt writes precision as a step, as digits after the point, or as significant digits."""
+    def _step(self, symbol: str, what: str, precision: Mapping[str, Any]) -> Decimal:
+        """ccxt writes precision as a step, as digits after the point, or as significant digits.
+
+        A step of significant digits depends on the number's size: it is taken from how ccxt itself
+        rounds one of the last price's size (an amount's is the same for all, where it is used).
+        """
         import ccxt
 
-        found = number(value, what)
-        if self._lane.exchange.precisionMode == ccxt.DECIMAL_PLACES:
+        exchange = self._lane.exchange
+        if exchange.precisionMode == ccxt.SIGNIFICANT_DIGITS:
+            if what == "amount":
+                return step_of_rounding(exchange.amount_to_precision(symbol, ones_like(ONE)))
+            like = ones_like(self._last_price(symbol))
+            return step_of_rounding(exchange.price_to_precision(symbol, like))
+        found = number(precision.get(what), f"{what} step")
+        if exchange.precisionMode == ccxt.DECIMAL_PLACES:
             return ONE.scaleb(-int(found))
         return found
 
@@ -113,6 +133,14 @@ class Markets:
         """A limit of nothing is how some exchanges write that there is none."""
         found = maybe(value, what)
         return EXACT.multiply(found, size) if found else None
+
+    def _last_price(self, symbol: str) -> Decimal:
+        """Asked once for as long as the markets are kept."""
+        if symbol not in self._prices:
+            what = f"read the price of {symbol}"
+            ticker = record(self._lane.read(what, "fetch_ticker", symbol), "ticker")
+            self._prices[symbol] = number(ticker.get("last"), "last price")
+        return self._prices[symbol]
 
     def _fee(self, symbol: str, market: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
         """The account's own fees where they can be asked for, else those of the price list."""

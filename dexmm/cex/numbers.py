@@ -13,7 +13,35 @@ from typing import Any
 from dexmm.errors import Transient
 
 ZERO = Decimal(0)
+ONES = 24  # digits after the point: more than any exchange counts
 EXACT = Context(prec=60)  # far beyond any product of two numbers that an exchange writes
+
+
+class Numeral(str):
+    """A number as text that compares with numbers as one, exactly; equal only to the same text.
+
+    For ccxt, which takes text wherever it takes a number, but compares some of it.
+    """
+
+    __slots__ = ()
+
+    def __lt__(self, other: object) -> bool:
+        return Decimal(self) < _comparable(other)
+
+    def __le__(self, other: object) -> bool:
+        return Decimal(self) <= _comparable(other)
+
+    def __gt__(self, other: object) -> bool:
+        return Decimal(self) > _comparable(other)
+
+    def __ge__(self, other: object) -> bool:
+        return Decimal(self) >= _comparable(other)
+
+
+def _comparable(value: object) -> Decimal:
+    if isinstance(value, str | int | float):
+        return Decimal(value)
+    raise TypeError(f"no number to compare with: {type(value).__name__}")
 
 
 def number(value: object, what: str) -> Decimal:
@@ -72,6 +100,24 @@ def down_to_step(value: Decimal, step: Decimal) -> Decimal:
     """The next whole number of steps toward zero: never more than was asked for."""
     steps = EXACT.divide(value, step).to_integral_value(ROUND_DOWN)
     return EXACT.multiply(steps, step)
+
+
+def step_of_rounding(rounded: str) -> Decimal:
+    """The step of what rounds a number of ones (1111.1111) to ``rounded`` (1111.1: 0.1)."""
+    digits = Decimal(rounded).normalize().as_tuple()
+    return Decimal(1).scaleb(int(digits.exponent))
+
+
+def ones_like(value: Decimal) -> str:
+    """A number of ones with its first digit where a tenth more than ``value`` has it.
+
+    Where digits are counted the step grows at each power of ten; the margin has it right for a
+    price that is about to pass one, since the wider step is legal on both sides.
+    """
+    first = EXACT.multiply(value, Decimal("1.1")).adjusted()
+    if first < 0:
+        return f"0.{'0' * (-first - 1)}{'1' * ONES}"
+    return f"{'1' * (first + 1)}.{'1' * ONES}"
 
 
 def plain(value: Decimal) -> str:

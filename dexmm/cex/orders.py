@@ -150,6 +150,7 @@ class Orders:
 
     def _intent(self, step: PlaceOrder) -> OrderIntent:
         now = self._clock()
+        form = self._desk_of(step.symbol).can.form
         earlier = [o for o in self._log.orders_since(self.account, now) if o.created_at == now]
         nameless = OrderIntent(
             client_id="",
@@ -164,7 +165,7 @@ class Orders:
             created_at=now,
             market=self._market,
         )
-        return replace(nameless, client_id=client_order_id(nameless, len(earlier)))
+        return replace(nameless, client_id=client_order_id(nameless, len(earlier), form))
 
     # What became of an order
 
@@ -248,6 +249,9 @@ class Orders:
         """
         desk = self._desk_of(intent.symbol)
         known_id = intent.exchange_id or None
+        if not known_id and not desk.can.cancel_by_name:
+            found = self.resolve(intent)  # a cancel without any id could mean every order
+            return found if found.status.final or not found.exchange_id else self.end(found)
         params = {} if known_id else {"clientOrderId": intent.client_id}
         reason = ""
         try:

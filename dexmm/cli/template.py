@@ -141,7 +141,7 @@ MEANINGS = {
         "halt_after_errors": "turns in a row that failed before it halts",
     },
     "exchange": {
-        "id": "any of ccxt's: binance, okx, kucoin, ...",
+        "id": "one of ccxt's, such as binance, okx, kucoin; doctor says whether it will do",
         "symbol": "where the base is bought and sold",
         "perpetual_id": "ccxt's id of the derivatives exchange, for shorts when spot base runs out",
         "perpetual_symbol": "the perpetual there",

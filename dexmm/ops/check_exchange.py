@@ -37,7 +37,9 @@ def exchange(config: Config) -> Iterator[Check]:
         return
     try:
         connection = connect_exchange(settings, proxy=config.network.proxy_url)
-        yield _abilities(settings.id, connection.can, quotes=config.quotes.enabled)
+        yield from _abilities(connection, quotes=config.quotes.enabled)
+        if connection.missing(quotes=config.quotes.enabled):
+            return
         yield _clock(connection, settings)
         yield _account(connection)
         yield _permissions(connection.private)
@@ -46,20 +48,34 @@ def exchange(config: Config) -> Iterator[Check]:
         yield failed_by("exchange", error)
 
 
-def _abilities(exchange_id: str, can: Capabilities, *, quotes: bool) -> Check:
-    if missing := can.missing(quotes=quotes):
-        return fail(
+def _abilities(connection: Connection, *, quotes: bool) -> Iterator[Check]:
+    if missing := connection.missing(quotes=quotes):
+        yield fail("exchange", "; ".join(missing), "use another exchange in [exchange] id")
+    elif connection.can.dead_mans_switch:
+        yield ok("exchange", f"{connection.id}, with a dead-man's switch")
+    else:
+        yield ok(
             "exchange",
-            f"{exchange_id} has no {' and no '.join(missing)}",
-            "use another exchange in [exchange] id",
-        )
-    if not can.dead_mans_switch:
-        return ok(
-            "exchange",
-            f"{exchange_id}; it has no dead-man's switch, so orders that rest outlive a crash "
+            f"{connection.id}; it has no dead-man's switch, so orders that rest outlive a crash "
             "until the next start",
         )
-    return ok("exchange", f"{exchange_id}, with a dead-man's switch")
+    yield from _orders("exchange orders", connection.can)
+    if connection.perpetual_can is not None:
+        yield from _orders("perpetual orders", connection.perpetual_can)
+
+
+def _orders(name: str, can: Capabilities) -> Iterator[Check]:
+    """What dry orders showed; nothing where they showed that it cannot be used."""
+    if can.unfit:
+        return
+    how = [
+        f"our id as {can.client_id}, {can.form.value}",
+        "found by it" if can.find_by_name else "found among the account's orders",
+        "cancelled by it" if can.cancel_by_name else "cancelled by the exchange's own id",
+        "post-only" if can.post_only else "no post-only",
+        f"prices count {can.precision.value}",
+    ]
+    yield ok(name, ", ".join(how))
 
 
 def _clock(connection: Connection, settings: Exchange) -> Check:
