@@ -22,27 +22,38 @@ from decimal import Decimal
 
 from dexmm.config import Config
 from dexmm.errors import BadInput, Busy, Transient
+from dexmm.model.gas import (
+    LEAST_PERCENT,
+    TIGHT_PERCENT,
+    TRANSACTION_GAS_CAP,
+    USED_PERCENT,
+    ether,
+    gwei,
+    limit,
+)
 from dexmm.model.holdings import Position
 from dexmm.model.market import Token
 from dexmm.model.snapshot import ChainView
-from dexmm.model.steps import Allowance, Approve, ChainStep, Settle, Transfer
+from dexmm.model.steps import Allowance, Approve, ChainStep, Outcome, Settle, Transfer
 from dexmm.strategy.fair import fair_price
 from dexmm.withdraw_exchange import ExchangeExit
-from dexmm.withdraw_legs import Fruitless, Legs, World
+from dexmm.withdraw_legs import GAS_LIMIT, Fruitless, Legs, World
 from dexmm.withdraw_plan import (
     NOTHING,
     SALE_BP,
     Ladder,
     Rung,
     base_in_wallet,
+    by_value,
     describe_exit,
     exit_step,
     sale_step,
     shown,
+    shown_value,
     slices,
     why_not_sold,
 )
-from dexmm.withdraw_proof import Proof, weigh
+from dexmm.withdraw_proof import Proof, position_name, weigh
 from dexmm.withdraw_report import (
     NOT_HALTED,
     Halted,
@@ -153,14 +164,23 @@ class _Exit:
         try:
             self.legs.connect()
             self.take_out()
-            if self.request.convert:
-                self.convert()
-            if self.request.to is not None:
-                self.transfer(self.request.to)
+            if self.ladder.unpaid and (self.request.convert or self.request.to is not None):
+                self.unfinished.append(
+                    "nothing is sold or sent on: the ether in the wallet is for what is in the pool"
+                )
+            else:
+                self.pass_on()
             self.prove()
         except Transient as error:
             self.unfinished.append(error.message)
             self.legs.glance()
+
+    def pass_on(self) -> None:
+        """What was asked for beyond getting out of the pool."""
+        if self.request.convert:
+            self.convert()
+        if self.request.to is not None:
+            self.transfer(self.request.to)
 
     def report(self) -> Report:
         view = self.legs.view
@@ -186,13 +206,13 @@ class _Exit:
         while True:
             view = self.legs.look()
             left = [p for p in view.positions if p.token_id not in self.rehearsed]
-            choice = self.ladder.next(left)
+            choice = self.ladder.next(by_value(left, view))
             if choice is not None:
                 self.climb(view, *choice)
             elif not self.settle(view):
                 break
         for position in view.positions:
-            if position.token_id not in self.ladder.postponed:
+            if position.token_id not in (self.ladder.postponed | self.ladder.unpaid.keys()):
                 rung = self.rehearsed.get(position.token_id, NOTHING)
                 why = self.ladder.refused.get(position.token_id, "")
                 self.trapped += trapped_in_position(view, position, rung, why)
@@ -214,6 +234,47 @@ class _Exit:
                 self.rehearsed |= {position.token_id: rung for position in positions}
         elif done == "refused":
             self.ladder.failed(rung, positions, outcome.detail)
+        elif done == "short":
+            self.split(view, positions, outcome)
+
+    def split(self, view: ChainView, positions: tuple[Position, ...], outcome: Outcome) -> None:
+        """Less at once, or for less: sized by what the node estimated, halved where it did not."""
+        gas, count = self.legs.estimate, len(positions)
+        if outcome.refusal is not None and outcome.refusal.rule == GAS_LIMIT:
+            most = TRANSACTION_GAS_CAP * 100 // LEAST_PERCENT
+            self.ladder.too_much(positions, count * most // gas if gas else count // 2)
+            if count == 1:
+                raise Transient(f"#{positions[0].token_id}: {outcome.detail}")
+        else:
+            reserved = limit(gas, TIGHT_PERCENT)
+            most = view.wallet.eth // self.legs.price if self.legs.price else 0
+            self.ladder.too_dear(positions, count * most // reserved, reserved)
+
+    def unpaid(self, view: ChainView) -> list[str]:
+        """What stays in for want of ether, each position and the sum."""
+        gas = {
+            p.token_id: self.ladder.unpaid[p.token_id]
+            for p in view.positions
+            if p.token_id in self.ladder.unpaid
+        }
+        if not gas:
+            return []
+        price, has, symbol = self.legs.price, view.wallet.eth, view.market.quote.symbol
+        worth = {p.token_id: shown_value(view, p) for p in view.positions}
+        lines = [
+            f"position #{token_id}, worth {worth[token_id]} {symbol}, is still in the pool: it "
+            f"needs {ether(each * price)} ({each} gas at {gwei(price)} gwei)"
+            for token_id, each in gas.items()
+        ]
+        # What one uses is gone for the next; what the last one reserves has to be there as well.
+        used = [each * USED_PERCENT // TIGHT_PERCENT for each in gas.values()]
+        total = (sum(used) + max(g - u for g, u in zip(gas.values(), used, strict=True))) * price
+        return [
+            *lines,
+            f"the wallet has {ether(has)}, and all that is left needs {ether(total)} at "
+            f"{gwei(price)} gwei: send {ether(max(total - has, 0))} for gas to "
+            f"{view.wallet.address}, or try again when gas costs less",
+        ]
 
     def settle(self, view: ChainView) -> bool:
         """Cancel what still waits to be mined. Returns whether another look is needed.
@@ -224,6 +285,8 @@ class _Exit:
         """
         waiting = [flight for flight in view.in_flight if not flight.mined]
         wallet = view.wallet
+        if self.ladder.unpaid and any(flight.is_exit for flight in waiting):
+            return False  # it offers all that the wallet has, and may still be mined
         if self.request.dry_run or (not waiting and wallet.pending_nonce <= wallet.nonce):
             return False
         self.settled += 1
@@ -334,9 +397,12 @@ class _Exit:
             self.take_out()
         if proof.doubt:
             self.unfinished.append(proof.doubt)
+        self.unfinished += self.unpaid(view)
         if self.request.dry_run:
             return
-        self.unfinished += unfinished_on(view, tuple(self.trapped))
+        unpaid = {position_name(token_id) for token_id in self.ladder.unpaid}
+        explained = {item.where for item in self.trapped} | unpaid
+        self.unfinished += unfinished_on(view, explained)
         if proof.denial is not None:
             self.unfinished.append(
                 f"not every node agrees that nothing is left: {proof.denial.what}"

@@ -15,21 +15,30 @@ from typing import Literal, Protocol, TypeVar
 from dexmm.config import Config
 from dexmm.errors import Transient
 from dexmm.model.decision import Refusal
+from dexmm.model.gas import (
+    LEAST_PERCENT,
+    TIGHT_PERCENT,
+    TRANSACTION_GAS_CAP,
+    USED_PERCENT,
+    limit,
+    short_of_ether,
+)
 from dexmm.model.nodes import NodeViews
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome, Simulation
 from dexmm.turn import Cex, Chain
-from dexmm.withdraw_plan import gwei_to_go_beyond, shown_eth
+from dexmm.units import to_units_down
+from dexmm.withdraw_plan import gwei_to_go_beyond
 from dexmm.withdraw_report import Halted, Leg
 
 PAUSES = (0.5, 1, 2, 4)  # seconds between tries that lead nowhere; then it is given up
 GAS_CAP = "gas_cap"  # the chain's own refusal
-GAS_MONEY = "gas_money"
-GAS_LIMIT_PERCENT = 130  # of the estimate: what a transaction reserves
+GAS_MONEY = "gas_money"  # the chain's own refusals: the wallet cannot pay for it,
+GAS_LIMIT = "gas_limit"  # and no transaction may have so much gas
 REHEARSAL = Refusal(rule="dry_run", detail="simulated, not sent")
 
 T = TypeVar("T")
-Done = Literal["done", "refused", "again"]
+Done = Literal["done", "refused", "short", "again"]  # short: of ether, or of a transaction's gas
 
 
 class ExitChain(Chain, Protocol):
@@ -91,6 +100,8 @@ class Legs:
     newest: int = 0  # the highest block that any node has shown: no older one is looked at
     view: ChainView | None = None
     fruitless: int = 0  # tries in a row after which nothing had happened
+    estimate: int = 0  # gas that the last leg needs, by the node; 0 where it did not say
+    rehearsed_wei: int = 0  # of ether, that the legs of a dry run would have used
     done: list[Leg] = field(default_factory=list)
 
     def connect(self) -> None:
@@ -152,7 +163,11 @@ class Legs:
 
         def verdict(simulation: Simulation) -> Refusal | None:
             simulations.append(simulation)
-            return REHEARSAL if self.dry_run else self._short_of_gas(simulation)
+            if may_shrink and simulation.gas * LEAST_PERCENT > TRANSACTION_GAS_CAP * 100:
+                return Refusal(
+                    rule=GAS_LIMIT, detail=f"{simulation.gas} gas is too much for one transaction"
+                )
+            return self._rehearse(simulation) if self.dry_run else None
 
         self.world.tell(what)
         try:
@@ -160,10 +175,12 @@ class Legs:
         except Transient as error:
             outcome = Outcome(step=step.kind, status="pending", detail=error.message)
         self._keep(what, outcome, simulations)
+        self.estimate = simulations[-1].gas if simulations else 0
         # The chain asks for a verdict on every simulation that succeeds.
-        reverted = outcome.status == "failed" and not simulations and step.kind != "settle"
-        if reverted or (may_shrink and _is(outcome, GAS_MONEY)):
+        if outcome.status == "failed" and not simulations and step.kind != "settle":
             return "refused", outcome
+        if step.kind == "rerange" and (_is(outcome, GAS_MONEY) or _is(outcome, GAS_LIMIT)):
+            return "short", outcome
         try:
             return self._meaning(outcome), outcome
         except Fruitless:
@@ -211,17 +228,23 @@ class Legs:
             Leg(what=what, outcome=outcome, collected_base=base, collected_quote=quote)
         )
 
-    def _short_of_gas(self, simulation: Simulation) -> Refusal | None:
-        """A node takes nothing that the wallet could not pay for at its highest price."""
-        wallet = self._seen().wallet
-        most = simulation.gas * GAS_LIMIT_PERCENT // 100 * simulation.max_fee_per_gas
-        if wallet.eth >= most:
-            return None
-        return Refusal(
-            rule=GAS_MONEY,
-            detail=f"the wallet has {shown_eth(wallet.eth)} and this may cost up to "
-            f"{shown_eth(most)}: send ether for gas to {wallet.address}",
-        )
+    @property
+    def price(self) -> int:
+        """The least that a unit of gas costs in the block last seen, wei."""
+        tip = to_units_down(self.config.gas.tip_gwei, 9)
+        return self._seen().block.base_fee_wei + tip
+
+    def _rehearse(self, simulation: Simulation) -> Refusal:
+        """A dry run: as far as the ether goes, the legs before it counted."""
+        wallet, price = self._seen().wallet, self.price
+        reserved = limit(simulation.gas, TIGHT_PERCENT)
+        left = wallet.eth - self.rehearsed_wei
+        if left < reserved * price:
+            return Refusal(
+                rule=GAS_MONEY, detail=short_of_ether(left, reserved, price, wallet.address)
+            )
+        self.rehearsed_wei += simulation.gas * USED_PERCENT // 100 * price
+        return REHEARSAL
 
     def _advice(self, refusal: Refusal) -> str:
         if refusal.rule != GAS_CAP:

@@ -8,6 +8,10 @@ each by a ladder that ends at the least that still helps:
     3. one token      decrease, collect the token that moves, keep the NFT that is owed the other
     4. no token       decrease alone: nothing more is exposed to the price, all is owed
 
+The largest value comes first. What is too much for one transaction by its estimate is split. What
+the ether in the wallet does not pay for is tried without the burn, which leaves an empty NFT and
+needs a sixth less gas; then fewer at once, down to one by one; what is left then is named.
+
 A rung that would move nothing is left out, and no rung is tried twice on one position, so that
 the ladder ends whatever the chain does.
 
@@ -29,10 +33,9 @@ from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import Rerange, Swap
 from dexmm.strategy.exits import plan_exit, plan_sale
 from dexmm.strategy.fair import fair_price, fresh
+from dexmm.strategy.precise import precise
 from dexmm.units import Amount0, Amount1, to_decimal
 from dexmm.withdraw_report import cannot_move
-
-MOST_TOGETHER = 40  # positions in a batch: each takes up to 250,000 gas, a transaction 16,000,000
 
 SMALLEST_SALE = 10  # times strategy.min_position_quote
 SALE_BP = (Decimal(30), Decimal(100), Decimal(300))  # below the fair price, beyond the pool's fee
@@ -44,17 +47,18 @@ class Rung(NamedTuple):
     minimums: bool
     collect0: bool
     collect1: bool
+    burn: bool = False
 
     @property
     def whole(self) -> bool:
         return self.collect0 and self.collect1
 
 
-WHOLE = Rung(minimums=True, collect0=True, collect1=True)
+WHOLE = Rung(minimums=True, collect0=True, collect1=True, burn=True)
 NOTHING = Rung(minimums=False, collect0=False, collect1=False)
 RUNGS = (
     WHOLE,
-    Rung(minimums=False, collect0=True, collect1=True),
+    Rung(minimums=False, collect0=True, collect1=True, burn=True),
     Rung(minimums=False, collect0=False, collect1=True),
     Rung(minimums=False, collect0=True, collect1=False),
     NOTHING,
@@ -66,24 +70,32 @@ class Ladder:
     """Which rungs have failed, for whom. Kept for one withdraw; the next one starts afresh."""
 
     together: bool = True
+    most: int | None = None  # positions in one transaction; None: as many as there are
+    frugal: bool = False  # ether is short: NFTs stay, empty, because a burn costs more
     tried: dict[int, set[Rung]] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)  # the first failure's words
     postponed: set[int] = field(default_factory=set)  # may succeed, but not now
+    unpaid: dict[int, int] = field(default_factory=dict)  # the gas that there is no ether for
 
     def next(self, positions: Iterable[Position]) -> tuple[Rung, tuple[Position, ...]] | None:
-        """The next thing to try, and on whom; None when nothing is left to try."""
-        waiting = tuple(positions)
-        untried = tuple(p for p in waiting if WHOLE not in self.tried.get(p.token_id, ()))
-        if self.together and len(untried) > 1:
-            return WHOLE, untried[:MOST_TOGETHER]
+        """The next thing to try, and on whom, in the order of ``positions``; None when nothing is
+        left to try."""
+        waiting = tuple(p for p in positions if p.token_id not in self.unpaid)
+        whole = self._paid(WHOLE)
+        untried = tuple(p for p in waiting if whole not in self.tried.get(p.token_id, ()))
+        if self.together and self.most != 1 and len(untried) > 1:
+            return whole, untried[: self.most]
         for position in waiting:
             if position.token_id in self.postponed:
                 continue
             tried = self.tried.get(position.token_id, set())
-            for rung in _useful(position):
+            for rung in map(self._paid, _useful(position)):
                 if rung not in tried:
                     return rung, (position,)
         return None
+
+    def _paid(self, rung: Rung) -> Rung:
+        return rung._replace(burn=False) if self.frugal else rung
 
     def failed(self, rung: Rung, positions: tuple[Position, ...], why: str) -> None:
         """A batch that fails says nothing about each of its positions."""
@@ -91,6 +103,19 @@ class Ladder:
         if len(positions) == 1:
             self.tried.setdefault(positions[0].token_id, set()).add(rung)
             self.refused.setdefault(positions[0].token_id, why)
+
+    def too_much(self, positions: tuple[Position, ...], fits: int) -> None:
+        """No transaction may have so much gas; ``fits`` of them may."""
+        self.most = max(1, min(fits, len(positions) - 1))
+
+    def too_dear(self, positions: tuple[Position, ...], fits: int, gas: int) -> None:
+        """The ether does not pay for it; it may for ``fits`` of them. ``gas`` is what it needs."""
+        if not self.frugal:
+            self.frugal = True
+        elif len(positions) > 1:
+            self.most = max(1, min(fits, len(positions) - 1))
+        else:
+            self.unpaid[positions[0].token_id] = gas
 
     def postpone(self, positions: tuple[Position, ...]) -> None:
         self.postponed |= {position.token_id for position in positions}
@@ -118,7 +143,7 @@ def exit_step(
     slippage = config.guards.slippage_bp if rung.minimums else None
     (step,) = plan_exit(replace(view, positions=positions), slippage_bp=slippage)
     assert isinstance(step, Rerange)  # noqa: S101 - the type of whatever takes positions out
-    if rung.whole:
+    if rung.burn:
         return step
     return replace(
         step,
@@ -129,10 +154,29 @@ def exit_step(
     )
 
 
+@precise
+def value_of(view: ChainView, position: Position) -> Decimal:
+    """Principal and fees in quote, the base at its fair price."""
+    base, quote = view.market.base_quote(
+        position.amount0 + position.fees0, position.amount1 + position.fees1
+    )
+    return base * fair_price(view) + quote
+
+
+def by_value(positions: Iterable[Position], view: ChainView) -> tuple[Position, ...]:
+    """The largest value first; of equal ones the older."""
+    return tuple(sorted(positions, key=lambda p: (-value_of(view, p), p.token_id)))
+
+
+def shown_value(view: ChainView, position: Position) -> str:
+    return f"{value_of(view, position):.2f}"
+
+
 def describe_exit(rung: Rung, positions: tuple[Position, ...], market: Market) -> str:
     names = ", ".join(f"#{position.token_id}" for position in positions)
     if rung.whole:
-        return f"take out {names}" + ("" if rung.minimums else " at any price")
+        kept = "" if rung.burn else ", without the burn"
+        return f"take out {names}" + ("" if rung.minimums else " at any price") + kept
     tokens = [
         token.symbol
         for token, wanted in ((market.token0, rung.collect0), (market.token1, rung.collect1))
@@ -194,10 +238,6 @@ def gwei_to_go_beyond(view: ChainView, config: Config) -> int:
     for_base_fee = -(-2 * view.block.base_fee_wei // 10**9) + 1
     for_replacement = int(config.gas.max_exit_gwei * 5 // 4) + 1
     return max(for_base_fee, for_replacement)
-
-
-def shown_eth(wei: int) -> str:
-    return f"{to_decimal(wei, 18).normalize():f} ETH"
 
 
 def shown(units: int, token: Token) -> str:

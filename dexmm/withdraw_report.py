@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -188,9 +189,11 @@ def trapped_in_position(
     )
 
 
-def unfinished_on(view: ChainView, trapped: tuple[Trapped, ...]) -> list[str]:
-    """What a last look still shows, and nothing explains: worth another try."""
-    explained = {item.where for item in trapped}
+def unfinished_on(view: ChainView, explained: Collection[str]) -> list[str]:
+    """What a last look still shows, and nothing explains: worth another try.
+
+    ``explained`` are names of positions.
+    """
     names = [position_name(position.token_id) for position in view.positions]
     return [f"{name} is still in the pool" for name in names if name not in explained] + [
         f"{flight.step} at nonce {flight.nonce} is still not mined"

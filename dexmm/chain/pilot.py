@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial, reduce
 
 from dexmm.chain.broadcast import Broadcaster, Rejection
-from dexmm.chain.fees import Fees, replacement_fees
+from dexmm.chain.fees import Fees, affordable, replacement_fees
 from dexmm.chain.flight import Receipts, hashes, judged
 from dexmm.chain.hexes import quantity
 from dexmm.chain.keys import Key
@@ -115,16 +115,19 @@ class Pilot:
     def bump(self, intent: Intent, header: Header, *, cancel: bool) -> Intent | Refusal:
         """Replace what waits at the intent's nonce: the same transaction for more, or an empty one.
 
-        A cancellation protects, so its fee is capped as an exit's is.
+        A cancellation protects, so its fee is capped as an exit's is. What the wallet cannot pay
+        for is not offered: ``gas_money`` when that is the bump alone.
         """
         kept = next((a for a in reversed(intent.attempts) if not a.cancels), None)
         draft = cancellation(intent) if cancel or kept is None else draft_of(kept)
+        stuck = highest_fees(intent.attempts)
         fees = replacement_fees(
-            highest_fees(intent.attempts),
-            header.base_fee_wei,
-            self._config.gas,
-            is_exit=intent.is_exit or cancel,
+            stuck, header.base_fee_wei, self._config.gas, is_exit=intent.is_exit or cancel
         )
+        if isinstance(fees, Fees):
+            (answer,) = self._rpc.batch([("eth_getBalance", [intent.wallet, "latest"])])
+            balance = quantity(expect(answer), "the balance") - draft.call.value
+            fees = affordable(fees, stuck, draft.gas, balance, intent.wallet)
         if isinstance(fees, Refusal):
             return fees
         intent = self.add_attempt(intent, draft, fees, header.number)

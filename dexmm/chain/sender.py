@@ -11,12 +11,22 @@ from dexmm.chain import outcomes
 from dexmm.chain.abi import ALLOWANCE, APPROVE, Answer
 from dexmm.chain.broadcast import Rejection
 from dexmm.chain.calls import Call, OneCall, approvals, call_of
-from dexmm.chain.fees import Fees, cap_wei, quote_fees, replacement_fees
+from dexmm.chain.fees import (
+    Fees,
+    Limits,
+    Offer,
+    cap_wei,
+    fitted,
+    least_fee,
+    limits_of,
+    quote_fees,
+    replacement_fees,
+)
 from dexmm.chain.hexes import data, quantity
 from dexmm.chain.pilot import Landing, Pilot
 from dexmm.chain.reader import LATEST_BLOCK, parse_header
 from dexmm.chain.results import simulated
-from dexmm.chain.rpc import Request, Reverted, Rpc, expect
+from dexmm.chain.rpc import Request, Reverted, Rpc, RpcError, expect
 from dexmm.chain.transactions import Draft, draft_of, highest_fees
 from dexmm.chain.view import Header
 from dexmm.config import Config
@@ -38,18 +48,20 @@ Verdict = Callable[[Simulation], Refusal | None]
 
 APPROVE_GAS = 120_000  # limit: twice what PAXG's proxy takes
 APPROVE_GAS_EXPECTED = 60_000
-GAS_MARGIN_PERCENT = 30  # above the estimate: a swap before ours may make ours cross more ticks
+APPROVE_GAS_LEAST = 75_000
 READ_ONLY = Refusal(rule="read_only", detail="this connection only reads: it has no key")
 SETTLE_SECONDS = 15  # a little more than a block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What a transaction starts from: the newest block and the wallet's nonces."""
+    """What a transaction starts from: the newest block, and of the wallet its nonces and, for an
+    exit, its wei."""
 
     header: Header
     nonce: int
     pending_nonce: int
+    balance: int | None
 
 
 class Sender:
@@ -99,7 +111,11 @@ class Sender:
         block = "latest" if is_exit else "pending"
         fields = self._fields(call)
         answers = self._rpc.batch(
-            [("eth_call", [fields, block]), ("eth_estimateGas", [fields, block]), *self._asked()]
+            [
+                ("eth_call", [fields, block]),
+                ("eth_estimateGas", [fields, block]),
+                *self._asked(is_exit),
+            ]
         )
         ground = self._ground(answers[2:])
         if not is_exit and (obstacle := self._obstacle(step, ground)):
@@ -111,6 +127,8 @@ class Sender:
             if isinstance(answer, Reverted):
                 return outcomes.failed(step, f"the simulation reverted: {answer.reason}")
         result = simulated(step, data(expect(answers[0]), "the simulation"))
+        if refusal := _above_every_limit(answers[1]):
+            return outcomes.refused(step, refusal)
         gas = quantity(expect(answers[1]), "the gas estimate")
         refusal = verdict(
             Simulation(
@@ -124,12 +142,18 @@ class Sender:
         )
         if refusal is not None:
             return outcomes.refused(step, refusal)
-        limit = gas + gas * GAS_MARGIN_PERCENT // 100
-        return self._launch(step, [self._draft(call, ground.nonce, limit)], fees, ground, is_exit)
+        limits = limits_of(gas, tight=_is_cheapest(step))
+        if isinstance(limits, Refusal):
+            return outcomes.refused(step, limits)
+        offer = self._offer(limits, fees, ground, call.value)
+        if isinstance(offer, Refusal):
+            return outcomes.refused(step, offer)
+        draft = self._draft(call, ground.nonce, offer.gas)
+        return self._launch(step, [draft], offer.fees, ground, is_exit)
 
     def _approve(self, step: Approve, verdict: Verdict) -> Outcome:
         """All allowances at consecutive nonces, in one broadcast."""
-        answers = self._rpc.batch([*self._approval_reads(step), *self._asked()])
+        answers = self._rpc.batch([*self._approval_reads(step), *self._asked(self._rescue)])
         count = len(step.allowances)
         ground = self._ground(answers[2 * count :])
         if not self._rescue and (obstacle := self._obstacle(step, ground)):
@@ -154,8 +178,14 @@ class Sender:
         )
         if (refusal := verdict(simulation)) is not None:
             return outcomes.refused(step, refusal)
-        drafts = [self._draft(c, ground.nonce + i, APPROVE_GAS) for i, c in enumerate(calls)]
-        return self._launch(step, drafts, fees, ground, self._rescue)
+        least = APPROVE_GAS_LEAST * len(calls)
+        limits = Limits(wanted=APPROVE_GAS * len(calls), least=least, tight=least)
+        offer = self._offer(limits, fees, ground, 0)
+        if isinstance(offer, Refusal):
+            return outcomes.refused(step, offer)
+        each = offer.gas // len(calls)
+        drafts = [self._draft(c, ground.nonce + i, each) for i, c in enumerate(calls)]
+        return self._launch(step, drafts, offer.fees, ground, self._rescue)
 
     def _approval_reads(self, step: Approve) -> list[Request]:
         """Each allowance as it is, and whether the token lets it be changed at all."""
@@ -213,6 +243,8 @@ class Sender:
         """
         cap = cap_wei(self._config.gas, is_exit=True)
         draft = draft_of(intent.attempts[0])
+        if ground.balance is not None:
+            cap = min(cap, (ground.balance - draft.call.value) // draft.gas)
         rejection: Rejection | None = refused
         while rejection is not None and rejection.certain:
             offered = highest_fees(intent.attempts)
@@ -256,10 +288,21 @@ class Sender:
     def _fees(self, ground: Ground, *, is_exit: bool) -> Fees | Refusal:
         """For an exit, enough to replace what we know to wait at the nonce."""
         base_fee, gas = ground.header.base_fee_wei, self._config.gas
-        stuck = [a for i in self._waiting() if i.nonce == ground.nonce for a in i.attempts]
-        if stuck:
-            return replacement_fees(highest_fees(tuple(stuck)), base_fee, gas, is_exit=is_exit)
+        if stuck := self._stuck(ground):
+            return replacement_fees(stuck, base_fee, gas, is_exit=is_exit)
         return quote_fees(base_fee, gas, is_exit=is_exit)
+
+    def _offer(self, limits: Limits, fees: Fees, ground: Ground, value: int) -> Offer | Refusal:
+        """For an exit, what the wallet pays for; for the rest what is wanted, as it is."""
+        if ground.balance is None:
+            return Offer(limits.wanted, fees)
+        least = least_fee(ground.header.base_fee_wei, self._config.gas, self._stuck(ground))
+        return fitted(limits, fees, least, ground.balance - value, self._wallet)
+
+    def _stuck(self, ground: Ground) -> Fees | None:
+        """The most that any transaction of ours offers that waits at the nonce."""
+        stuck = [a for i in self._waiting() if i.nonce == ground.nonce for a in i.attempts]
+        return highest_fees(tuple(stuck)) if stuck else None
 
     def _obstacle(self, step: OneCall | Approve, ground: Ground) -> Outcome | None:
         """Nothing but an exit is sent while anything of this wallet waits."""
@@ -279,11 +322,14 @@ class Sender:
         stored = self._intents.open_intents(self._wallet, self._config.network.chain_id)
         return [intent for intent in stored if intent.status is IntentStatus.OPEN]
 
-    def _asked(self) -> list[Request]:
+    def _asked(self, is_exit: bool) -> list[Request]:
+        """An exit is fitted to the ether that is there; what earns has its guards."""
+        balance: list[Request] = [("eth_getBalance", [self._wallet, "latest"])]
         return [
             LATEST_BLOCK,
             ("eth_getTransactionCount", [self._wallet, "latest"]),
             ("eth_getTransactionCount", [self._wallet, "pending"]),
+            *(balance if is_exit else []),
         ]
 
     def _ground(self, answers: Sequence[Any]) -> Ground:
@@ -291,6 +337,7 @@ class Sender:
             header=parse_header(answers[0]),
             nonce=quantity(expect(answers[1]), "the nonce"),
             pending_nonce=quantity(expect(answers[2]), "the pending nonce"),
+            balance=quantity(expect(answers[3]), "the balance") if len(answers) > 3 else None,
         )
 
     def _fields(self, call: Call) -> dict[str, str]:
@@ -320,3 +367,20 @@ class Sender:
 def _leaves(step: OneCall) -> bool:
     """Takes value out of the market and puts none in."""
     return isinstance(step, Transfer) or (isinstance(step, Rerange) and not step.mints)
+
+
+def _is_cheapest(step: OneCall) -> bool:
+    """Nothing cheaper leads to the same end: no NFT is burned on the way out."""
+    if not isinstance(step, Rerange):
+        return False
+    return not step.mints and not any(removal.burn for removal in step.removals)
+
+
+def _above_every_limit(answer: object) -> Refusal | None:
+    """What a node that holds estimates to the cap of a transaction says of one above it."""
+    if not isinstance(answer, RpcError) or isinstance(answer, Reverted) or answer.of_node:
+        return None
+    said = answer.message.lower()
+    if "gas required exceeds" in said or "gas limit" in said or "out of gas" in said:
+        return Refusal(rule="gas_limit", detail=f"it needs too much gas: {answer.message}")
+    return None

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dexmm.model.holdings import Position
 from dexmm.units import Amount0, Amount1, Liquidity, Tick
-from dexmm.withdraw_plan import MOST_TOGETHER, RUNGS, WHOLE, Ladder
+from dexmm.withdraw_plan import RUNGS, WHOLE, Ladder, Rung
 
 
 def _position(token_id: int, liquidity: int = 1, owed0: int = 1, owed1: int = 1) -> Position:
@@ -35,11 +35,31 @@ def test_all_together_first_then_each_alone() -> None:
 
 def test_more_positions_than_fit_a_transaction_go_in_several() -> None:
     ladder = Ladder()
-    positions = tuple(_position(i) for i in range(MOST_TOGETHER + 5))
+    positions = tuple(_position(i) for i in range(100))
+    assert ladder.next(positions) == (WHOLE, positions)
+    ladder.too_much(positions, 55)
     first = ladder.next(positions)
-    assert first == (WHOLE, positions[:MOST_TOGETHER])
+    assert first == (WHOLE, positions[:55])
     ladder.passed(*first)
-    assert ladder.next(positions[MOST_TOGETHER:]) == (WHOLE, positions[MOST_TOGETHER:])
+    assert ladder.next(positions[55:]) == (WHOLE, positions[55:])
+
+
+def test_too_little_ether_first_costs_the_burn_then_the_company_and_then_the_last() -> None:
+    ladder = Ladder()
+    kept = WHOLE._replace(burn=False)
+    positions = tuple(_position(i) for i in range(4))
+    ladder.too_dear(positions, 2, 1000)
+    assert ladder.next(positions) == (kept, positions)
+    ladder.too_dear(positions, 3, 800)
+    assert ladder.next(positions) == (kept, positions[:3])
+    ladder.too_dear(positions[:3], 0, 600)
+    assert ladder.next(positions) == (kept, positions[:1])
+    ladder.too_dear(positions[:1], 0, 200)
+    assert ladder.next(positions) == (kept, positions[1:2])
+    for position in positions[1:]:
+        ladder.too_dear((position,), 0, 200)
+    assert ladder.next(positions) is None
+    assert ladder.unpaid == dict.fromkeys(range(4), 200)
 
 
 def test_a_postponed_position_does_not_hold_up_the_others() -> None:
@@ -61,16 +81,27 @@ def test_it_ends_whatever_the_chain_does(
     """Every answer of the chain, even one that changes nothing, uses a rung up."""
     positions = tuple(_position(i, *fact) for i, fact in enumerate(facts))
     ladder = Ladder()
-    for _ in range(len(positions) * len(RUNGS) + 2):
+    # Each rung of each position, each smaller batch, and the one time that the burn is given up.
+    for _ in range(2 * len(positions) * (len(RUNGS) + 2) + 2):
         choice = ladder.next(positions)
         if choice is None:
             return
-        rung, chosen = choice
-        if data.draw(st.booleans()):
-            ladder.passed(rung, chosen)
-        else:
-            ladder.failed(rung, chosen, "reverted")
+        _answered(ladder, *choice, data)
     raise AssertionError("the ladder does not end")
+
+
+def _answered(
+    ladder: Ladder, rung: Rung, chosen: tuple[Position, ...], data: st.DataObject
+) -> None:
+    match data.draw(st.sampled_from(["passed", "failed", "too much", "too dear"])):
+        case "passed":
+            ladder.passed(rung, chosen)
+        case "too much" if len(chosen) > 1:
+            ladder.too_much(chosen, data.draw(st.integers(0, 9)))
+        case "too dear":
+            ladder.too_dear(chosen, data.draw(st.integers(0, 9)), 1)
+        case _:
+            ladder.failed(rung, chosen, "reverted")
 
 
 @given(st.integers(0, 1), st.integers(0, 1))

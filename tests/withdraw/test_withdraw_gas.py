@@ -1,0 +1,131 @@
+"""What an exit asks of the wallet's ether, and of a transaction's gas."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dexmm.config import Gas
+from dexmm.model.gas import TRANSACTION_GAS_CAP
+from dexmm.units import to_units_down
+
+if TYPE_CHECKING:
+    from tests.withdraw.conftest import Scene
+else:
+    Scene = Any
+
+pytestmark = pytest.mark.anvil
+
+WALLET = "0xa8049bB68181799124F98E467DD749e120abFA64"
+GWEI = 10**9
+DEAR = 40 * GWEI
+
+
+def hold_base_fee(scene: Scene, base_fee: int = DEAR) -> None:
+    """Every block from now on costs so much, as on a chain that others fill."""
+    forward = scene.proxy._forward
+
+    def dear(body: bytes) -> bytes:
+        if b"eth_sendRawTransaction" in body:
+            scene.anvil.set_base_fee(base_fee)
+        answer: bytes = forward(body)
+        return answer
+
+    scene.proxy._forward = dear
+    scene.anvil.set_base_fee(base_fee)
+    scene.anvil.mine()
+
+
+def limits(scene: Scene) -> list[int]:
+    """The gas limit of every transaction that the wallet has in a block, the oldest first."""
+    found = []
+    for number in range(int(scene.anvil.block()["number"], 16) + 1):
+        block = scene.anvil.rpc("eth_getBlockByNumber", [hex(number), True])
+        found += [
+            int(t["gas"], 16) for t in block["transactions"] if t["from"].lower() == WALLET.lower()
+        ]
+    return found
+
+
+def test_the_reserve_alone_takes_two_positions_out_at_forty_gwei(scene: Scene) -> None:
+    scene.mint(-600, 600)
+    scene.mint(-900, 300)
+    scene.anvil.set_balance(WALLET, to_units_down(Gas().reserve_eth, 18))
+    hold_base_fee(scene)
+    ran = scene.withdraw()
+    assert ran.code == 0, ran.out + ran.err
+    assert ran.answer["proved"]
+    assert scene.all_out()
+
+
+def test_more_than_one_transaction_may_take_is_split_by_its_estimate(scene: Scene) -> None:
+    for i in range(80):
+        scene.mint(-700 - 10 * i, 700 + 10 * i, "0.01", "40")
+    before = len(limits(scene))
+    ran = scene.withdraw()
+    assert ran.code == 0, ran.out + ran.err
+    assert scene.token_ids() == []
+    mined = [leg for leg in ran.answer["legs"] if leg["outcome"]["status"] == "mined"]
+    assert len(mined) == 2
+    sent = limits(scene)[before:]
+    assert len(sent) == 2
+    assert max(sent) <= TRANSACTION_GAS_CAP
+    # The first is as large as its estimate with a fifth on top lets it be.
+    assert max(sent) > TRANSACTION_GAS_CAP * 9 // 10
+
+
+def test_the_largest_first_and_the_rest_is_named_with_the_ether_it_needs(scene: Scene) -> None:
+    small = scene.mint(-600, 600, "0.1", "400")
+    large = scene.mint(-900, 300, "3", "12000")
+    medium = scene.mint(-1200, 900, "1", "4000")
+    scene.anvil.set_balance(WALLET, to_units_down(Decimal("0.0135"), 18))
+    hold_base_fee(scene)
+    ran = scene.withdraw()
+    assert ran.code == 5, ran.out
+    assert not ran.answer["proved"]
+    ids = {p["token_id"] for p in ran.answer["positions"]}
+    assert {int(each) for each in ids} == {small, medium}
+    assert scene.position(large)[2:] == (0, 0, 0)
+    said = ran.answer["unfinished"]
+    for token_id in (small, medium):
+        (line,) = [each for each in said if each.startswith(f"position #{token_id}, worth ")]
+        assert "gas at 40.1 gwei" in line
+    (total,) = [each for each in said if each.startswith("the wallet has ")]
+    found = re.search(r": send (\S+) ETH for gas to (\S+), or", total)
+    assert found is not None
+    assert found[2] == WALLET
+    # No word of a cap that is not the cause, and the ether that was asked for is enough.
+    assert "max-gwei" not in json.dumps(said)
+    scene.mainnet.fund_wallet(WALLET, eth=Decimal(found[1]))
+    hold_base_fee(scene)
+    again = scene.withdraw()
+    assert again.code == 0, again.out
+    assert scene.all_out()
+
+
+def test_a_dry_run_counts_the_ether(scene: Scene) -> None:
+    for below, above in ((-600, 600), (-900, 300), (-1200, 900)):
+        scene.mint(below, above)
+    scene.anvil.set_balance(WALLET, to_units_down(Decimal("0.0135"), 18))
+    hold_base_fee(scene)
+    nonce = scene.nonce("pending")
+    ran = scene.withdraw("--dry-run")
+
+    assert ran.code == 5
+    assert scene.nonce("pending") == nonce
+    assert sum(" is still in the pool: it needs " in line for line in ran.answer["unfinished"]) == 2
+
+
+def test_nothing_is_sold_while_positions_wait_for_ether(scene: Scene) -> None:
+    scene.mint(-600, 600)
+    scene.anvil.set_balance(WALLET, to_units_down(Decimal("0.004"), 18))
+    hold_base_fee(scene)
+    nonce = scene.nonce("pending")
+    ran = scene.withdraw("--convert", "--to", "safe")
+    assert ran.code == 5
+    assert scene.nonce("pending") == nonce
+    assert any("nothing is sold or sent on" in line for line in ran.answer["unfinished"])
