@@ -332,6 +332,7 @@ def _tell_swaps(fetched: SwapsFetched, seconds: Decimal, as_json: bool) -> None:
                 "kinds": fetched.kinds,
                 "gaps": [],  # a range that was not covered whole has raised
                 "without_timestamp": fetched.untimed,
+                "held_against_state": fetched.held,
                 "file": fetched.file,
                 "requests": fetched.requests,
                 "seconds": seconds,
@@ -343,6 +344,11 @@ def _tell_swaps(fetched: SwapsFetched, seconds: Decimal, as_json: bool) -> None:
         f"{fetched.rows:,} logs of {fetched.pool} ({kinds or 'nothing happened'}), every block "
         f"from {fetched.from_block} to {fetched.to_block}, in {fetched.file} ({seconds} s)"
     )
+    if not fetched.held:
+        click.echo(
+            f"they were not held against the pool's own state: no node has that of block "
+            f"{fetched.to_block}, so a node that leaves out logs would not show"
+        )
     if fetched.untimed:
         click.echo(
             f"{fetched.untimed:,} of them without a timestamp, which this node does not tell "

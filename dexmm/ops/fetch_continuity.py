@@ -52,7 +52,9 @@ class Break:
 
 
 @dataclass(slots=True)
-class _Before:
+class Before:
+    """The pool as it was before a log."""
+
     block: int
     sqrt_price_x96: int
     liquidity: int
@@ -62,9 +64,10 @@ class _Before:
 class Continuity:
     """Feed it every log in the order of the chain; ``look`` returns the first break it meets."""
 
-    def __init__(self, tick_spacing: int) -> None:
+    def __init__(self, tick_spacing: int, before: Before | None = None) -> None:
+        """``before`` is the pool before the first log, where that is known."""
         self._spacing = tick_spacing
-        self._before: _Before | None = None
+        self._before = before
 
     def look(self, logs: pa.RecordBatch) -> Break | None:
         for row in rows_of(logs):
@@ -93,7 +96,7 @@ class Continuity:
 
     def _follow(self, row: LogRow) -> None:
         if row.kind in ("swap", "initialize"):
-            self._before = _Before(row.block_number, row.sqrt_price_x96, row.liquidity, row.tick)
+            self._before = Before(row.block_number, row.sqrt_price_x96, row.liquidity, row.tick)
         elif row.kind in ("mint", "burn") and self._before is not None:
             before = self._before
             if row.tick_lower <= before.tick < row.tick_upper:
@@ -111,7 +114,7 @@ def _off_its_tick(row: LogRow) -> str:
     return f"the tick is {row.tick} where the price is in {tick}"
 
 
-def _paid_wrongly(row: LogRow, before: _Before) -> str:
+def _paid_wrongly(row: LogRow, before: Before) -> str:
     falls = row.amount0 > 0
     prices = sorted((before.sqrt_price_x96, row.sqrt_price_x96))
     deltas = (get_amount0_delta, get_amount1_delta)

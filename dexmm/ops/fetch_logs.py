@@ -60,6 +60,10 @@ class Log(msgspec.Struct, gc=False, rename="camel"):
     removed: bool = False
 
 
+class NoResult(NodeError):
+    """The node answered with neither logs nor a refusal: ``null``, or a field less."""
+
+
 class _Answer(msgspec.Struct):
     id: int | str | None = None
     result: list[Log] | None = None
@@ -84,9 +88,11 @@ _TOPICS = np.array([1 + len(event.indexed) for event in EVENTS])
 
 
 def decode_logs(body: bytes, asked: Asked) -> pa.RecordBatch:
-    """The logs of one answer as rows of ``SCHEMA``.
+    """The logs of one answer as rows of ``SCHEMA``, without those marked as removed: a
+    reorganisation took them out of the chain.
 
-    Raises ``RpcError`` when the node refused, ``NodeError`` when the answer cannot be true.
+    Raises ``RpcError`` when the node refused, ``NoResult`` when it answered with nothing at all,
+    ``NodeError`` when the answer cannot be true.
     """
     try:
         answer = _DECODER.decode(body)
@@ -101,6 +107,8 @@ def decode_logs(body: bytes, asked: Asked) -> pa.RecordBatch:
 
 def _refusal(answer: _Answer, asked: Asked) -> NodeError:
     if answer.error == NULL:
+        if answer.result is None and answer.id in (asked.request_id, None):
+            return NoResult(f"{asked.node} answered eth_getLogs without a result")
         return NodeError(f"{asked.node} answered another request than ours, or without a result")
     code, message = error_parts(msgspec.json.decode(answer.error))
     said = first_line(message)
@@ -112,6 +120,8 @@ def _refusal(answer: _Answer, asked: Asked) -> NodeError:
 
 
 def _rows(logs: list[Log], asked: Asked) -> pa.RecordBatch:
+    if True in [log.removed for log in logs]:  # half the time of any()
+        logs = [log for log in logs if not log.removed]
     if not logs:
         return pa.RecordBatch.from_pylist([], schema=SCHEMA)
     _demand_ours(logs, asked.pool.lower())
@@ -137,8 +147,6 @@ def _demand_ours(logs: list[Log], pool: str) -> None:
         foreign = {address.lower() for address in addresses} - {pool}
         if foreign:
             raise Malformed(f"a log of {min(foreign)[:42]!r}, which is not the pool")
-    if True in [log.removed for log in logs]:  # half the time of any()
-        raise Malformed("a log that a reorganisation has removed")
 
 
 def _demand_order(blocks: Column, indices: Column, asked: Asked) -> None:

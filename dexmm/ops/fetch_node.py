@@ -16,10 +16,12 @@ from dexmm.chain.refusals import About, RpcError, Unanswered
 from dexmm.chain.rpc import Rpc, expect
 from dexmm.errors import NodeError
 from dexmm.ops.fetch_events import EVENTS
-from dexmm.ops.fetch_logs import Asked, decode_logs
+from dexmm.ops.fetch_limit import FEWEST, LogLimit
+from dexmm.ops.fetch_logs import Asked, NoResult, decode_logs
 from dexmm.ops.fetch_parts import Span
 
 HEADERS_AT_ONCE = 100
+NO_LIMIT = 1 << 62  # logs in an answer
 _NOT_FOR_SIZE = {401, 402, 403, 404, 405, 407, 408, 425, 429, 451}  # HTTP statuses
 _TOPICS = [event.topic for event in EVENTS]
 
@@ -67,18 +69,76 @@ class Node:
             found += [read_header(a, n) for a, n in zip(answers, page, strict=True)]
         return found
 
+    @property
+    def most_logs(self) -> int:
+        """As many logs the current node puts into one answer, for all that has shown."""
+        return self._raw.limit(self._raw.endpoints[0]).most or NO_LIMIT
+
+    @property
+    def count(self) -> int:
+        """How many nodes there are."""
+        return len(self._raw.endpoints)
+
+    @property
+    def logs_name(self) -> str:
+        """The node that is asked for logs, without anything secret."""
+        return self._raw.name
+
+    def doubt(self, logs: int) -> None:
+        """Its answer of so many logs was not all there is: ask the next node first from now on,
+        and believe no answer as long as that of this one."""
+        if logs >= FEWEST:
+            self._raw.limit(self._raw.endpoints[0]).learn(logs)
+        self._raw.turn_away()
+
     def logs(self, pool: str, span: Span) -> pa.RecordBatch:
         """The pool's logs in a range of blocks, as rows of ``SCHEMA``.
 
-        Raises ``TooMuch`` when a smaller range may succeed, ``NodeError`` otherwise.
+        An answer that may have been cut is held against those to the halves of its range. Raises
+        ``TooMuch`` when a smaller range may succeed, ``NodeError`` otherwise.
         """
-        self.requests += 1
         found = self._raw.first(lambda endpoint: self._logs_from(endpoint, pool, span))
         if isinstance(found, TooMuch):
             raise found
         return found
 
     def _logs_from(self, endpoint: Endpoint, pool: str, span: Span) -> pa.RecordBatch | TooMuch:
+        try:
+            return self._whole(endpoint, pool, span)
+        except TooMuch as error:
+            return error
+
+    def _whole(self, endpoint: Endpoint, pool: str, span: Span) -> pa.RecordBatch:
+        """Logs that are not cut, as far as the logs themselves can show that."""
+        logs, limit = self._answer(endpoint, pool, span), self._raw.limit(endpoint)
+        count = logs.num_rows
+        if limit.reached(count):
+            raise _cut(endpoint, count, span)
+        if not limit.doubts(count) or len(span) == 1:
+            return logs
+        middle = (span.first + span.last) // 2
+        halves = (Span(span.first, middle), Span(middle + 1, span.last))
+        parts = [self._whole(endpoint, pool, half) for half in halves]
+        if sum(part.num_rows for part in parts) > count:
+            limit.learn(count)
+            raise _cut(endpoint, count, span)
+        if _places(logs) != [place for part in parts for place in _places(part)]:
+            raise Unanswered(f"{endpoint.name} answered the same question with different logs")
+        return logs
+
+    def _answer(self, endpoint: Endpoint, pool: str, span: Span) -> pa.RecordBatch:
+        """A second try where there is no result: of some nodes every other answer is ``null``."""
+        try:
+            return self._one_answer(endpoint, pool, span)
+        except NoResult:
+            pass
+        try:
+            return self._one_answer(endpoint, pool, span)
+        except NoResult as error:
+            raise TooMuch(error.message) from None
+
+    def _one_answer(self, endpoint: Endpoint, pool: str, span: Span) -> pa.RecordBatch:
+        self.requests += 1
         number = next(self._ids)
         asked = Asked(
             request_id=number,
@@ -92,13 +152,23 @@ class Node:
         request = {"jsonrpc": "2.0", "id": number, "method": "eth_getLogs", "params": [which]}
         try:
             return decode_logs(endpoint.raw(request), asked)
-        except TooMuch as error:
-            return error
         except (RpcError, Unanswered) as error:
             if error.about is About.UNABLE or "status" in error.facts:
                 raise  # another node may have the method, or the plan
             # Nodes have a dozen codes for "too many", and rate limits among them.
-            return TooMuch(error.message)
+            raise TooMuch(error.message) from None
+
+
+def _cut(endpoint: Endpoint, count: int, span: Span) -> NodeError:
+    said = f"{endpoint.name} answers with no more than {count:,} logs and does not say so"
+    if len(span) > 1:
+        return TooMuch(said)
+    return NodeError(f"{said}, and block {span.first} may have more: name another node")
+
+
+def _places(logs: pa.RecordBatch) -> list[tuple[int, int]]:
+    blocks, indices = (logs.column(name).to_pylist() for name in ("block_number", "log_index"))
+    return list(zip(blocks, indices, strict=True))
 
 
 class _RawEndpoint(Endpoint):
@@ -128,6 +198,11 @@ class _RawRpc(Rpc):
         super().__init__(urls, timeout_seconds, proxy)
         self._endpoints = [_RawEndpoint(url, timeout_seconds, proxy) for url in urls]
         self._configured = tuple(self._endpoints)
+        self._limits = {endpoint: LogLimit() for endpoint in self._configured}
+
+    def limit(self, endpoint: Endpoint) -> LogLimit:
+        """What is known of how many logs this node puts into one answer."""
+        return self._limits[endpoint]
 
 
 def read_header(answer: Any, number: int) -> Header:

@@ -107,15 +107,19 @@ class Parts:
 
     def spans(self) -> list[Span]:
         """The ranges that are there, in order. A part that is damaged is removed."""
-        found = []
+        return sorted(self.rows())
+
+    def rows(self) -> dict[Span, int]:
+        """The ranges that are there, and how many logs each has. A damaged part is removed."""
+        found = {}
         for path in self.folder.iterdir():
             if (name := _NAME.fullmatch(path.name)) is None:
                 continue
-            if _rows_of(path) is None:
+            if (rows := _rows_of(path)) is None:
                 path.unlink()
             else:
-                found.append(Span(int(name[1]), int(name[2])))
-        return sorted(found)
+                found[Span(int(name[1]), int(name[2]))] = rows
+        return found
 
     def missing(self) -> list[Span]:
         """The ranges that are still to be asked for, in order.

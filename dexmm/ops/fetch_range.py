@@ -14,7 +14,7 @@ from dexmm.ops.fetch_events import SCHEMA
 from dexmm.ops.fetch_logs import demand_time
 from dexmm.ops.fetch_node import Node, TooMuch
 from dexmm.ops.fetch_parts import Parts, Span
-from dexmm.ops.fetch_stride import Stride
+from dexmm.ops.fetch_stride import FULL, Stride
 from dexmm.ops.fetch_words import Malformed, column
 
 Watch = Callable[[int, int, int], None]  # blocks done, blocks in all, logs of the last answer
@@ -36,6 +36,7 @@ class RangeFiller:
         self._node, self._parts, self._watch = node, parts, watch
         self._patience = patience
         self._stride = Stride()
+        self._limits: set[int] = set()  # of logs in an answer, which have shown
         self._failures = 0  # in a row, such that a smaller question would not have helped
         self._done = self._total = 0  # blocks
 
@@ -44,14 +45,28 @@ class RangeFiller:
 
         Raises ``NodeError`` when the node keeps failing; what was kept by then stays.
         """
-        missing = self._parts.missing()
-        self._total = len(self._parts.wanted.span)
-        self._done = self._total - sum(map(len, missing))
-        self._watch(self._done, self._total, 0)
-        for gap in missing:
-            first = gap.first
-            while first <= gap.last:
-                first = self._step(Span(first, gap.last))
+        while missing := self._parts.missing():
+            self._total = len(self._parts.wanted.span)
+            self._done = self._total - sum(map(len, missing))
+            self._watch(self._done, self._total, 0)
+            for gap in missing:
+                first = gap.first
+                while first <= gap.last:
+                    first = self._step(Span(first, gap.last))
+            self._drop_cut()
+
+    def smaller(self, blocks: int) -> None:
+        """Ask for a quarter of ``blocks`` at most from now on: so many were answered wrongly."""
+        self._stride = Stride(blocks=max(blocks // 4, 1), refused=max(blocks, 2))
+
+    def _drop_cut(self) -> None:
+        """Forget answers that were believed before the node's limit had shown in them."""
+        limit = self._node.most_logs
+        if limit not in self._limits:
+            self._limits.add(limit)
+            for span, rows in self._parts.rows().items():
+                if rows == limit:
+                    self._parts.drop(span.first, span.last)
 
     def _step(self, gap: Span) -> int:
         """Fetch as much as one question may ask; returns the first block after it."""
@@ -62,7 +77,7 @@ class RangeFiller:
             reraise=True,
         )
         span, logs = retrying(self._ask, gap)
-        self._stride = self._stride.answered(logs.num_rows)
+        self._stride = self._stride.answered(logs.num_rows, min(FULL, self._node.most_logs))
         self._failures = 0
         self._parts.keep(span, logs)
         self._done += len(span)

@@ -21,13 +21,14 @@ class Stride:
     refused: int = MOST + 1  # so many were too many
     answers: int = 0  # since then
 
-    def answered(self, logs: int) -> Stride:
-        """The next stride after an answer with so many logs."""
+    def answered(self, logs: int, full: int = FULL) -> Stride:
+        """The next stride after an answer with so many logs; ``full`` are as many as it may
+        have."""
         answers = self.answers + 1
         refused = self.refused
         if answers >= _DOUBTED_AFTER:
             answers, refused = 0, min(2 * refused, MOST + 1)
-        if 2 * logs > FULL:
+        if 2 * logs > full:
             return replace(self, answers=answers, refused=refused)
         most = max(self.blocks, (self.blocks + refused) // 2)
         grown = min(2 * self.blocks, most, MOST)

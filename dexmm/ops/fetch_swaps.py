@@ -8,6 +8,7 @@ is found.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ from dexmm.ops.fetch_output import demand_writable
 from dexmm.ops.fetch_parts import Parts, Wanted, discard, read_wanted
 from dexmm.ops.fetch_pool import pool_metadata, read_pool
 from dexmm.ops.fetch_range import Patience, RangeFiller, Watch
+from dexmm.ops.fetch_state import Mismatch, mismatches
 
 FINAL_AFTER = 64  # blocks: two epochs, when mainnet calls a block final
+SMALLER = 2  # times that a node is asked again, for smaller ranges
 USUAL_PATIENCE = Patience()
 
 
@@ -52,6 +55,7 @@ class SwapsFetched:
     kinds: Mapping[str, int]
     untimed: int  # rows without a timestamp
     requests: int  # for logs; 0 when the file was there already
+    held: bool  # against the pool's own state at the end; False: no node had it
 
 
 def fetch_swaps(
@@ -68,12 +72,42 @@ def fetch_swaps(
     wanted = _wanted(node, asked)
     market = read_pool(node.rpc, asked.pool, wanted.chain_id)
     with Parts.of(asked.output, wanted) as parts:
-        RangeFiller(node, parts, patience, watch).fill()
-        _demand_same_chain(node, wanted)
+        held = _fill(node, parts, RangeFiller(node, parts, patience, watch), market.tick_spacing)
         if asked.check_prices:
             _check_prices(parts, market.tick_spacing)
-        parts.merge({**pool_metadata(market, asked.base), **_range_metadata(wanted)})
+        told = {**pool_metadata(market, asked.base), **_range_metadata(wanted)}
+        parts.merge({**told, "dexmm.held": json.dumps(held)})
     return _described(asked.output, node.requests)
+
+
+def _fill(node: Node, parts: Parts, filler: RangeFiller, tick_spacing: int) -> bool:
+    """Fetch what is missing until it leads to the pool's own state; False when no node has that.
+
+    Raises ``NodeError`` when logs are missing again and again, from every node.
+    """
+    wrong: list[Mismatch] = []
+    asked: list[str] = []
+    for _ in range(node.count + SMALLER):
+        filler.fill()
+        _demand_same_chain(node, parts.wanted)
+        wrong, held = mismatches(node.rpc, parts, tick_spacing)
+        if not wrong:
+            return held
+        asked.append(node.logs_name)
+        _forget(node, parts, filler, wrong)
+    raise NodeError(
+        f"{' and '.join(dict.fromkeys(asked))} left out logs of blocks {wrong[0].span.first} to "
+        f"{wrong[0].span.last}: {wrong[0].why}; nothing was written, so name another node"
+    )
+
+
+def _forget(node: Node, parts: Parts, filler: RangeFiller, wrong: list[Mismatch]) -> None:
+    """Make what is wrong missing again, to be asked of the next node, and in smaller ranges."""
+    rows = parts.rows()
+    for each in wrong:
+        parts.drop(each.span.first, each.span.last)
+    node.doubt(max((rows.get(each.span, 0) for each in wrong), default=0))
+    filler.smaller(max(len(span) for span in rows if span not in parts.rows()))
 
 
 def _demand_possible(asked: SwapsAsked) -> None:
@@ -177,4 +211,5 @@ def _described(output: Path, requests: int) -> SwapsFetched:
         kinds={each["values"]: each["counts"] for each in counts},
         untimed=columns["block_timestamp"].null_count,
         requests=requests,
+        held=facts.get("dexmm.held") == "true",
     )

@@ -48,6 +48,11 @@ class NodeDouble:
 
         self.answer = answer
 
+    def cuts(self, logs: int, *, newest: bool = False) -> None:
+        """From now on it answers eth_getLogs with so many logs at most, and says nothing."""
+        kept = slice(-logs, None) if newest else slice(logs)
+        self.rewrites(lambda answer: {**answer, "result": answer["result"][kept]})
+
     def rewrites(self, change: Callable[[Any], Any]) -> None:
         """From now on its answers to eth_getLogs go through ``change``."""
 

@@ -144,6 +144,15 @@ def test_times_that_are_not_told_are_null() -> None:
     assert decode_logs(an_answer(logs), ASKED).column("block_timestamp").null_count == 12
 
 
+def test_logs_that_a_reorganisation_removed_are_left_out() -> None:
+    logs, wanted = some_logs(6, 12)
+    for at in (0, 5, 11):
+        logs[at]["removed"] = True
+    kept = [row for at, row in enumerate(wanted) if at not in (0, 5, 11)]
+    assert rows(an_answer(logs)) == kept
+    assert rows(an_answer([{**log, "removed": True} for log in logs])) == []
+
+
 def test_no_logs_are_no_rows() -> None:
     assert decode_logs(an_answer([]), ASKED).num_rows == 0
 
@@ -218,7 +227,6 @@ IMPOSSIBLE: dict[str, tuple[Change, str]] = {
     ),
     "twice": (lambda g: [g[0], g[0]], "twice"),
     "out of order": (lambda g: [g[1], g[0]], "out of order"),
-    "removed": (lambda g: [changed(g[0], removed=True)], "removed"),
     "before the range": (lambda g: [changed(g[0], blockNumber="0x10")], "outside the blocks"),
     "after the range": (lambda g: [changed(g[0], blockNumber="0xfffffff")], "outside the blocks"),
     "a block in decimals": (lambda g: [changed(g[0], blockNumber="17")], "not a number"),
