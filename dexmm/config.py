@@ -130,7 +130,9 @@ class MarketSection(Section):
 
 
 class Strategy(Section):
-    name: Literal["budget", "avellaneda", "single", "passive", "recentre", "hold"] = "budget"
+    name: Literal["measured", "budget", "avellaneda", "single", "passive", "recentre", "hold"] = (
+        "budget"
+    )
     band_low: Share = Decimal("0.20")
     band_high: Share = Decimal("0.50")
     target: Share = Decimal("0.35")
@@ -144,6 +146,12 @@ class Strategy(Section):
     sigma_halflife_hours: Positive = Decimal(24)
     sigma_sample_seconds: Seconds = 1800  # prices nearer in time mostly bounce across the fee
     risk_aversion: NotNegative = Decimal("0.5")  # avellaneda: how far the share skews the edges
+
+    # measured: provide only where the pool pays, in the size that pays
+    pay_halflife_hours: Positive = Decimal(24)  # in which half of what the pool paid is forgotten
+    pay_measure_hours: Positive = Decimal(12)  # looked at before anything is provided
+    pay_horizon_hours: Positive = Decimal(48)  # in which a change must earn its gas
+    pay_dwell_hours: NotNegative = Decimal(3)  # how long that must be so
 
     # triggers
     dwell_seconds: Seconds = 900

@@ -31,6 +31,7 @@ class Trigger(StrEnum):
     STOP_LOSS = "stop_loss"
     LIQUIDATION = "liquidation"  # a perpetual position is too near to it, or too large
     INVENTORY = "inventory"  # what was traded on the exchange no longer suits the ranges held
+    PAY = "pay"  # the pool pays for another liquidity than that held, or for none
     STRATEGY = "strategy"  # the configuration asks for other ranges than those held
 
 

@@ -81,6 +81,14 @@ class Memory:
     gas_spent_today: int = 0  # wei
     gas_spent: int = 0  # wei, ever
 
+    # what the pool pays: sums over time, of which half is forgotten in a half-life
+    fee_growth: tuple[int, int] | None = None  # of both tokens, per liquidity, at the last sample
+    fee_growth_at: int | None = None  # timestamp, seconds
+    pool_paid: Decimal = ZERO  # to all liquidity in range, smallest units of quote
+    pool_liquidity: Decimal = ZERO  # in range, times seconds
+    pool_seconds: Decimal = ZERO
+    pay_since: int | None = None  # another liquidity than that held has been worth its gas since
+
     # the exchange
     venue_base: Decimal | None = None  # there at the last look, perpetual position included
     venue_quote: Decimal | None = None  # there at the last look; a perpetual at its entry price

@@ -17,6 +17,7 @@ from dexmm.strategy import volatility
 from dexmm.strategy.held import HeldRange, Side, edges_of
 from dexmm.strategy.inventory import Inventory
 from dexmm.strategy.ladder import Ladder
+from dexmm.strategy.pay import measured
 from dexmm.strategy.precise import BP, DAY, HOUR, remaining
 from dexmm.strategy.session import closed_window
 from dexmm.strategy.venue import amounts_there, venue_flow
@@ -297,6 +298,7 @@ def _price(seen: Observation, memory: Memory) -> Memory:
         seen.now,
         seen.config,
     )
+    memory = measured(memory, pool, market, seen.now, seen.s, seen.settings)
     if memory.sigma_at_rerange is None and seen.held:
         return evolve(memory, sigma_at_rerange=sigma_of(memory, seen.settings))
     return memory

@@ -13,7 +13,7 @@ exposure. In REDUCING a refusal of entry still lets go of what buys.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from dexmm.config import Config
@@ -31,6 +31,7 @@ from dexmm.strategy.economics import ETHER, GAS_ORACLE_SLOT, gas_price, near_run
 from dexmm.strategy.fair import price_spread, sources
 from dexmm.strategy.guards import Bite, Blocks, biting
 from dexmm.strategy.look import Look, look, situation
+from dexmm.strategy.paying import pay_words, provides_by_pay, rerange_gas, worth_it
 from dexmm.strategy.precise import precise
 from dexmm.strategy.reduce import reduction
 from dexmm.strategy.situation import Range, Situation
@@ -45,6 +46,7 @@ from dexmm.units import Liquidity
 HALTING = {"halted", "drawdown", "drawdown_hold"}
 NO_ENTRY = {Blocks.ENTRY, Blocks.ALL}
 FOLLOWING = {Trigger.EDGE, Trigger.FILLED, Trigger.INVENTORY, Trigger.REGIME, Trigger.AGE}
+BY_PAY = {Trigger.START, Trigger.PAY}
 MOST_SLOTS_AT_ONCE = 400  # of the oracle: about 9M gas, well inside a block
 
 Targets = tuple[TargetPosition, ...]
@@ -121,6 +123,8 @@ def _active(seen: Look, held: Targets, bites: tuple[Bite, ...], dealing: Dealing
         return Choice(targets=held, reason=reason, trigger=Trigger.BAND, swap=swap)
     wanted = first_trigger(seen)
     if wanted is None or (wanted[0] is Trigger.BAND and dealing.correcting):
+        if provides_by_pay(seen) and not held:
+            return Choice(targets=held, reason=f"standing aside: {pay_words(seen)}")
         return Choice(targets=held, reason="what is held is what is wanted")
     if wanted[0] in FOLLOWING:
         blocked = blocked or any(bite.blocks is Blocks.FOLLOWING for bite in bites)
@@ -134,6 +138,8 @@ def _fresh(seen: Look, held: Targets, wanted: Wanted, blocked: bool) -> Choice:
     if not change or _dust(seen, change):
         idle = "there is nothing to deploy" if not held else "what is held serves it already"
         return Choice(targets=held, reason=f"{reason}, but {idle}")
+    if trigger in BY_PAY and provides_by_pay(seen) and not worth_it(seen, change, targets):
+        return Choice(targets=held, reason=f"{reason}, but a change does not earn its gas")
     refusals = refuse_wanted(seen, trigger, change, targets)
     if blocked or refusals:
         return Choice(
@@ -200,7 +206,7 @@ def _pace(bite: Bite) -> bool:
 
 def fresh_targets(seen: Look) -> Targets:
     """What the strategy wants now, without what would be dust."""
-    here = situation(seen, near_rungs(seen))
+    here = replace(situation(seen, near_rungs(seen)), gas_quote=rerange_gas(seen))
     shape = STRATEGIES[seen.settings.name].shape
     return as_targets(here, without_dust(here, shape(here), seen))
 

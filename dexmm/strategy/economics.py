@@ -7,11 +7,12 @@
     risk      1/2 risk_aversion sigma^2 T (share - target)^2 NAV: the certainty equivalent of being
               off target for the T (``max_age_hours``) that passes before age would move the range
 
-An action passes when cost <= income + risk. Three things stand outside that comparison:
+An action passes when cost <= income + risk. Four things stand outside that comparison:
 
 - what restores a promise (a share outside its band, a stop-loss) is never held back;
 - what has no income to be measured against (a first deposit, a range of age, another strategy,
   less than a day of earning so far) passes unless its gas exceeds ``max_gas_bp`` of NAV;
+- what another size would earn has been held against its gas already (``paying.py``);
 - nothing passes whose gas exceeds ``max_gas_bp`` of NAV, unless it restores a promise.
 
 So on a pool too thin to pay, the range waits out of range until its age moves it: once in
@@ -122,7 +123,7 @@ def refuse_uneconomic(
     income = fees_per_day(seen)
     if trigger is Trigger.INVENTORY and income is None:
         income = Decimal(0)  # the exchange can still bring it back without gas
-    if trigger in UNPROVEN or income is None:
+    if trigger in UNPROVEN or trigger is Trigger.PAY or income is None:
         return None
     life = expected_life(seen, targets)
     gain = income * life + risk_removed(seen)

@@ -26,6 +26,8 @@ from dexmm.strategy.economics import TYPICAL_GAS, gas_price, in_quote
 from dexmm.strategy.edges import distance, in_rungs
 from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.look import Look, look
+from dexmm.strategy.pay import BLOCK_SECONDS, Pay
+from dexmm.strategy.pool_pay import arbitrage_keeps, lvr_after_arbitrage_fees, lvr_rate
 from dexmm.strategy.precise import BP, DAY, HOUR, LN_TICK, PIPS, YEAR, precise
 from dexmm.strategy.situation import Range, Situation
 from dexmm.strategy.strategies import STRATEGIES
@@ -189,7 +191,23 @@ def at_target(config: Config, facts: MarketFacts) -> Situation:
         fee=facts.market.fee_pips / PIPS,
         wallet_base=base,
         wallet_quote=quote,
+        pay=_pay(facts, s),
+        gas_quote=facts.gas_per_rerange.scaleb(facts.market.quote.decimals),
     )
+
+
+def _pay(facts: MarketFacts, s: Decimal) -> Pay | None:
+    """What the facts say that the pool pays; None where the volume is unknown."""
+    if facts.volume_per_day is None:
+        return None
+    fee = facts.market.fee_pips / PIPS
+    cost = lvr_after_arbitrage_fees(
+        lvr_rate(facts.sigma, s),
+        arbitrage_keeps(fee, facts.sigma, BLOCK_SECONDS),
+        1 - facts.fee_kept,
+    )
+    fees = (facts.volume_per_day * fee * facts.fee_kept / DAY).scaleb(facts.market.quote.decimals)
+    return Pay(fees=fees, others=Decimal(facts.pool_liquidity), cost=cost)
 
 
 def _distances(here: Situation, found: tuple[Range, ...]) -> tuple[Decimal, Decimal]:
@@ -269,7 +287,8 @@ def _market_problems(config: Config, facts: MarketFacts, deployed: Decimal) -> l
             f"strategy.edge_min_bp is within the pool's fee of {fee_bp} bp: the price would leave "
             "a range before it paid"
         )
-    if STRATEGIES[settings.name].most_ranges and deployed < settings.min_position_quote:
+    strategy = STRATEGIES[settings.name]
+    if strategy.most_ranges and not strategy.needs_pay and deployed < settings.min_position_quote:
         found.append(
             f"of {facts.nav:.2f} {symbol} only {deployed:.2f} would be deployed, less than "
             "strategy.min_position_quote: add capital"

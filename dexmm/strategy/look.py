@@ -15,6 +15,7 @@ from dexmm.strategy.fair import fair_price
 from dexmm.strategy.held import held_ranges
 from dexmm.strategy.inventory import inventory
 from dexmm.strategy.ladder import Ladder
+from dexmm.strategy.pay import Pay, pay_of
 from dexmm.strategy.precise import PIPS
 from dexmm.strategy.situation import Situation, Stake
 
@@ -95,7 +96,16 @@ def situation(seen: Look, near: int) -> Situation:
         stakes=tuple(_stakes(seen)),
         near=near,
         kept=edges_to_keep(seen.held),
+        pay=what_it_pays(seen),
     )
+
+
+def what_it_pays(seen: Look) -> Pay:
+    """What the pool is believed to pay now."""
+    pool = seen.view.pool
+    ours = sum(int(p.liquidity) for p in seen.view.positions if p.in_range(pool.tick))
+    fee = seen.view.market.fee_pips / PIPS
+    return pay_of(seen.known, pool, fee, seen.s, seen.sigma, ours, seen.settings)
 
 
 def on_exchange(seen: Look) -> tuple[Decimal, Decimal]:

@@ -15,6 +15,7 @@ from dexmm.model.snapshot import Snapshot
 from dexmm.model.steps import Outcome
 from dexmm.strategy.look import Look, look
 from dexmm.strategy.order_memory import EXCHANGE_STEPS, remember_orders
+from dexmm.strategy.paying import pay_since
 from dexmm.strategy.precise import precise
 from dexmm.strategy.strangers import MOST_PLACED
 from dexmm.strategy.triggers import promise_in_doubt
@@ -36,6 +37,8 @@ CLOCKS = (
     "fees_since",
     "unsettled_at",
     "last_hedge_at",
+    "fee_growth_at",
+    "pay_since",
     "order_refused_at",
 )
 # After anything else nobody can say whether the wallet's balances are still what was observed.
@@ -74,7 +77,10 @@ def remember(
     memory = remember_orders(seen, decision, outcomes, seen.known)
     outcomes = tuple(o for o in outcomes if o.step not in EXCHANGE_STEPS)
     memory = _gas(memory, outcomes)
-    memory = evolve(memory, promise_since=_promise_since(seen))
+    acted = any(o.step == "rerange" and o.status in SENT for o in outcomes)
+    memory = evolve(
+        memory, promise_since=_promise_since(seen), pay_since=pay_since(seen, acted=acted)
+    )
     if minted := tuple(m.token_id for o in outcomes if o.status == "mined" for m in o.minted):
         memory = evolve(memory, placed=(*memory.placed, *minted)[-MOST_PLACED:])
     tripped = [r.detail for r in decision.refusals if r.rule in LATCHING]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from dexmm.config import Strategy as Settings
 from dexmm.model.decision import Role
 from dexmm.strategy.ladder import Ladder, affordable, amounts_per_liquidity, whole
+from dexmm.strategy.pay import Pay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class Situation:
     stakes: tuple[Stake, ...] = ()
     near: int = 0  # rungs; a held edge this close to a new one is kept
     kept: tuple[int, int] | None = None  # the held edges that could be kept
+    pay: Pay | None = None  # what the pool pays; None where nobody has measured it
+    gas_quote: Decimal = Decimal(0)  # of a re-range, smallest units of quote
 
     @property
     def share(self) -> Decimal:

@@ -9,6 +9,7 @@
     EDGE      the price stood at or beyond an edge, for ``dwell_seconds``
     INVENTORY what the exchange traded no longer suits what is held, for ``dwell_seconds``, and the
               price is more than half of the way to where that would break the band
+    PAY       another liquidity than that held, or none, has been worth its gas (``paying.py``)
     REGIME    the edge distance that volatility asks for changed by ``regime_ratio``
 
 AGE stands before those that must be worth their gas, so that a range which cannot pay for moving
@@ -27,6 +28,7 @@ from dexmm.strategy.edges import distance
 from dexmm.strategy.held import HeldRange, Side
 from dexmm.strategy.ladder import amounts_per_liquidity
 from dexmm.strategy.look import Look, on_exchange
+from dexmm.strategy.paying import due, pay_words, provides_by_pay
 from dexmm.strategy.precise import HOUR
 from dexmm.strategy.strategies import STRATEGIES, Definition
 from dexmm.units import SqrtPriceX96
@@ -38,9 +40,11 @@ PROMISE_TOLERANCE = Decimal("0.03")  # of share: fees and roundings come nowhere
 
 def first_trigger(seen: Look) -> Wanted | None:
     """The most urgent trigger and its facts in one sentence; None when all is as it should be."""
+    if provides_by_pay(seen) and not seen.held:
+        return (Trigger.START, pay_words(seen)) if due(seen) else None
     if not seen.held:
         return Trigger.START, "nothing is held in this market yet"
-    for trigger in (_band, _strategy, _age, _capital, _edge, _inventory, _regime):
+    for trigger in (_band, _strategy, _age, _capital, _edge, _inventory, _pay, _regime):
         if wanted := trigger(seen):
             return wanted
     return None
@@ -226,9 +230,13 @@ def _edge(seen: Look) -> Wanted | None:
     return Trigger.EDGE, f"the price has been beyond an edge for {seen.now - since} s"
 
 
+def _pay(seen: Look) -> Wanted | None:
+    return (Trigger.PAY, pay_words(seen)) if due(seen) else None
+
+
 def _regime(seen: Look) -> Wanted | None:
     made_for = seen.known.sigma_at_rerange
-    if not made_for:
+    if not made_for or provides_by_pay(seen):
         return None
     then, now = distance(made_for, seen.settings), distance(seen.sigma, seen.settings)
     ratio = max(then, now) / min(then, now)

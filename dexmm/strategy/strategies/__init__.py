@@ -8,6 +8,7 @@ from dexmm.strategy.situation import Shape
 from dexmm.strategy.strategies.avellaneda import avellaneda
 from dexmm.strategy.strategies.budget import budget
 from dexmm.strategy.strategies.hold import hold
+from dexmm.strategy.strategies.measured import measured
 from dexmm.strategy.strategies.passive import passive
 from dexmm.strategy.strategies.recentre import recentre
 from dexmm.strategy.strategies.single import single
@@ -20,9 +21,11 @@ class Definition:
     shape: Shape
     most_ranges: int  # it never holds more than this
     keeps_band: bool  # it promises that the share stays in its band
+    needs_pay: bool = False  # it places what the pool pays for, and nothing where it pays nothing
 
 
 STRATEGIES = {
+    "measured": Definition(shape=measured, most_ranges=2, keeps_band=True, needs_pay=True),
     "budget": Definition(shape=budget, most_ranges=2, keeps_band=True),
     "avellaneda": Definition(shape=avellaneda, most_ranges=2, keeps_band=True),
     "single": Definition(shape=single, most_ranges=1, keeps_band=False),

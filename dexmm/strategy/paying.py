@@ -1,0 +1,108 @@
+"""Whether another liquidity than that held is worth its gas: the trigger of ``measured``.
+
+A change is worth it when what it is expected to earn more within ``pay_horizon_hours`` is above
+the gas that it takes; taking out what costs more than it earns is such a change too. It must have
+been so for ``pay_dwell_hours``, since what a pool pays is only an estimate. Looking is cheap: what
+L* would earn bounds what any range could. Ranges are worked out when that has passed the dwell.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dexmm.model.decision import TargetPosition
+from dexmm.strategy.difference import Difference
+from dexmm.strategy.economics import (
+    GAS_BASE,
+    GAS_BURN,
+    GAS_MINT,
+    TYPICAL_GAS,
+    gas_of,
+    gas_price,
+    in_quote,
+)
+from dexmm.strategy.look import Look, what_it_pays
+from dexmm.strategy.pool_pay import worth_of_best
+from dexmm.strategy.precise import DAY, HOUR
+from dexmm.strategy.strategies import STRATEGIES
+
+ZERO = Decimal(0)
+
+
+def provides_by_pay(seen: Look) -> bool:
+    """Whether the strategy provides only what the pool pays for."""
+    return STRATEGIES[seen.settings.name].needs_pay
+
+
+def size_is_off(seen: Look) -> bool:
+    """Whether any other liquidity could be worth its gas; a bound, cheap to work out."""
+    if not provides_by_pay(seen):
+        return False
+    pay = what_it_pays(seen)
+    if not pay.known:
+        return False
+    best = worth_of_best(pay.fees, pay.others, pay.cost)
+    gained = best - pay.net(_held(seen))
+    gas = GAS_BASE + len(seen.held) * GAS_BURN + (GAS_MINT if best else 0)
+    return _within_horizon(seen, gained) > _gas(seen, gas)
+
+
+def pay_since(seen: Look, acted: bool) -> int | None:
+    """Since when that has been so, for the memory; once it has been acted on, it begins anew."""
+    if not size_is_off(seen):
+        return None
+    since = seen.known.pay_since
+    return seen.now if since is None or acted or due(seen) else since
+
+
+def due(seen: Look) -> bool:
+    """Whether it has been so for long enough to act on."""
+    since = seen.known.pay_since
+    dwell = seen.settings.pay_dwell_hours * HOUR
+    return since is not None and seen.now - since >= dwell and size_is_off(seen)
+
+
+def worth_it(seen: Look, change: Difference, targets: tuple[TargetPosition, ...]) -> bool:
+    """Whether these very ranges earn more than those held, by more than the gas of the change."""
+    pay = what_it_pays(seen)
+    wanted = Decimal(max((int(t.liquidity) for t in targets), default=0))
+    gained = pay.net(wanted) - pay.net(_held(seen))
+    return _within_horizon(seen, gained) > _gas(seen, gas_of(change))
+
+
+def rerange_gas(seen: Look) -> Decimal:
+    """Of a usual re-range at the gas price of now, in smallest units of quote."""
+    return _gas(seen, TYPICAL_GAS)
+
+
+def pay_words(seen: Look) -> str:
+    """What the pool pays, and what it would take."""
+    pay = what_it_pays(seen)
+    if not pay.known:
+        hours = seen.known.pool_seconds / HOUR
+        return (
+            f"what the pool pays has been watched for {hours:.1f} of "
+            f"{seen.settings.pay_measure_hours} hours (strategy.pay_measure_hours)"
+        )
+    quote = seen.view.market.quote
+    daily, needed = (
+        (rate * DAY).scaleb(-quote.decimals) for rate in (pay.fees, pay.cost * pay.others)
+    )
+    return (
+        f"other people pay liquidity {daily:.2f} {quote.symbol} of fees a day, {pay.ratio:.2f} of "
+        f"the {needed:.2f} that arbitrage takes"
+    )
+
+
+def _held(seen: Look) -> Decimal:
+    tick = seen.view.pool.tick
+    return Decimal(sum(int(p.liquidity) for p in seen.view.positions if p.in_range(tick)))
+
+
+def _within_horizon(seen: Look, rate: Decimal) -> Decimal:
+    return rate * seen.settings.pay_horizon_hours * HOUR
+
+
+def _gas(seen: Look, gas: int) -> Decimal:
+    wei = gas * gas_price(seen.view, seen.config)
+    return in_quote(seen.view, wei).scaleb(seen.view.market.quote.decimals)

@@ -1,0 +1,72 @@
+"""measured: provide only where the pool pays, in the size that pays, as wide as that size allows.
+
+With F, L0 and lambda' as measured (``pay.py``) a liquidity L between edges at the log distance d is
+expected to earn, per second,
+
+    net(L, d) = F L / (L0 + L) - lambda' L - gas sigma^2 / d^2
+
+the last being a re-range each time the price reaches an edge. Whatever d is, the first two are
+greatest at L* = sqrt(F L0 / lambda') - L0, so size comes first: of the distances between
+``edge_min`` and ``edge_max`` each takes min(L*, what ``budget`` may place there), and the one that
+nets most is taken, the wider of equals. Budgets keep the share inside the band by construction,
+whatever part of them is used.
+
+Where L* is nothing, where no distance nets anything, or before ``pay_measure_hours`` have been
+looked at, no liquidity is placed: the inventory is held. What would change that is said.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dexmm.model.decision import Role
+from dexmm.strategy.edges import place
+from dexmm.strategy.precise import BP
+from dexmm.strategy.situation import Range, Situation, ranges
+from dexmm.strategy.strategies.budget import fill
+
+ZERO = Decimal(0)
+DISTANCES = 8  # that are compared, evenly in their logarithm
+
+
+def measured(situation: Situation) -> tuple[Range, ...]:
+    """Base and limit that together bring the liquidity that pays, or nothing."""
+    pay = situation.pay
+    if pay is None or not pay.known:
+        return ()
+    best = pay.best
+    if best <= 0:
+        return ()
+    found: tuple[Range, ...] = ()
+    most = ZERO
+    for away in distances(situation):
+        placed = sized(fill(situation, *place(situation, away, away)), best)
+        net = pay.net(around(placed)) - moving(situation, away)
+        if placed and net > most:
+            found, most = placed, net
+    return found
+
+
+def distances(situation: Situation) -> tuple[Decimal, ...]:
+    """Log distances of an edge, the widest first."""
+    least = situation.settings.edge_min_bp / BP
+    most = situation.settings.edge_max_bp / BP
+    step = (least / most).ln() / (DISTANCES - 1)
+    return tuple(most * (step * n).exp() for n in range(DISTANCES))
+
+
+def sized(placed: tuple[Range, ...], best: Decimal) -> tuple[Range, ...]:
+    """As much of these ranges as pays: the limit position gives way before the base."""
+    wanted = [((r.bid, r.ask), min(Decimal(r.liquidity), best), r.role) for r in placed]
+    full = any(r.role is Role.BASE and r.liquidity >= best for r in placed)
+    return ranges(*(each for each in wanted if each[2] is Role.BASE or not full))
+
+
+def around(placed: tuple[Range, ...]) -> Decimal:
+    """The liquidity that trades where the price is, or just beside it."""
+    return Decimal(max((r.liquidity for r in placed), default=0))
+
+
+def moving(situation: Situation, away: Decimal) -> Decimal:
+    """What following the price costs per second, smallest units of quote."""
+    return situation.gas_quote * situation.sigma**2 / (away * away)
