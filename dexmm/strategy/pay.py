@@ -29,12 +29,12 @@ from dexmm.strategy.pool_pay import (
     lvr_rate,
     pay_ratio,
 )
-from dexmm.strategy.precise import HOUR, ONE, remaining
+from dexmm.strategy.precise import HOUR, LN_2, ONE, remaining
 from dexmm.uniswap.full_math import MAX_UINT256
 
 ZERO = Decimal(0)
 Q128 = Decimal(2**128)
-BLOCK_SECONDS = 12
+BLOCK_SECONDS = Decimal(12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,9 @@ class Pay:
     @property
     def ratio(self) -> Decimal:
         """Above 1 the pool pays its liquidity; 0 where nothing is known."""
-        return pay_ratio(self.fees, self.others, self.cost)
+        if not self.others or not self.cost:
+            return ZERO
+        return pay_ratio(self.fees / self.others, self.cost)
 
     @property
     def best(self) -> Decimal:
@@ -108,15 +110,21 @@ def pay_of(
     """
     lvr = lvr_rate(sigma, s)
     cost = lvr_after_arbitrage_fees(
-        lvr, arbitrage_keeps(fee, sigma, BLOCK_SECONDS), protocol_share(pool.fee_protocol)
+        lvr, arbitrage_keeps(fee, sigma, BLOCK_SECONDS), ONE - protocol_share(pool.fee_protocol)
     )
     others = Decimal(max(int(pool.liquidity) - ours, 0))
     seconds = memory.pool_seconds
     if not seconds:
         return Pay(fees=ZERO, others=others, cost=cost, known=False)
     fees = (memory.pool_paid - (lvr - cost) * memory.pool_liquidity) / seconds
-    known = seconds >= settings.pay_measure_hours * HOUR
+    known = seconds >= watched(settings.pay_measure_hours * HOUR, settings)
     return Pay(fees=max(fees, ZERO), others=others, cost=cost, known=known)
+
+
+def watched(elapsed: Decimal, settings: Strategy) -> Decimal:
+    """What ``pool_seconds`` is after ``elapsed`` seconds of looking: what is older counts less."""
+    halflife = settings.pay_halflife_hours * HOUR
+    return halflife / LN_2 * (ONE - (-LN_2 * elapsed / halflife).exp())
 
 
 def protocol_share(fee_protocol: int) -> Decimal:

@@ -79,10 +79,10 @@ def pay_words(seen: Look) -> str:
     """What the pool pays, and what it would take."""
     pay = what_it_pays(seen)
     if not pay.known:
-        hours = seen.known.pool_seconds / HOUR
+        hours = seen.settings.pay_measure_hours
         return (
-            f"what the pool pays has been watched for {hours:.1f} of "
-            f"{seen.settings.pay_measure_hours} hours (strategy.pay_measure_hours)"
+            f"what the pool pays has not been watched for {hours:f} hours yet "
+            "(strategy.pay_measure_hours)"
         )
     quote = seen.view.market.quote
     daily, needed = (

@@ -1,0 +1,109 @@
+"""What the pool pays, measured turn by turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategy.builders import a_market
+from strategy.paying_world import PayingWorld, measured_config
+
+from dexmm.model.memory import Memory
+from dexmm.strategy.look import look, what_it_pays
+from dexmm.strategy.pay import Pay, measured, protocol_share
+from dexmm.strategy.precise import DAY, HOUR
+
+HALF_HOUR = 1800
+
+
+def paying(ratio: str, **strategy: object) -> PayingWorld:
+    world = PayingWorld(measured_config(**strategy), pool_liquidity=10**15)
+    world.fees_a_day = world.fees_of_ratio(ratio)
+    return world
+
+
+def believed(world: PayingWorld) -> Pay:
+    return what_it_pays(look(world.snapshot(), world.config))
+
+
+@pytest.mark.parametrize("ratio", ["0.3", "1", "1.4"])
+def test_the_ratio_that_is_paid_is_the_one_that_is_measured(ratio: str) -> None:
+    world = paying(ratio, pay_measure_hours=1000)
+    world.live(30)
+    pay = believed(world)
+    assert pay.ratio == pytest.approx(Decimal(ratio), rel=Decimal("0.001"))
+    assert pay.others == world.pool_liquidity
+    assert (pay.fees * DAY).scaleb(-6) == pytest.approx(world.fees_a_day, rel=Decimal("0.001"))
+
+
+def test_our_own_liquidity_changes_nothing_in_what_others_pay() -> None:
+    world = paying("3")
+    world.live(72)
+    assert world.in_range() > world.pool_liquidity * Decimal("1.3")
+    pay = believed(world)
+    assert pay.ratio == pytest.approx(Decimal(3), rel=Decimal("0.02"))
+    assert pay.others == world.pool_liquidity
+
+
+def test_it_is_not_known_before_it_has_been_watched() -> None:
+    world = paying("3", pay_measure_hours=5)
+    for hours in range(8):
+        assert believed(world).known is (hours > 5)
+        world.live(1)
+
+
+@pytest.mark.parametrize("every", [300, 1800, 7200, 6 * 3600])
+def test_looks_far_apart_lose_nothing(every: int) -> None:
+    world = paying("2", pay_measure_hours=1000)
+    world.live(36, every)
+    assert believed(world).ratio == pytest.approx(Decimal(2), rel=Decimal("0.01"))
+
+
+def test_half_of_what_was_paid_is_forgotten_in_a_half_life() -> None:
+    world = paying("2", pay_measure_hours=1000)
+    world.live(400)
+    world.fees_a_day = Decimal(0)
+    world.live(24)
+    assert believed(world).ratio == pytest.approx(Decimal(1), rel=Decimal("0.02"))
+
+
+@given(paid=st.lists(st.integers(0, 10**30), min_size=1, max_size=30), base=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_the_mean_hands_out_no_more_than_was_paid_in(paid: list[int], base: bool) -> None:
+    """Whoever pays fees to look like trade has paid what the mean believes, over all of time."""
+    config = measured_config()
+    world = PayingWorld(config, market=a_market(base_is_token0=base))
+    pool = world.view().pool
+    s = world.s if base else 1 / world.s
+    memory, now, handed, total = Memory(), world.now, Decimal(0), Decimal(0)
+    memory = measured(memory, pool, world.market, now, s, config.strategy)
+    quote = "fee_growth_global1_x128" if base else "fee_growth_global0_x128"
+    growth = getattr(pool, quote)
+    for each in (*paid, *[0] * 400):
+        growth, now = (growth + each) % 2**256, now + HALF_HOUR
+        pool = replace(pool, **{quote: growth})
+        memory = measured(memory, pool, world.market, now, s, config.strategy)
+        total += Decimal(each) * pool.liquidity / 2**128
+        # the mean while it lives until the next look, had there been a long history before
+        handed += memory.pool_paid / (config.strategy.pay_halflife_hours * HOUR) * HALF_HOUR
+    assert handed * Decimal(2).ln() <= total * Decimal("1.02")
+
+
+def test_a_clock_that_went_back_begins_anew_and_forgets_nothing() -> None:
+    world = paying("2")
+    world.live(20)
+    pool = world.view().pool
+    before = world.memory
+    again = measured(before, pool, world.market, world.now - 9999, world.s, world.config.strategy)
+    assert (again.pool_paid, again.pool_seconds) == (before.pool_paid, before.pool_seconds)
+    assert again.fee_growth_at == world.now - 9999
+
+
+@pytest.mark.parametrize(
+    ("byte", "share"), [(0, "0"), (68, "0.25"), (102, "0.1666666667"), (64, "0.125")]
+)
+def test_the_protocols_share_is_that_of_both_directions(byte: int, share: str) -> None:
+    assert protocol_share(byte) == pytest.approx(Decimal(share), rel=Decimal("1e-9"))
