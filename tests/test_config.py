@@ -88,7 +88,11 @@ def test_a_minimal_file_gets_every_default(tmp_path: Path) -> None:
         ("loop", "interval_seconds = true", "loop.interval_seconds must be a number"),
         ("strategy", "pool_swap = 1", "strategy.pool_swap must be true or false"),
         ("strategy", 'pool_swap = "perhaps"', "strategy.pool_swap must be true or false"),
-        ("strategy", 'name = "martingale"', "strategy.name must be 'budget', 'avellaneda'"),
+        (
+            "strategy",
+            'name = "martingale"',
+            "strategy.name must be 'measured', 'budget', 'avellaneda'",
+        ),
         ("network", 'name = "goerli"', "network.name must be 'sandbox', 'fork' or 'mainnet'"),
         ("loop", "state_dir = 5", "loop.state_dir must be text in quotes"),
         ("market", "pool = 7", "market.pool must be text in quotes"),
