@@ -80,6 +80,7 @@ class Desk:
             ),
             lambda: self._now,
             cancel_window_seconds=exchange.cancel_window_seconds,
+            market=config.market.name,
         )
         self.cex.pass_price(world.chain.timestamp * 1000, price)
         self.quoting = (

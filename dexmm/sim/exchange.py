@@ -33,7 +33,13 @@ from dexmm.sim.venue_market import Account, VenueMarket
 from dexmm.sim.venue_orders import Orders
 from dexmm.sim.venue_perpetual import PerpetualAccount
 from dexmm.sim.venue_spot import SpotAccount
-from dexmm.sim.venue_words import CANCELED, MARGIN_INSUFFICIENT, leverage_invalid, refuse
+from dexmm.sim.venue_words import (
+    CANCELED,
+    MARGIN_INSUFFICIENT,
+    leverage_invalid,
+    refuse,
+    refuse_leverage,
+)
 from dexmm.units import EXACT, PRICE
 
 HOUR_MS = 3_600_000
@@ -75,15 +81,19 @@ class SimExchange:
         clock: Callable[[], int],
         *,
         cancel_window_seconds: int = DAY_SECONDS,
+        market: str = "",
     ) -> None:
-        """Raises ``BadInput`` for a symbol that is none or a balance below zero."""
+        """``market``: the name of the market that orders are placed for.
+
+        Raises ``BadInput`` for a symbol that is none or a balance below zero."""
         for coin, amount in (*opening.coins.items(), ("margin", opening.margin)):
             if not (amount.is_finite() and amount >= 0):
                 raise BadInput(f"an account cannot begin with {amount} {coin}")
         self.costs, self.symbols = costs, symbols
         self.liquidations: list[int] = []  # when, milliseconds
         self._clock = clock
-        self._orders = Orders(f"{symbols.exchange}:simulated", clock, cancel_window_seconds)
+        account = f"{symbols.exchange}:simulated"
+        self._orders = Orders(account, clock, cancel_window_seconds, market)
         self._flows = Flows()
         with localcontext(EXACT):
             self._open(opening)
@@ -264,10 +274,11 @@ class SimExchange:
 
     def _set_leverage(self, step: SetLeverage) -> Outcome:
         market, wanted = self._market_of(step.symbol), int(step.leverage)
+        if refusal := refuse_leverage(step):
+            return Outcome(step=step.kind, status="refused", detail=refusal.detail, refusal=refusal)
         self._arrive()
         reason = ""
-        possible = wanted == step.leverage and 1 <= wanted <= MOST_LEVERAGE
-        if market is not self._position.market or not possible:
+        if market is not self._position.market or not 1 <= wanted <= MOST_LEVERAGE:
             reason = leverage_invalid(step.leverage)
         elif not self._position.covers(wanted):
             reason = MARGIN_INSUFFICIENT

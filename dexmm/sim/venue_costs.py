@@ -65,6 +65,8 @@ class MarketTerms:
     amount_step: Decimal = Decimal("0.0001")
     amount_min: Decimal = Decimal("0.0001")
     cost_min: Decimal = Decimal(5)  # quote
+    amount_max: Decimal | None = Decimal(9000)  # of one order; None: no limit
+    cost_max: Decimal | None = Decimal(9_000_000)  # quote
     depth: Depth = Depth()
 
     def __post_init__(self) -> None:
@@ -75,6 +77,10 @@ class MarketTerms:
         _require("the amount at a book's first level", self.depth.first, self.amount_step)
         _require("the smallest amount of an order", self.amount_min, 0)
         _require("the smallest cost of an order", self.cost_min, 0)
+        if self.amount_max is not None:
+            _require("the largest amount of an order", self.amount_max, self.amount_min)
+        if self.cost_max is not None:
+            _require("the largest cost of an order", self.cost_max, self.cost_min)
 
     def instrument(self, symbol: str) -> Instrument:
         """``symbol`` is ccxt's unified name; a perpetual's ends in the coin that settles it."""
@@ -93,6 +99,8 @@ class MarketTerms:
             maker_fee=self.maker_fee,
             taker_fee=self.taker_fee,
             tradable=True,
+            amount_max=self.amount_max,
+            cost_max=self.cost_max,
         )
 
     def sentence(self, what: str) -> str:
@@ -100,8 +108,13 @@ class MarketTerms:
             f"{what} fees are {_in_bp(self.maker_fee)} bp for a maker and "
             f"{_in_bp(self.taker_fee)} bp for a taker; prices are in steps of "
             f"{plain(self.price_step)}, amounts in steps of {plain(self.amount_step)} and at least "
-            f"{plain(self.cost_min)} quote an order."
+            f"{plain(self.cost_min)} quote{self._at_most()} an order."
         )
+
+    def _at_most(self) -> str:
+        limits = ((self.amount_max, "base"), (self.cost_max, "quote"))
+        stated = [f"{plain(limit)} {what}" for limit, what in limits if limit is not None]
+        return f" and at most {' and '.join(stated)}" if stated else ""
 
 
 SPOT = MarketTerms()
@@ -110,11 +123,14 @@ PERPETUAL = MarketTerms(
     taker_fee=Decimal("0.0005"),
     amount_step=Decimal("0.001"),
     amount_min=Decimal("0.001"),
+    amount_max=Decimal(1000),
+    cost_max=None,
     depth=Depth(half_spread_bp=Decimal("0.5"), first=ONE),
 )
 CROSS = MarketTerms(
     price_step=Decimal("0.00001"),
     cost_min=Decimal("0.0001"),
+    cost_max=Decimal(100),
     depth=Depth(half_spread_bp=Decimal(4), spacing_bp=Decimal(3), first=Decimal("0.3")),
 )
 COIN = MarketTerms(

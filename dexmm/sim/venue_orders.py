@@ -14,13 +14,17 @@ from dexmm.sim.venue_words import CANCELLED, EXPIRED, WOULD_NOT_MAKE, WOULD_TAKE
 
 
 class Orders:
-    """One account's. ``clock`` is in seconds, and so is the cancel budget's ``window``."""
+    """One account's. ``clock`` is in seconds, and so is the cancel budget's ``window``.
 
-    def __init__(self, account: str, clock: Callable[[], int], window: int) -> None:
+    ``market``: the name of the market that every order is for.
+    """
+
+    def __init__(self, account: str, clock: Callable[[], int], window: int, market: str) -> None:
         self.stored: dict[str, OrderIntent] = {}  # by client id, oldest first
         self._account = account
         self._clock = clock
         self._window = window
+        self._market = market
         self._sent: deque[int] = deque()
         self._cancelled: deque[int] = deque()
 
@@ -74,6 +78,7 @@ class Orders:
             created_at=self._clock(),
             status=OrderStatus.OPEN,
             exchange_id=str(number),
+            market=self._market,
         )
 
     def _take(self, market: VenueMarket, order: OrderIntent) -> OrderIntent:

@@ -54,8 +54,20 @@ class PerpetualAccount:
             leverage=Decimal(self.leverage),
             funding_rate=self._costs.funding_rate,
             funding_at=funding_at,
-            maintenance=self._costs.maintenance,
+            liquidation_price=self._liquidation_price(),
+            maintenance=self._costs.maintenance if self.base else None,  # told with a position
         )
+
+    def _liquidation_price(self) -> Decimal | None:
+        """The mark at which the margin no longer covers the maintenance; None when none does.
+
+        Eight decimals, to the nearest: as the exchange states it.
+        """
+        if not self.base:
+            return None
+        slope = self._costs.maintenance * abs(self.base) - self.base
+        price = ((self._margin - self._cost) / slope).quantize(UNIT)
+        return price if price > 0 else None
 
     def beyond(self, price: Decimal) -> Decimal:
         """What the position is worth in quote beyond its base at ``price``: the basis."""

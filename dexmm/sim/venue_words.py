@@ -1,7 +1,7 @@
 """What an exchange answers to an order that it does not take, and what it is never sent.
 
-The words are Binance's as the client of the real exchange stores them, with the code where it says
-more than the words; the local refusals are that client's.
+The words are Binance's as the client of the real exchange stores them, with the exchange's code
+behind them; the local refusals are that client's.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 from dexmm.model.decision import Refusal
-from dexmm.model.steps import PlaceOrder
+from dexmm.model.steps import PlaceOrder, SetLeverage
 from dexmm.model.venue import Instrument
 from dexmm.sim.venue_figures import plain
 
-INSUFFICIENT_BALANCE = "Account has insufficient balance for requested action."
-WOULD_TAKE = "Order would immediately match and take."
+INSUFFICIENT_BALANCE = "Account has insufficient balance for requested action. (-2010)"
+WOULD_TAKE = "Order would immediately match and take. (-2010)"
 WOULD_NOT_MAKE = (
     "Due to the order could not be executed as maker, the Post Only order will be rejected. The "
     "order will not be recorded in the order history (-5022)"
@@ -32,7 +32,7 @@ def leverage_invalid(leverage: Decimal) -> str:
 
 
 def refuse(step: PlaceOrder, instrument: Instrument) -> Refusal | None:
-    """Why an order is not even sent: steps and minimums are told beforehand."""
+    """Why an order is not even sent: steps, minimums and maximums are told beforehand."""
     symbol, cost = instrument.symbol, step.amount * step.price
     if not _on_step(step.price, instrument.price_step):
         detail = f"price {plain(step.price)} is not on the step {plain(instrument.price_step)}"
@@ -48,7 +48,22 @@ def refuse(step: PlaceOrder, instrument: Instrument) -> Refusal | None:
         least = plain(instrument.cost_min)
         detail = f"{plain(cost)} {instrument.quote} is below the minimum {least}"
         return _refusal("exchange_minimum", symbol, detail)
+    most_amount, most_cost = instrument.amount_max, instrument.cost_max
+    if most_amount is not None and step.amount > most_amount:
+        detail = f"amount {plain(step.amount)} is above the maximum {plain(most_amount)}"
+        return _refusal("exchange_maximum", symbol, detail)
+    if most_cost is not None and cost > most_cost:
+        detail = f"{plain(cost)} {instrument.quote} is above the maximum {plain(most_cost)}"
+        return _refusal("exchange_maximum", symbol, detail)
     return None
+
+
+def refuse_leverage(step: SetLeverage) -> Refusal | None:
+    """Why a leverage is not even sent: exchanges know whole ones only."""
+    if step.leverage == int(step.leverage):
+        return None
+    detail = f"leverage {plain(step.leverage)} is not a whole number"
+    return _refusal("leverage_step", step.symbol, detail)
 
 
 def _on_step(value: Decimal, step: Decimal) -> bool:

@@ -111,7 +111,7 @@ def test_post_only_is_refused_where_it_would_take(side: Side, price: str) -> Non
     outcome = stage.place(side, "0.1", price, REST, Purpose.QUOTE)
     assert outcome.order is not None
     assert (outcome.status, outcome.order.status) == ("failed", OrderStatus.REJECTED)
-    assert outcome.detail == "Order would immediately match and take."
+    assert outcome.detail == "Order would immediately match and take. (-2010)"
     stage.close_the_books()
     assert stage.flows == {}
     assert stage.sim.observe().recent_sent == 1

@@ -120,6 +120,11 @@ def _position(position: Perpetual | None) -> tuple[object, ...]:
         position.margin.quantize(unit),
         position.leverage,
         position.funding_rate,
+        position.maintenance,
+        position.isolated_margin,
+        position.shared,
+        position.hedge_mode,
+        position.liquidation_price,
     )
 
 
@@ -143,7 +148,11 @@ def twins_of(root: Path, paper: PaperExchange, **exchange: object) -> Twins:
         triangle=(CROSS_SYMBOL, COIN_SYMBOL) if "triangle" in exchange else (),
     )
     sim = SimExchange(
-        COSTS, symbols, VenueOpening(coins=opening.spot, margin=opening.margin), trader.clock
+        COSTS,
+        symbols,
+        VenueOpening(coins=opening.spot, margin=opening.margin),
+        trader.clock,
+        market=trader.config.market.name,
     )
     twins = Twins(trader, sim, paper.exchange.clock.now_ms())
     twins.price("4000")
@@ -229,6 +238,12 @@ def test_refusals_are_told_alike(twins: Twins) -> None:
         take(SELL, "3", "3990", PERPETUAL),  # margin for two and a half
         take(BUY, "0.1", "4000", PERPETUAL, reduce_only=True),
         rest(BUY, "0.1", "3999", PERPETUAL),  # would take: the perpetual is five points lower
+        take(BUY, "9000.1", "1000"),
+        take(BUY, "8999", "1001"),
+        take(SELL, "1000.1", "3990", PERPETUAL),
+        take(SELL, "9000.1", "0.01", CROSS_SYMBOL),
+        take(SELL, "8999", "0.04", CROSS_SYMBOL),
+        SetLeverage(symbol=PERPETUAL, leverage=D("1.5")),
         SetLeverage(symbol=PERPETUAL, leverage=D(100)),
     ):
         assert twins.do(step).status in {"refused", "failed"}
@@ -324,6 +339,9 @@ def test_the_defaults_are_the_paper_exchange_s() -> None:
         assert (terms.maker_fee, terms.taker_fee) == (rule.maker_fee, rule.taker_fee)
         assert (terms.price_step, terms.amount_step) == (rule.tick_size, rule.step_size)
         assert (terms.amount_min, terms.cost_min) == (rule.min_quantity, rule.min_notional)
+        assert terms.amount_max == rule.max_quantity
+        stated = rule.max_notional if key.startswith("spot:") else None  # a perpetual states none
+        assert terms.cost_max == stated
         depth = terms.depth
         assert paper.shapes.get(key, paper.shape) == Shape(
             half_spread_bp=depth.half_spread_bp,

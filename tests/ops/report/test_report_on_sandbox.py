@@ -59,7 +59,14 @@ class Recorded:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     """Turns four hours apart, quoted on a paper exchange: re-ranges, fills, fees in both coins."""
     folder = tmp_path_factory.mktemp("run") / "sandbox"
-    options = Options(turns=TURNS, interval_seconds=14_400, seed=4, quotes=True, state_dir=folder)
+    options = Options(
+        turns=TURNS,
+        interval_seconds=14_400,
+        seed=4,
+        quotes=True,
+        settings=("strategy.max_age_hours=4",),  # so that each turn has a re-range due
+        state_dir=folder,
+    )
     found = run_sandbox(options, Unwatched())
     path = folder / "dexmm.toml"
     return Recorded(summary=found.summary, config=load_config(path, {}), path=path)
