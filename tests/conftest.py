@@ -22,8 +22,12 @@ def data_folder() -> Path:
 
 
 def pytest_configure() -> None:
-    """A hang-up ends what tests start, as in a terminal, even where a runner ignores it (nohup)."""
+    """A hang-up and Ctrl-C end what tests start, as in a terminal, even where a runner ignores them
+    (nohup, a job of a shell without job control).
+    """
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

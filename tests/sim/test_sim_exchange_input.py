@@ -112,6 +112,8 @@ def test_before_the_first_price_there_is_nothing_to_see() -> None:
         lambda: MarketTerms(maker_fee=D("-0.001")),
         lambda: MarketTerms(amount_step=D(0)),
         lambda: MarketTerms(amount_step=D(1)),
+        lambda: MarketTerms(amount_max=D("0.00001")),
+        lambda: MarketTerms(cost_max=D("4.99")),
         lambda: VenueCosts(funding_rate=D("NaN")),
         lambda: VenueCosts(perpetual_basis_bp=D(-20_000)),
         lambda: Depth(levels=0),
@@ -127,7 +129,8 @@ def test_costs_that_cannot_be(wrong: Callable[[], object]) -> None:
 def test_every_assumption_is_told() -> None:
     costs = VenueCosts(latency_ms=137, coin_price=D(98_765))
     told = " ".join(costs.sentences())
-    for fact in ("10 bp", "0.5 base", "137 ms", "4.7 bp below", "2.50 % a year", "98765", "5 bp"):
+    facts = ("10 bp", "0.5 base", "137 ms", "4.7 bp below", "2.50 % a year", "98765", "5 bp")
+    for fact in (*facts, "at most 9000 base and 9000000 quote", "at most 1000 base an order"):
         assert fact in told, fact
     short = " ".join(costs.sentences(perpetual=False, triangle=False))
     assert "perpetual" not in short.lower()
