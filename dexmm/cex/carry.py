@@ -28,25 +28,57 @@ from dexmm.cex.numbers import Numeral
 Ccxt = Any  # ccxt has no types
 
 # The exchange's own name for the id, where ccxt 4.5.90 sends one of its own, or none, instead.
-# [exchange's documents, "create order"/"new order"]
 OWN_NAMES = {
-    "coinbase": "client_order_id",
-    "coinsph": "newClientOrderId",
-    "cryptocom": "client_oid",
-    "bequant": "client_order_id",
-    "fmfwio": "client_order_id",
-    "hitbtc": "client_order_id",
-    "toobit": "newClientOrderId",
+    "coinbase": "client_order_id",  # ccxt makes one of its own under this name
+    "coinsph": "newClientOrderId",  # its REST API: POST /openapi/v1/order
+    "cryptocom": "client_oid",  # its private/create-order; ccxt reads it back from orders
+    "bequant": "client_order_id",  # with HitBTC's API
+    "fmfwio": "client_order_id",  # with HitBTC's API
+    "hitbtc": "client_order_id",  # ccxt takes it for the order's id
+    "toobit": "newClientOrderId",  # ccxt makes one of its own under this name
 }
-DOCUMENTED = frozenset({"xt"})  # it is really called clientOrderId there; ccxt hands it on
-# What the exchange's documents allow and ccxt does not check.
+# Shorter or stricter than 32 letters and digits, which ccxt does not check.
 FORMS = {
     "bitvavo": Form.UUID,
+    "blockchaincom": Form.TEXT_18,  # at most 20 (its API's schema)
     "coinbaseexchange": Form.UUID,
-    "kraken": Form.TEXT_18,
-    "onetrading": Form.UUID,
+    "kraken": Form.TEXT_18,  # or a UUID (its guide to cl_ord_id)
+    "onetrading": Form.UUID,  # as in every example of its API
 }
-NUMBERS = frozenset({"backpack", "bitfinex", "bitopro", "ndax"})  # ids are whole numbers there
+# How long an id may be, where the exchange's documents or a remark in ccxt say so. At the others
+# ours is sent in the usual form; whether it is kept whole shows with the first order (``orders``).
+LENGTHS = {
+    "bequant": 32,
+    "bigone": 36,
+    "binance": 36,
+    "binancecoinm": 36,
+    "binanceus": 36,
+    "binanceusdm": 36,
+    "bingx": 40,
+    "bitget": 50,
+    "blockchaincom": 20,
+    "bybit": 36,
+    "bybiteu": 36,
+    "bybitid": 36,
+    "fmfwio": 32,
+    "gate": 28,
+    "gateeu": 28,
+    "gemini": 100,
+    "hitbtc": 32,
+    "htx": 64,
+    "kraken": 18,
+    "krakenfutures": 100,
+    "kucoin": 36,
+    "kucoinfutures": 36,
+    "latoken": 50,
+    "myokx": 32,
+    "okx": 32,
+    "okxus": 32,
+    "phemex": 40,
+    "weex": 40,
+    "whitebit": 32,
+}
+NUMBERS = frozenset({"backpack", "bitfinex", "bitopro", "ndax", "woo"})  # ids are whole numbers
 KNOWN_KEYS = frozenset({"apiKey", "secret", "password"})  # that [exchange] can hold
 
 UNIFIED = "clientOrderId"  # ccxt's own name for it
@@ -230,7 +262,7 @@ class _Dry:
     def name_of(self, params: Mapping[str, Any], client_id: str) -> str:
         """The name under which the id is sent; empty when nobody would read it there."""
         name = next((name for name, value in _leaves(params) if str(value) == client_id), "")
-        if name != UNIFIED or UNIFIED in self._asked or self.id in DOCUMENTED:
+        if name != UNIFIED or UNIFIED in self._asked:
             return name
         plain = self.order({})  # handed on as it was? Not where ccxt makes one of that name itself
         return name if any(other == UNIFIED for other, _ in _leaves(plain)) else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,11 +12,13 @@ from dexmm.cex.errors import CallFailed, Fate
 from dexmm.cex.fills import Told, parse_told, with_trades
 from dexmm.cex.lane import Lane
 from dexmm.cex.markets import Markets
+from dexmm.cex.names import is_ours
 from dexmm.cex.numbers import listed, record
 from dexmm.model.order import OrderIntent
 from dexmm.model.venue import Instrument
 
 HISTORY_MARGIN_MS = 60_000  # before an order was stored: clocks differ
+CLOCKS_DIFFER_MS = 5_000  # by which an order can seem to be older than its intent
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,27 @@ class Desk:
         rows = listed(self.lane.ask("fetch_open_orders", symbol), "open orders")
         return [parse_told(row, self.size(symbol)) for row in rows]
 
-    def find(self, intent: OrderIntent, known: frozenset[str]) -> Told | None:
+    def find(
+        self, intent: OrderIntent, known: frozenset[str], *, named: bool = True
+    ) -> Told | None:
         """An order of ours wherever it is: by its name, then open, closed, and among the trades.
 
         ``None`` when the exchange has answered every question and knows of none. ``known`` are
-        exchange ids of other orders, whose trades need no second look.
+        exchange ids of other orders, whose trades need no second look. Unless the exchange is
+        known to keep our ids (``named``), an order that is ours in everything but its id is taken
+        for it: its id may have been cut or replaced.
         """
-        found = self._by_name(intent) or self._among_orders(intent)
-        found = found or self._behind_trades(intent, known)
-        return None if found is None else self.completed(found, intent.symbol)
+        found = self._by_name(intent) or self._among_orders(
+            intent, lambda told: told.client_id == intent.client_id
+        )
+        if found is None and not named:
+            found = self._among_orders(intent, lambda told: _alike(intent, told, known))
+        found = found or self._behind_trades(intent, known, named=named)
+        if found is None:
+            return None
+        if not named and found.client_id is None and not intent.exchange_id:
+            found = replace(found, client_id="")  # taken for ours without our id
+        return self.completed(found, intent.symbol)
 
     def completed(self, told: Told, symbol: str) -> Told:
         """The same order with its fees. Where its trades lag behind it, it stays incomplete."""
@@ -76,7 +91,11 @@ class Desk:
         told = parse_told(answer, self.size(intent.symbol))
         return told if known_id or told.client_id == intent.client_id else None
 
-    def _among_orders(self, intent: OrderIntent) -> Told | None:
+    def listed(self, intent: OrderIntent, exchange_id: str) -> Told | None:
+        """By the exchange's own id, in every list of orders that it has."""
+        return self._among_orders(intent, lambda told: told.exchange_id == exchange_id)
+
+    def _among_orders(self, intent: OrderIntent, is_it: Callable[[Told], bool]) -> Told | None:
         since = _since(intent)
         exchange = self.lane.exchange
         for method, name in (
@@ -90,11 +109,14 @@ class Desk:
             after = None if method == "fetch_open_orders" else since
             rows = listed(self.lane.ask(method, intent.symbol, after), "orders")
             for row in rows:
-                if record(row, "order").get("clientOrderId") == intent.client_id:
-                    return parse_told(row, self.size(intent.symbol))
+                told = parse_told(row, self.size(intent.symbol))
+                if is_it(told):
+                    return told
         return None
 
-    def _behind_trades(self, intent: OrderIntent, known: frozenset[str]) -> Told | None:
+    def _behind_trades(
+        self, intent: OrderIntent, known: frozenset[str], *, named: bool
+    ) -> Told | None:
         """A fill that no order we know explains may be of the order that cannot be found."""
         if self.lane.exchange.has.get("fetchMyTrades") is not True:
             return None
@@ -107,7 +129,7 @@ class Desk:
         for exchange_id in sorted(suspects - known):
             answer = self.lane.ask("fetch_order", exchange_id, intent.symbol)
             told = parse_told(answer, self.size(intent.symbol))
-            if told.client_id == intent.client_id:
+            if told.client_id == intent.client_id or (not named and _alike(intent, told, known)):
                 return told
         return None
 
@@ -118,6 +140,19 @@ class Desk:
         since = None if told.at is None else told.at - HISTORY_MARGIN_MS
         rows = listed(self.lane.ask("fetch_my_trades", symbol, since), "trades")
         return [row for row in rows if record(row, "trade").get("order") == told.exchange_id]
+
+
+def _alike(intent: OrderIntent, told: Told, known: frozenset[str]) -> bool:
+    """Whether it is this order but for its client id, as far as is told; not one of ``known``."""
+    return (
+        told.exchange_id not in known
+        and told.side == intent.side.value
+        and told.price == intent.price
+        and told.amount == intent.amount
+        and told.at is not None
+        and told.at >= intent.created_at * 1000 - CLOCKS_DIFFER_MS
+        and not is_ours(told.client_id)
+    )
 
 
 def _since(intent: OrderIntent) -> int:

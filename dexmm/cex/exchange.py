@@ -101,6 +101,8 @@ def make(settings: Exchange, exchange_id: str, *, contract: bool, proxy: str | N
     exchange.has["fetchCurrencies"] = False
     exchange.options["fetchMargins"] = False
     exchange.options["adjustForTimeDifference"] = False  # the lane does it
+    if "bybit" in exchange_id:  # refuses to look an order up unless told that 500 are kept
+        exchange.options["fetchOrder"] = {"acknowledged": True}
     _only_what_is_traded(exchange.options, contract=contract)
     if "recvWindow" in exchange.options:
         exchange.options["recvWindow"] = RECV_WINDOW_MS

@@ -3,9 +3,12 @@
 An intent is stored before anything is sent, and its client order id is what the order is found by
 ever after. ``create_order`` is called once. When its answer is missing, broken or odd (a time-out,
 a dropped connection, truncated JSON, an order without an id), the exchange is asked for the order
-by that id, everywhere it could be. An order that cannot be found has never been accepted only once
-the exchange would refuse it as too late and the balances have not moved as it would have moved
-them: until then it is *pending*, its worst case counts, and the next turn asks again.
+by that id, everywhere it could be. An exchange that takes an order under another id than ours
+(cut, or one of its own) would not be able to answer: that is noticed with the first order, which is
+then followed by the exchange's id, and no other is placed there. An order that cannot be found has
+never been accepted only once the exchange would refuse it as too late and the balances have not
+moved as it would have moved them: until then it is *pending*, its worst case counts, and the next
+turn asks again.
 
 Amounts and prices must be on the exchange's steps and over its minimums: an order that is not is
 refused here, not rounded into something that nobody decided.
@@ -26,7 +29,7 @@ from dexmm.cex.fills import Told, parse_told, settled
 from dexmm.cex.moves import Moves
 from dexmm.cex.names import client_order_id
 from dexmm.cex.numbers import EXACT, on_step, plain
-from dexmm.cex.tally import CANCELLED, Tally
+from dexmm.cex.tally import CANCELLED, Tally, was_cancelled
 from dexmm.errors import Halt, Transient
 from dexmm.model.decision import Refusal
 from dexmm.model.order import OrderIntent, OrderKind, OrderLog, OrderStatus
@@ -36,6 +39,8 @@ from dexmm.model.venue import Instrument
 log = logging.getLogger("dexmm.orders")
 
 SUSPECTED_SECONDS = 120  # for which balances can keep an order alive that cannot be found
+NAMELESS = "the exchange does not keep our client ids"
+REMEMBERED_SECONDS = 86_400  # for which an exchange that does not keep our ids gets no order
 GRACE_MS = 1000  # beyond the window in which the exchange accepts an order: clocks differ
 TIMES: dict[OrderKind, dict[str, object]] = {
     OrderKind.IOC: {"timeInForce": "IOC"},
@@ -71,6 +76,9 @@ class Orders:
         self.others = self._clients.join()
         self._unexplained = unexplained
         self._suspects: set[str] = set()
+        # By whether it is a contract: "" where our ids are kept, else why they are not.
+        self._names: dict[bool, str] = {}
+        self._read_back = False
         self.moves = Moves()
         self._desk_of = desk_of
         self._log = log
@@ -83,7 +91,10 @@ class Orders:
         """Raises ``Halt`` for a key that may not trade, ``Transient`` for a log that is locked."""
         desk = self._desk_of(step.symbol)
         instrument = desk.instrument(step.symbol)
-        if refusal := refuse(step, instrument, post_only=desk.can.post_only):
+        refusal = self._nameless(step, instrument) or refuse(
+            step, instrument, post_only=desk.can.post_only
+        )
+        if refusal:
             return Outcome(step=step.kind, status="refused", detail=refusal.detail, refusal=refusal)
         intent = self._intent(step)
         self._log.save_order(intent)
@@ -120,10 +131,82 @@ class Orders:
             if unfinished or told.status is None or told.filled is None:
                 told = desk.refetched(told, intent.symbol)
             told = desk.completed(told, intent.symbol)
+            if told.client_id is None and not self._keeps_names(intent.symbol):
+                told = self._named(desk, intent, told)
         except (CallFailed, Transient):
             known = replace(intent, exchange_id=told.exchange_id, status=OrderStatus.OPEN)
+            known = self._watch_name(known, told)
             return self._outcome("place_order", self.record(intent, known))
         return self._outcome("place_order", self.learn(desk, intent, told))
+
+    # Whether the exchange keeps our ids
+
+    def _keeps_names(self, symbol: str) -> bool:
+        """Whether an order has been told there under the id that we gave it."""
+        return self._names.get(self._place_of(symbol)) == ""
+
+    def _place_of(self, symbol: str) -> bool:
+        """Spot and perpetuals can keep ids differently, also at one exchange."""
+        return self._desk_of(symbol).instrument(symbol).contract
+
+    def _named(self, desk: Desk, intent: OrderIntent, told: Told) -> Told:
+        """The same order with the client id that the exchange has for it; once per process.
+
+        An answer to placing an order often has the exchange's id alone. ``client_id`` is "" where
+        the exchange tells of the order without one, ``None`` where it does not tell of it yet.
+        Raises ``CallFailed``, ``Transient``.
+        """
+        try:
+            found = desk.refetched(told, intent.symbol)
+        except CallFailed:  # it may list orders and not be asked for one
+            found = told
+        if found.client_id is None and (listed := desk.listed(intent, told.exchange_id)):
+            found = replace(listed, client_id=listed.client_id or "")
+        return replace(told, client_id=found.client_id)
+
+    def _watch_name(self, intent: OrderIntent, told: Told) -> OrderIntent:
+        """Remember whether the order is known there by our id; say so in the log if it is not."""
+        if told.client_id is None:
+            return intent
+        place = self._place_of(intent.symbol)
+        if told.client_id == intent.client_id:
+            self._names.setdefault(place, "")
+            return intent
+        kept_as = f"under {told.client_id!r}" if told.client_id else "without a client id"
+        why = f"{NAMELESS}: {intent.client_id} is kept {kept_as}"
+        if not self._names.get(place):
+            log.error(
+                "%s: %s; it is followed by the exchange's id %s, and no order is placed there "
+                "any more: use another exchange, or report this",
+                intent.symbol,
+                why,
+                told.exchange_id,
+            )
+        self._names[place] = why
+        if NAMELESS in intent.detail:
+            return intent
+        return replace(intent, detail=f"{intent.detail}; {why}" if intent.detail else why)
+
+    def _nameless(self, step: PlaceOrder, instrument: Instrument) -> Refusal | None:
+        """Why no order is placed there: one could not be found again if its answer were lost.
+
+        What only reduces a perpetual position cannot happen too often, and is let through.
+        """
+        place = instrument.contract
+        if place not in self._names and not self._read_back:
+            self._read_back = True
+            since = self._clock() - REMEMBERED_SECONDS
+            for order in self._log.orders_since(self.account, since):  # of before a restart
+                if NAMELESS in order.detail:
+                    told = order.detail[order.detail.index(NAMELESS) :]
+                    self._names.setdefault(self._place_of(order.symbol), told)
+        why = self._names.get(place)
+        if not why or (step.reduce_only and instrument.contract):
+            return None
+        return Refusal(
+            rule="client_order_id",
+            detail=f"{step.symbol}: {why}; an order whose answer is lost could not be found again",
+        )
 
     def _failed(self, desk: Desk, intent: OrderIntent, failed: CallFailed) -> Outcome:
         if not failed.fate.happened_not:
@@ -177,7 +260,8 @@ class Orders:
         """
         desk = self._desk_of(intent.symbol)
         try:
-            told = desk.find(intent, self._known_ids(intent))
+            named = self._keeps_names(intent.symbol)
+            told = desk.find(intent, self._known_ids(intent), named=named)
         except CallFailed as failed:
             raise failed.as_error(f"look up order {intent.client_id}") from None
         if told is not None:
@@ -197,7 +281,7 @@ class Orders:
         until nobody can still expect them.
         """
         known = settled(intent, told, desk.instrument(intent.symbol))
-        known = valued(known, self._price_of)
+        known = valued(self._watch_name(known, told), self._price_of)
         if known.status.final and not told.complete and not self.too_late(intent):
             known = replace(known, status=OrderStatus.OPEN)
         return self.record(intent, known)
@@ -257,7 +341,7 @@ class Orders:
         try:
             desk.lane.ask("cancel_order", known_id, intent.symbol, params)
             self._tally.cancelled()
-            marked = replace(intent, detail=CANCELLED)
+            marked = replace(intent, detail=_cancelled(intent.detail))
         except CallFailed as failed:
             if failed.fate.needs_a_person:
                 raise failed.as_error(f"cancel order {intent.client_id}") from None
@@ -269,8 +353,8 @@ class Orders:
 
     def _unmarked(self, order: OrderIntent) -> OrderIntent:
         """Filled whole after all: then it was not cancelled."""
-        if order.detail == CANCELLED and order.filled >= order.amount:
-            return self.record(order, replace(order, detail=""))
+        if was_cancelled(order) and order.filled >= order.amount:
+            return self.record(order, replace(order, detail=order.detail[len(CANCELLED) + 2 :]))
         return order
 
     def _stored(self, client_id: str) -> OrderIntent | None:
@@ -291,6 +375,11 @@ class Orders:
             detail = f"order {order.client_id} is not known to have ended yet"
             return Outcome(step=step, status="pending", detail=detail, order=order)
         return Outcome(step=step, status="done", detail=order.detail, order=order)
+
+
+def _cancelled(detail: str) -> str:
+    """Keeps what must be known of the exchange after a restart."""
+    return f"{CANCELLED}; {detail}" if NAMELESS in detail else CANCELLED
 
 
 def _fill(before: OrderIntent, after: OrderIntent) -> str:

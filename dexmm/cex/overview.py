@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from dexmm.cex.capabilities import Capabilities, capabilities
-from dexmm.cex.carry import carried, form_of, kind_of
+from dexmm.cex.carry import LENGTHS, carried, form_of, kind_of
 
 HEAD = """\
 # ccxt's exchanges
@@ -20,6 +20,9 @@ Those that are documented and tested (Binance, OKX, KuCoin) are so against their
 the others this table is what ccxt does, and a first day with small sizes is advised.
 
 - **id**: the name under which our client order id is sent, and how it is written there.
+- **room**: how many characters an id may have, by the exchange's documents or a remark in ccxt;
+  *not confirmed* where neither was found to say so. Whether an id is kept whole shows with the
+  first order: one that is not is followed by the exchange's id, and no other is placed there.
 - **found**, **cancelled**: by our id; *list* and *own id* mean that the order is looked for among
   the account's orders, and cancelled by the exchange's id.
 - **prices**: how ccxt counts them.
@@ -54,7 +57,7 @@ def overview() -> str:
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
-USABLE = ("exchange", "id", "written as", "found", "cancelled", "prices", "for")
+USABLE = ("exchange", "id", "written as", "room", "found", "cancelled", "prices", "for")
 REFUSED = ("exchange", "why")
 
 
@@ -63,6 +66,7 @@ def _row(exchange_id: str, can: Capabilities, *, contract: bool) -> str:
         exchange_id,
         carried(exchange_id, contract=contract).field,
         can.form.value,
+        str(LENGTHS.get(exchange_id, "not confirmed")),
         "by id" if can.find_by_name else "list",
         "by id" if can.cancel_by_name else "own id",
         can.precision.value,

@@ -69,9 +69,10 @@ class Reconciler:
         except CallFailed as failed:
             raise failed.as_error(f"read the open orders of {symbol}") from None
         in_book = {row.client_id: row for row in told if row.client_id}
+        by_id = {row.exchange_id: row for row in told}  # where our client ids are not kept
         stored = self.stored(symbol)
         for intent in stored:
-            row = in_book.get(intent.client_id)
+            row = in_book.get(intent.client_id) or by_id.get(intent.exchange_id)
             if row is None:
                 self._orders.resolve(intent)
             elif intent.kind is OrderKind.IOC and not self._watch_only:
@@ -79,11 +80,14 @@ class Reconciler:
             else:
                 self._orders.learn(desk, intent, _with_fees(desk, intent, row))
         names = {intent.client_id for intent in stored}
+        ids = {order.exchange_id for order in (*stored, *self.stored(symbol))}
         for name, row in in_book.items():
-            if is_ours(name) and name not in names:
+            if is_ours(name) and name not in names and row.exchange_id not in ids:
                 self._adopt(desk, symbol, row)
         self._foreign[symbol] = tuple(
-            _resting(row, symbol) for row in told if not is_ours(row.client_id)
+            _resting(row, symbol)
+            for row in told
+            if not is_ours(row.client_id) and row.exchange_id not in ids
         )
 
     def standing(self) -> Standing:

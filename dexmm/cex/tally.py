@@ -40,4 +40,4 @@ class Tally:
 
 def was_cancelled(order: OrderIntent) -> bool:
     """By us, before it was filled."""
-    return order.detail == CANCELLED
+    return order.detail.partition(";")[0] == CANCELLED
