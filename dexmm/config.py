@@ -67,6 +67,22 @@ CHAINLINK_ETH_USD = "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
 
 
+# Distances that a pool's fee widens where nothing is configured: arbitrage leaves a pool's price
+# anywhere within one fee of the market's, so nothing nearer than two of them says anything.
+EDGE_MIN_BP = Decimal(100)
+REFERENCE_MAX_BP = Decimal(150)
+TWAP_MAX_TICKS = Decimal(100)  # a tick is a basis point
+MAX_POOL_BP = Decimal(100)
+MAX_SPREAD_BP = Decimal(150)
+
+
+def beyond_fee(configured: Decimal | None, least: Decimal, fee_pips: int) -> Decimal:
+    """``configured``; where nothing is, ``least`` or twice the fee, the larger. Basis points."""
+    if configured is not None:
+        return configured
+    return max(least, Decimal(2 * fee_pips).scaleb(-2))
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -140,7 +156,7 @@ class Strategy(Section):
     # edges: distance = edge_sigmas * sigma * sqrt(horizon), clamped
     edge_sigmas: Positive = Decimal(2)
     horizon_hours: Positive = Decimal(72)
-    edge_min_bp: Bp = Decimal(100)
+    edge_min_bp: Bp | None = None  # None: by the pool's fee, see edge_min
     edge_max_bp: Bp = Decimal(1500)
     sigma_annual: Positive = Decimal("0.16")  # until enough of the price has been seen
     sigma_halflife_hours: Positive = Decimal(24)
@@ -173,18 +189,23 @@ class Strategy(Section):
     def _ordered(self) -> Self:
         if not self.band_low < self.target < self.band_high:
             raise ValueError("needs band_low < target < band_high")
-        if self.edge_min_bp >= self.edge_max_bp:
+        if self.edge_min_bp is not None and self.edge_min_bp >= self.edge_max_bp:
             raise ValueError("edge_min_bp must be below edge_max_bp")
         if self.edge_max_bp >= 10_000:
             raise ValueError("edge_max_bp must be below 10000 (100 %)")
         return self
 
+    def edge_min(self, fee_pips: int) -> Decimal:
+        """No edge nearer than this, basis points, in a pool of this fee."""
+        least = beyond_fee(self.edge_min_bp, EDGE_MIN_BP, fee_pips)
+        return least if self.edge_min_bp is not None else min(least, self.edge_max_bp)
+
 
 class Guards(Section):
     twap_seconds: Annotated[Integer, Field(ge=60)] = 1800
-    twap_max_ticks: Count = 100
+    twap_max_ticks: Count | None = None  # None: by the pool's fee, see twap_max
     observation_cardinality: Slots = 0  # oracle slots to pay for; 0: never
-    reference_max_bp: Bp = Decimal(150)
+    reference_max_bp: Bp | None = None  # None: by the pool's fee, see reference_max
     max_block_age_seconds: Seconds = 120
     max_loss_bp: Bp = Decimal(20)  # NAV a re-range may lose at one price
     slippage_bp: Bp = Decimal(50)  # below the simulated amounts, for the minimum of each leg
@@ -208,6 +229,16 @@ class Guards(Section):
         if self.stop_loss_release_bp >= self.stop_loss_bp:
             raise ValueError("stop_loss_release_bp must be below stop_loss_bp")
         return self
+
+    def twap_max(self, fee_pips: int) -> int:
+        """How far a pool of this fee may be from its own mean price, ticks."""
+        if self.twap_max_ticks is not None:
+            return self.twap_max_ticks
+        return int(beyond_fee(None, TWAP_MAX_TICKS, fee_pips))
+
+    def reference_max(self, fee_pips: int) -> Decimal:
+        """How far a pool of this fee may be from a reference feed, basis points."""
+        return beyond_fee(self.reference_max_bp, REFERENCE_MAX_BP, fee_pips)
 
 
 class Gas(Section):
@@ -248,8 +279,9 @@ class Exchange(Section):
     timeout_seconds: Annotated[Integer, Field(gt=0, le=60)] = 10
     max_ticker_age_seconds: Seconds = 30
     max_clock_skew_ms: Count = 1000
-    max_pool_bp: Bp = Decimal(100)  # the pool against the exchange: beyond, nothing new
-    max_spread_bp: Bp = Decimal(150)  # between the fair price's sources
+    # the pool against the exchange: beyond, nothing new. None: by the pool's fee, see max_pool
+    max_pool_bp: Bp | None = None
+    max_spread_bp: Bp | None = None  # between the fair price's sources; None: see max_spread
     cancel_ratio: Share = Decimal("0.30")  # cancelled of sent orders, at most
     cancel_window_seconds: Seconds = 86_400
     # So many count as sent from the start: no exchange judges the ratio of the first few.
@@ -269,6 +301,14 @@ class Exchange(Section):
         if self.paper_exchange and self.base_url is None:
             raise ValueError("paper_exchange needs base_url: the paper exchange's address")
         return self
+
+    def max_pool(self, fee_pips: int) -> Decimal:
+        """How far a pool of this fee may be from the exchange, basis points."""
+        return beyond_fee(self.max_pool_bp, MAX_POOL_BP, fee_pips)
+
+    def max_spread(self, fee_pips: int) -> Decimal:
+        """How far the price's sources may be apart, basis points; a fee of 0 where no pool is."""
+        return beyond_fee(self.max_spread_bp, MAX_SPREAD_BP, fee_pips)
 
     @model_validator(mode="after")
     def _triangle(self) -> Self:

@@ -89,11 +89,9 @@ def _nearer(config: Config) -> str:
     """The setting that holds the edges where they are: the clamp when it binds."""
     settings = config.strategy
     sigma = (settings.sigma_annual**2 / YEAR).sqrt()
-    if distance(sigma, settings) * BP <= settings.edge_min_bp:
-        return (
-            f"strategy.edge_min_bp is what keeps edges away, so go below "
-            f"{_plain(settings.edge_min_bp)}"
-        )
+    least = settings.edge_min(0)
+    if distance(sigma, settings, 0) * BP <= least:
+        return f"strategy.edge_min_bp is what keeps edges away, so go below {_plain(least)}"
     return f"strategy.edge_sigmas below {_plain(settings.edge_sigmas)}"
 
 

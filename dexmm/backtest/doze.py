@@ -74,12 +74,12 @@ def sleep(world: World, journal: MemoryJournal, doze: Doze, config: Config) -> b
         memory = sampled(
             journal.memory(),
             lambda: market.price(pool.sqrt_price_x96),
-            strays(pool.tick, chain.mean_tick(), config),
+            strays(pool.tick, chain.mean_tick(), config, market.fee_pips),
             chain.timestamp,
             config,
         )
         journal.amend(memory)
-        if not halted and _other_regime(memory, config):
+        if not halted and _other_regime(memory, config, market.fee_pips):
             return True
 
 
@@ -104,13 +104,14 @@ def _rules(entry: Entry) -> set[str]:
     return {refusal.rule for refusal in entry.decision.refusals}
 
 
-def _other_regime(memory: Memory, config: Config) -> bool:
+def _other_regime(memory: Memory, config: Config, fee_pips: int) -> bool:
     """As the trigger of that name, a little earlier."""
     made_for = memory.sigma_at_rerange
     if not made_for:
         return False
     settings = config.strategy
-    then, now = distance(made_for, settings), distance(sigma_of(memory, settings), settings)
+    then = distance(made_for, settings, fee_pips)
+    now = distance(sigma_of(memory, settings), settings, fee_pips)
     return max(then, now) >= settings.regime_ratio * min(then, now) * EARLY
 
 

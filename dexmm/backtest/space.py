@@ -14,12 +14,27 @@ from decimal import Decimal
 from math import prod
 
 from dexmm.backtest.space_goals import Constraint, Objective
-from dexmm.config import Config, parse_config
+from dexmm.config import (
+    EDGE_MIN_BP,
+    MAX_POOL_BP,
+    MAX_SPREAD_BP,
+    REFERENCE_MAX_BP,
+    TWAP_MAX_TICKS,
+    Config,
+    parse_config,
+)
 from dexmm.errors import BadInput
 
 Value = int | Decimal | str | bool
 Settings = Mapping[str, Value]  # "strategy.edge_sigmas" -> its value
 
+FOLLOWING: Mapping[str, Value] = {
+    "strategy.edge_min_bp": EDGE_MIN_BP,
+    "guards.reference_max_bp": REFERENCE_MAX_BP,
+    "guards.twap_max_ticks": int(TWAP_MAX_TICKS),
+    "exchange.max_pool_bp": MAX_POOL_BP,
+    "exchange.max_spread_bp": MAX_SPREAD_BP,
+}
 TRIED = "the settings tried"  # what stands for a file's name while a configuration is checked
 
 
@@ -70,9 +85,13 @@ class Space:
 
 
 def setting(config: Config, name: str) -> object:
-    """The value that ``config`` has for "section.key"."""
+    """The value that ``config`` has for "section.key".
+
+    What follows the pool's fee where it is not set counts as in a pool whose fee asks for nothing.
+    """
     section, _, key = name.partition(".")
-    return getattr(getattr(config, section), key)
+    value: object = getattr(getattr(config, section), key)
+    return FOLLOWING[name] if value is None and name in FOLLOWING else value
 
 
 def configured(config: Config, settings: Settings) -> Config:

@@ -26,7 +26,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from dexmm.backtest.space import Parameter, Space, Value, number, refused
+from dexmm.backtest.space import Parameter, Space, Value, number, refused, setting
 from dexmm.backtest.space_goals import METRICS, Constraint, Objective
 from dexmm.config import SECTIONS, Config
 from dexmm.errors import BadInput
@@ -199,9 +199,7 @@ def _size(value: Value) -> Decimal:
 
 
 def _now(config: Config, name: str) -> object:
-    section, _, key = name.partition(".")
-    held = getattr(config, section)
-    return getattr(held, key) if held is not None else None
+    return None if getattr(config, name.partition(".")[0]) is None else setting(config, name)
 
 
 def _range(name: str, entry: Mapping[str, Any], config: Config, where: str) -> Parameter:

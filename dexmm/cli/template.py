@@ -78,7 +78,8 @@ MEANINGS = {
         "target": "the share that ranges pull towards, 0 to 1",
         "edge_sigmas": "an edge is this many standard deviations of the price away, ...",
         "horizon_hours": "... over this many hours",
-        "edge_min_bp": "no edge nearer than this, basis points of the price",
+        "edge_min_bp": "no edge nearer than this, basis points of the price; unset: 100, or "
+        "twice the pool's fee where that is more",
         "edge_max_bp": "no edge farther than this, basis points of the price",
         "sigma_annual": "volatility a year until enough has been seen; 0.16 is 16 %",
         "sigma_halflife_hours": "how fast what was seen of volatility is forgotten",
@@ -103,10 +104,12 @@ MEANINGS = {
     },
     "guards": {
         "twap_seconds": "window of the pool's time-weighted average price",
-        "twap_max_ticks": "how far the pool's price may be from it; a tick is 0.01 %",
+        "twap_max_ticks": "how far the pool's price may be from it; a tick is 0.01 %; unset: 100, "
+        "or twice the pool's fee where that is more",
         "observation_cardinality": "oracle slots to pay for when the window is longer than the "
         "pool's history; 0 is never",
-        "reference_max_bp": "how far the pool may be from the reference feed, basis points",
+        "reference_max_bp": "how far the pool may be from the reference feed, basis points; unset: "
+        "150, or twice the pool's fee where that is more",
         "max_block_age_seconds": "a newest block older than this means a node that lags",
         "max_loss_bp": "value a re-range may lose at one price, basis points",
         "slippage_bp": "each leg's minimum below its simulated amount, basis points",
@@ -160,8 +163,10 @@ MEANINGS = {
         "timeout_seconds": "how long the exchange may take to answer",
         "max_ticker_age_seconds": "an answer older than this is stale and nothing is traded on it",
         "max_clock_skew_ms": "between this machine's clock and the exchange's",
-        "max_pool_bp": "how far the pool may be from the exchange, basis points",
-        "max_spread_bp": "how far the price's sources may be apart, basis points",
+        "max_pool_bp": "how far the pool may be from the exchange, basis points; unset: 100, or "
+        "twice the pool's fee where that is more",
+        "max_spread_bp": "how far the price's sources may be apart, basis points; unset: 150, or "
+        "twice the pool's fee where that is more",
         "cancel_ratio": "cancelled of sent orders at most, 0 to 1",
         "cancel_window_seconds": "over which that is counted",
         "cancel_minimum_orders": "so many orders count as sent from the start: the ratio of the "
@@ -218,6 +223,11 @@ MEANINGS = {
 }
 
 EXAMPLES = {
+    "strategy.edge_min_bp": "100",
+    "guards.twap_max_ticks": "100",
+    "guards.reference_max_bp": "150",
+    "exchange.max_pool_bp": "100",
+    "exchange.max_spread_bp": "150",
     "network.relay_url": '"https://relay.example"',
     "wallet.address": '"0x..."',
     "wallet.keystore": '"keystore.json"',

@@ -294,7 +294,7 @@ def _price(seen: Observation, memory: Memory) -> Memory:
     memory = sampled(
         memory,
         lambda: market.price(pool.sqrt_price_x96),
-        strays(pool.tick, pool.mean_tick, seen.config),
+        strays(pool.tick, pool.mean_tick, seen.config, seen.view.market.fee_pips),
         seen.now,
         seen.config,
     )
@@ -322,9 +322,9 @@ def sampled(
     )
 
 
-def strays(tick: int, mean_tick: int | None, config: Config) -> bool:
+def strays(tick: int, mean_tick: int | None, config: Config, fee_pips: int) -> bool:
     """Whether a price stands so far from its own average that it proves nothing."""
-    return mean_tick is not None and abs(tick - mean_tick) > config.guards.twap_max_ticks
+    return mean_tick is not None and abs(tick - mean_tick) > config.guards.twap_max(fee_pips)
 
 
 def sigma_of(memory: Memory, settings: Strategy) -> Decimal:

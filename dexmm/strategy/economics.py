@@ -91,7 +91,7 @@ def near_rungs(seen: Look) -> int:
     to be lost before income has been measured.
     """
     furthest = NEAR_STEPS * seen.ladder.spacing
-    away = distance(seen.sigma, seen.settings)
+    away = distance(seen.sigma, seen.settings, seen.view.market.fee_pips)
     income = fees_per_day(seen)
     life = life_days(away, away, seen.sigma, seen.settings)
     if not income:

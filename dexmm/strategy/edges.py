@@ -1,6 +1,8 @@
 """How far the edges of a range are from the price.
 
     d = edge_sigmas * sigma * sqrt(horizon)         of log price, clamped to edge_min .. edge_max
+    edge_min = edge_min_bp, or where it is not set max(100 bp, 2 fee): nearer than the pool's fee
+               an edge would be left before it had earned
     bid = down(floor - n_bid),  ask = up(ceiling + n_ask),  n = ceil(d / log 1.0001)
 
 Distances are of the logarithm, so up and down are mirror images, and both edges round outwards
@@ -18,10 +20,10 @@ from dexmm.strategy.precise import BP, HOUR, LN_TICK
 from dexmm.strategy.situation import Situation
 
 
-def distance(sigma: Decimal, settings: Settings) -> Decimal:
-    """Of log price, from the price to an edge."""
+def distance(sigma: Decimal, settings: Settings, fee_pips: int) -> Decimal:
+    """Of log price, from the price to an edge in a pool of this fee."""
     wanted = settings.edge_sigmas * sigma * (settings.horizon_hours * HOUR).sqrt()
-    return min(max(wanted, settings.edge_min_bp / BP), settings.edge_max_bp / BP)
+    return min(max(wanted, settings.edge_min(fee_pips) / BP), settings.edge_max_bp / BP)
 
 
 def in_rungs(log_distance: Decimal) -> int:
@@ -39,7 +41,7 @@ def place(situation: Situation, to_bid: Decimal, to_ask: Decimal) -> tuple[int, 
 
 def around(situation: Situation) -> tuple[int, int]:
     """Edges at the same distance on both sides."""
-    away = distance(situation.sigma, situation.settings)
+    away = distance(situation.sigma, situation.settings, situation.fee_pips)
     return place(situation, away, away)
 
 

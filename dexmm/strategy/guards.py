@@ -298,7 +298,8 @@ def oracle_history(seen: Look) -> Iterator[Bite]:
 
 
 def twap(seen: Look) -> Iterator[Bite]:
-    pool, most = seen.view.pool, seen.config.guards.twap_max_ticks
+    pool, fee = seen.view.pool, seen.view.market.fee_pips
+    most = seen.config.guards.twap_max(fee)
     if pool.mean_tick is not None and (off := abs(pool.tick - pool.mean_tick)) > most:
         yield entry(
             "twap",
@@ -324,7 +325,7 @@ def _doubt(source: Reference, seen: Look) -> str:
         return f"{source.name} is {age} s old, more than {source.heartbeat_seconds} s"
     price, most = (
         seen.view.market.price(seen.view.pool.sqrt_price_x96),
-        seen.config.guards.reference_max_bp,
+        seen.config.guards.reference_max(seen.view.market.fee_pips),
     )
     off = bp(abs(price - source.price), source.price)
     if off > most:

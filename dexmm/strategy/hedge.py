@@ -234,10 +234,10 @@ def _doubt(venue: VenueView, book: Book, config: Config) -> str:
     if age > most:
         return f"the {book.symbol} book is {age:.1f} s old, more than {most} s"
     off = abs(book.mid / venue.spot_book.mid - 1) * BP
-    if off > config.exchange.max_spread_bp:
+    if off > (most_apart := config.exchange.max_spread(0)):  # two books: no pool in it
         return (
             f"the {book.symbol} book is {off:.0f} bp from the spot's, more than "
-            f"{config.exchange.max_spread_bp} bp (exchange.max_spread_bp)"
+            f"{most_apart} bp (exchange.max_spread_bp)"
         )
     return ""
 

@@ -35,6 +35,7 @@ from dexmm.uniswap.tick_math import MAX_SQRT_RATIO, MIN_SQRT_RATIO
 
 ZERO = Decimal(0)
 PIPS_IN_BP = 100
+NO_FEE = 0  # where no pool is known: what follows its fee is as near as it may be
 LONGEST_HORIZON = 90 * DAY
 SHORTEST_HORIZON = HOUR
 
@@ -116,10 +117,10 @@ def judge(config: Config, facts: MarketFacts | None = None) -> Judgement:
     settings = config.strategy
     if facts is None:
         sigma = (settings.sigma_annual**2 / YEAR).sqrt()
-        away = distance(sigma, settings)
+        away = distance(sigma, settings, NO_FEE)
         return Judgement(
-            problems=tuple(_settings_problems(config, sigma)),
-            notes=tuple(_clamp_notes(sigma, settings)),
+            problems=tuple(_settings_problems(config, sigma, NO_FEE)),
+            notes=tuple(_clamp_notes(sigma, settings, NO_FEE)),
             to_bid_bp=away * BP,
             to_ask_bp=away * BP,
             hits_per_day=hits_per_day(sigma, away, away),
@@ -150,11 +151,14 @@ def _judge_market(config: Config, facts: MarketFacts) -> Judgement:
     pays = None if income is None else income >= needed
     passing = tuple(_gas_problems(config, facts, gas))
     problems = [
-        *_settings_problems(config, facts.sigma),
+        *_settings_problems(config, facts.sigma, facts.market.fee_pips),
         *_market_problems(config, facts, deployed),
         *passing,
     ]
-    notes = [*_clamp_notes(facts.sigma, settings), *_pay_notes(facts, income, needed)]
+    notes = [
+        *_clamp_notes(facts.sigma, settings, facts.market.fee_pips),
+        *_pay_notes(facts, income, needed),
+    ]
     return Judgement(
         problems=tuple(problems),
         notes=tuple(notes),
@@ -211,7 +215,7 @@ def _pay(facts: MarketFacts, s: Decimal) -> Pay | None:
 
 
 def _distances(here: Situation, found: tuple[Range, ...]) -> tuple[Decimal, Decimal]:
-    away = distance(here.sigma, here.settings)
+    away = distance(here.sigma, here.settings, here.fee_pips)
     if not found:
         return away, away
     position = 2 * here.s.ln()
@@ -233,10 +237,10 @@ def _income(facts: MarketFacts, liquidity: Decimal) -> Decimal | None:
     return facts.volume_per_day * facts.market.fee_pips / PIPS * facts.fee_kept * part
 
 
-def _settings_problems(config: Config, sigma: Decimal) -> list[str]:
+def _settings_problems(config: Config, sigma: Decimal, fee_pips: int) -> list[str]:
     settings, guards = config.strategy, config.guards
     horizon = settings.horizon_hours * HOUR
-    away = in_rungs(distance(sigma, settings))
+    away = in_rungs(distance(sigma, settings, fee_pips))
     found = []
     if not SHORTEST_HORIZON <= horizon <= LONGEST_HORIZON:
         found.append("strategy.horizon_hours must be from 1 to 2160 (90 days)")
@@ -255,12 +259,13 @@ def _settings_problems(config: Config, sigma: Decimal) -> list[str]:
     return found
 
 
-def _clamp_notes(sigma: Decimal, settings: Strategy) -> list[str]:
+def _clamp_notes(sigma: Decimal, settings: Strategy, fee_pips: int) -> list[str]:
     wanted = settings.edge_sigmas * sigma * (settings.horizon_hours * HOUR).sqrt() * BP
     if wanted > settings.edge_max_bp:
         return [f"volatility asks for edges at {wanted:.0f} bp, beyond strategy.edge_max_bp"]
-    if wanted < settings.edge_min_bp:
-        return [f"volatility asks for edges at {wanted:.0f} bp, within strategy.edge_min_bp"]
+    if wanted < (least := settings.edge_min(fee_pips)):
+        why = "" if settings.edge_min_bp is not None else f" ({least:f} in this pool)"
+        return [f"volatility asks for edges at {wanted:.0f} bp, within strategy.edge_min_bp{why}"]
     return []
 
 
@@ -282,9 +287,10 @@ def _market_problems(config: Config, facts: MarketFacts, deployed: Decimal) -> l
             f"strategy.edge_max_bp is nearer than one step of the pool's grid "
             f"({market.tick_spacing} ticks): raise it"
         )
-    if settings.edge_min_bp <= fee_bp:
+    if settings.edge_min(market.fee_pips) <= fee_bp:
+        nearest = "edge_max_bp" if settings.edge_min_bp is None else "edge_min_bp"
         found.append(
-            f"strategy.edge_min_bp is within the pool's fee of {fee_bp} bp: the price would leave "
+            f"strategy.{nearest} is within the pool's fee of {fee_bp} bp: the price would leave "
             "a range before it paid"
         )
     strategy = STRATEGIES[settings.name]

@@ -10,6 +10,7 @@ from dexmm.config import Strategy as Settings
 from dexmm.model.decision import Role
 from dexmm.strategy.ladder import Ladder, affordable, amounts_per_liquidity, whole
 from dexmm.strategy.pay import Pay
+from dexmm.strategy.precise import PIPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,10 @@ class Situation:
     kept: tuple[int, int] | None = None  # the held edges that could be kept
     pay: Pay | None = None  # what the pool pays; None where nobody has measured it
     gas_quote: Decimal = Decimal(0)  # of a re-range, smallest units of quote
+
+    @property
+    def fee_pips(self) -> int:
+        return int(self.fee * PIPS)
 
     @property
     def share(self) -> Decimal:

@@ -238,7 +238,9 @@ def _regime(seen: Look) -> Wanted | None:
     made_for = seen.known.sigma_at_rerange
     if not made_for or provides_by_pay(seen):
         return None
-    then, now = distance(made_for, seen.settings), distance(seen.sigma, seen.settings)
+    fee = seen.view.market.fee_pips
+    then = distance(made_for, seen.settings, fee)
+    now = distance(seen.sigma, seen.settings, fee)
     ratio = max(then, now) / min(then, now)
     if ratio < seen.settings.regime_ratio:
         return None

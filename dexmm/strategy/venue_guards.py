@@ -86,19 +86,20 @@ def _sources(seen: Look, venue: VenueView) -> Iterator[Bite]:
     if len(found) < 2:
         names = ", ".join(source.name for source in found) or "none"
         yield trading("price_sources", f"of pool, exchange and triangle only {names} gives a price")
-    if (off := price_spread(found)) > exchange.max_spread_bp:
+    fee = seen.view.market.fee_pips
+    if (off := price_spread(found)) > (most := exchange.max_spread(fee)):
         prices = ", ".join(f"{source.name} {source.price:.2f}" for source in found)
         yield entry(
             "price_spread",
             f"the price's sources are {off:.0f} bp apart ({prices}), more than "
-            f"{exchange.max_spread_bp} bp (exchange.max_spread_bp)",
+            f"{most} bp (exchange.max_spread_bp)",
         )
     mid, pool = venue.spot_book.mid, seen.view.market.price(seen.view.pool.sqrt_price_x96)
-    if mid is not None and (off := bp(abs(pool - mid), mid)) > exchange.max_pool_bp:
+    if mid is not None and (off := bp(abs(pool - mid), mid)) > (most := exchange.max_pool(fee)):
         yield entry(
             "pool_vs_exchange",
             f"the pool's price {pool:.2f} is {off:.0f} bp from {venue.exchange}'s {mid:.2f}, more "
-            f"than {exchange.max_pool_bp} bp (exchange.max_pool_bp)",
+            f"than {most} bp (exchange.max_pool_bp)",
         )
 
 

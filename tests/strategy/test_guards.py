@@ -271,6 +271,31 @@ def test_a_configured_feed_that_was_not_read_bites() -> None:
     assert "reference" not in bites(world)
 
 
+@pytest.mark.parametrize(
+    ("rule", "outside", "inside"),
+    [
+        ("reference", sets(references=(feed("4085"),)), sets(references=(feed("4078"),))),
+        (
+            "twap",
+            sets(mean_price=Decimal(4000) / Decimal("1.0001") ** 203),
+            sets(mean_price=Decimal(4000) / Decimal("1.0001") ** 198),
+        ),
+    ],
+)
+def test_a_dear_pool_may_stray_by_twice_its_fee_unless_it_is_told_otherwise(
+    rule: str, outside: Callable[[World], object], inside: Callable[[World], object]
+) -> None:
+    """At 1 % arbitrage leaves the price anywhere within a hundred basis points of the market's."""
+    dear = a_market(fee_pips=10_000, tick_spacing=200)
+    for change, bitten in ((outside, True), (inside, False)):
+        world = World(a_config(), market=dear)
+        change(world)
+        assert (rule in bites(world)) == bitten
+    told = World(a_config(guards={"reference_max_bp": 150, "twap_max_ticks": 100}), market=dear)
+    inside(told)
+    assert rule in bites(told)
+
+
 def test_code_behind_a_token_may_not_change_from_what_was_first_seen() -> None:
     world = World(a_config(), guards0=tokens(implementation=CODE))
     world.settle()

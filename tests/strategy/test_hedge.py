@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategy.builders import START
+from strategy.builders import START, a_market
 from strategy.venue_builders import (
     PERPETUAL,
     SPOT,
@@ -418,6 +418,19 @@ def test_prices_that_disagree_hold_everything_new(pool, exchange, rule) -> None:
     assert rule in rules(decision)
     assert placed(steps) == []
     assert not [step for step in steps if isinstance(step, Rerange)]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "bitten"),
+    [
+        (D(4070), set()),
+        (D(4090), {"pool_vs_exchange", "price_spread"}),
+    ],
+)
+def test_a_dear_pool_may_be_twice_its_fee_from_the_exchange(exchange, bitten) -> None:
+    stage = heavy(base_fee_wei=1, market=a_market(fee_pips=10_000, tick_spacing=200))
+    stage.street.price = exchange
+    assert rules(stage.decide()) & {"pool_vs_exchange", "price_spread"} == bitten
 
 
 def test_a_swap_in_flight_is_waited_for() -> None:

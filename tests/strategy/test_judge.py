@@ -70,8 +70,18 @@ def test_liquidity_keeps_what_the_protocol_leaves() -> None:
     [
         (World(a_config(market={"price_low": 1, "price_high": 3999})), "outside market.price_low"),
         (
-            World(a_config(), market=a_market(fee_pips=10_000, tick_spacing=200)),
-            "within the pool's fee",
+            World(
+                a_config(strategy={"edge_min_bp": 100}),
+                market=a_market(fee_pips=10_000, tick_spacing=200),
+            ),
+            "strategy.edge_min_bp is within the pool's fee of 100 bp",
+        ),
+        (
+            World(
+                a_config(strategy={"edge_max_bp": 80}),
+                market=a_market(fee_pips=10_000, tick_spacing=200),
+            ),
+            "strategy.edge_max_bp is within the pool's fee of 100 bp",
         ),
         (
             World(
@@ -94,6 +104,16 @@ def test_liquidity_keeps_what_the_protocol_leaves() -> None:
 )
 def test_what_cannot_make_sense_is_a_problem(world: World, words: str) -> None:
     assert words in problems(world)
+
+
+@pytest.mark.parametrize(
+    ("fee", "spacing", "nearest"),
+    [(100, 1, 100), (500, 10, 100), (3000, 60, 100), (10_000, 200, 200)],
+)
+def test_the_defaults_make_sense_in_every_fee_tier(fee: int, spacing: int, nearest: int) -> None:
+    world = World(a_config(), market=a_market(fee_pips=fee, tick_spacing=spacing))
+    assert judged(world).problems == ()
+    assert world.config.strategy.edge_min(fee) == nearest
 
 
 def test_a_clamp_that_always_holds_is_worth_knowing() -> None:

@@ -25,7 +25,8 @@ MOST_SHIFT = Decimal("0.9")
 def avellaneda(situation: Situation) -> tuple[Range, ...]:
     """Budget positions between edges skewed by the inventory."""
     settings = situation.settings
-    away, nearest = distance(situation.sigma, settings), settings.edge_min_bp / BP
+    away = distance(situation.sigma, settings, situation.fee_pips)
+    nearest = settings.edge_min(situation.fee_pips) / BP
     shift = -min(max(settings.risk_aversion * skew(situation), -MOST_SHIFT), MOST_SHIFT) * away
     bid, ask = place(situation, max(away - shift, nearest), max(away + shift, nearest))
     return fill(situation, bid, ask)

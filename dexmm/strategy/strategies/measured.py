@@ -49,7 +49,7 @@ def measured(situation: Situation) -> tuple[Range, ...]:
 
 def distances(situation: Situation) -> tuple[Decimal, ...]:
     """Log distances of an edge, the widest first."""
-    least = situation.settings.edge_min_bp / BP
+    least = situation.settings.edge_min(situation.fee_pips) / BP
     most = situation.settings.edge_max_bp / BP
     step = (least / most).ln() / (DISTANCES - 1)
     return tuple(most * (step * n).exp() for n in range(DISTANCES))

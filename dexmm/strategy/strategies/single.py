@@ -23,7 +23,7 @@ LEAST_SHARE = Decimal("0.05")
 
 def single(situation: Situation) -> tuple[Range, ...]:
     """One range for the share held now."""
-    width = 2 * in_rungs(distance(situation.sigma, situation.settings))
+    width = 2 * in_rungs(distance(situation.sigma, situation.settings, situation.fee_pips))
     share = min(max(situation.share, LEAST_SHARE), 1 - LEAST_SHARE)
     root = lower_root(situation.s, share, width)
     lowest = int((2 * root.ln() / LN_TICK).to_integral_value(ROUND_FLOOR))
