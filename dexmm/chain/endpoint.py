@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -103,21 +104,19 @@ class Endpoint(HTTPProvider):
         status = response.status_code
         try:
             body = self._body(response, deadline, MOST_ERROR_BYTES)
-            answer = json.loads(body)
-        except (NodeError, ValueError, requests.RequestException, urllib3.exceptions.HTTPError):
-            answer = None
-        error = answer.get("error") if isinstance(answer, dict) else None
-        code, message = error_parts(error)
+        except (NodeError, requests.RequestException, urllib3.exceptions.HTTPError):
+            body = b""
+        answer = _as_answer(body)
+        code, message = error_parts(answer.get("error"))
         about = about_status(status, message)
         if about is None and code is not None and isinstance(answer.get("id"), int | str):
             return body
         said = self.redacted(first_line(message))
-        raise Unanswered(
-            f"{self.name} answered HTTP {status}{f': {said}' if said else ''}",
-            about,
-            message,
-            status=status,
-        )
+        facts: dict[str, object] = {"status": status}
+        if wait := _seconds_to_wait(response.headers.get("Retry-After", "")):
+            facts["retry_after"] = wait
+        words = f"{self.name} answered HTTP {status}{f': {said}' if said else ''}"
+        raise Unanswered(words, about, message, **facts)
 
     def _body(self, response: requests.Response, deadline: float, most: int = MOST_BYTES) -> bytes:
         """Read piece by piece: a node that trickles must not hold us beyond the deadline."""
@@ -143,6 +142,29 @@ class Endpoint(HTTPProvider):
         if isinstance(cause, never) and not _was_reset(cause):
             return Unreached(f"{self.name} cannot be reached")
         return Unanswered(f"{self.name} broke off the connection")
+
+
+def _as_answer(body: bytes) -> dict[str, Any]:
+    """What an HTTP error's body says, as a JSON-RPC answer: proxies and gateways write plain text,
+    or the error without the frame around it. A web page says nothing."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        text = body.decode("utf-8", "replace").strip()
+        return {"error": "" if text.startswith("<") else text}
+    if not isinstance(answer, dict):
+        return {"error": answer} if isinstance(answer, str) else {}
+    return answer if answer.get("error") is not None else {"error": answer}
+
+
+def _seconds_to_wait(header: str) -> float:
+    """``Retry-After`` in seconds, or as a date; 0 where it says nothing."""
+    if header.strip().isdecimal():
+        return float(header)
+    try:
+        return max(parsedate_to_datetime(header).timestamp() - time.time(), 0)
+    except (ValueError, TypeError, OverflowError):
+        return 0
 
 
 def _session(url: str, proxy: str | None) -> requests.Session:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from dexmm.chain.reverts import revert_reason
-from dexmm.errors import NodeError
+from dexmm.errors import DexmmError, NodeError
 
 LONGEST = 200  # characters shown of what a node says
 REVERTED = (3, -32015)  # a revert: geth, Erigon, Anvil; Nethermind
@@ -127,6 +127,11 @@ def about_status(status: int, message: str) -> About | None:
     if status == 413 or _BATCH.search(message.lower()):
         return About.BATCH
     return About.BUSY if status in _BUSY_STATUS else None
+
+
+def retry_after(error: DexmmError) -> float:
+    """Seconds that the node asked us to wait before the next question; 0 when it did not."""
+    return cast("float", error.facts.get("retry_after", 0.0))
 
 
 def fits(said: str, asked: int) -> int:

@@ -31,6 +31,7 @@ from dexmm.chain.refusals import (
     Unanswered,
     Unreached,
     fits,
+    retry_after,
     rpc_error,
 )
 from dexmm.errors import BadInput, Halt, NodeError, Transient
@@ -53,6 +54,7 @@ READ_ROUNDS = 3  # times every URL is tried before a read is given up
 LONE_ROUNDS = 2  # the same of a node that is asked by itself
 FIRST_PAUSE = 0.1  # between rounds, seconds; each pause is twice the one before
 LONGEST_PAUSE = 2.0
+LONGEST_WAIT = 5.0  # seconds, of what a node asks for with Retry-After
 INVALID_PARAMS = -32602
 OTHERS_SECONDS = 1.0  # for the other nodes to take what the first one has taken
 
@@ -326,6 +328,7 @@ class _Reading:
         self._foreign: list[Halt] = []
         self._refused: list[Any] | None = None  # the first answer with refusals about its node
         self._hopeless: set[Endpoint] = set()  # that would say the same again
+        self._round_failed: list[NodeError] = []  # in this round
 
     def run(self, rpc: Rpc) -> list[Any]:
         pause = FIRST_PAUSE
@@ -336,7 +339,8 @@ class _Reading:
             if self._hopeless.issuperset(rpc.endpoints):
                 break
             if left:
-                time.sleep(pause)
+                time.sleep(max(pause, self._wait_asked_for()))
+                self._round_failed.clear()
                 pause = min(2 * pause, LONGEST_PAUSE)
         if self._refused is not None:
             return self._refused
@@ -354,6 +358,13 @@ class _Reading:
             rpc.turn_away()
         return None
 
+    def _wait_asked_for(self) -> float:
+        """The shortest ``Retry-After`` of this round's nodes, where all that were reached sent
+        one; no longer than ``LONGEST_WAIT``."""
+        failed = [each for each in self._round_failed if not isinstance(each, Unreached)]
+        waits = [retry_after(error) for error in failed]
+        return min(*waits, LONGEST_WAIT) if waits else 0
+
     def _ask(self, rpc: Rpc, endpoint: Endpoint, *, thorough: bool) -> list[Any] | None:
         try:
             answers = rpc.answers(endpoint, self._calls, thorough=thorough)
@@ -364,6 +375,7 @@ class _Reading:
             return None
         except NodeError as error:
             self._failed.append(error)
+            self._round_failed.append(error)
             return None
         about = {answer.about for answer in answers if isinstance(answer, RpcError)}
         if about <= {About.QUESTION}:
@@ -413,7 +425,9 @@ def _refusal(answers: Sequence[Any]) -> RpcError | None:
 def _all_failed(failed: Sequence[Transient]) -> NodeError:
     message = "; ".join(dict.fromkeys(error.message for error in failed))
     never = all(isinstance(error, Unreached) for error in failed)
-    return (Unreached if never else NodeError)(message)
+    wait = min((retry_after(error) for error in failed), default=0.0)
+    facts = {"retry_after": wait} if wait else {}
+    return (Unreached if never else NodeError)(message, **facts)
 
 
 def _latest(call: Request) -> Request:

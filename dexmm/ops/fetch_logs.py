@@ -96,7 +96,7 @@ def decode_logs(body: bytes, asked: Asked) -> pa.RecordBatch:
     """
     try:
         answer = _DECODER.decode(body)
-        if answer.error == NULL and answer.result is not None and answer.id == asked.request_id:
+        if answer.error == NULL and answer.result is not None and _ours(answer, asked):
             return _rows(answer.result, asked)
     except (msgspec.DecodeError, UnicodeDecodeError, Malformed) as error:
         raise NodeError(
@@ -105,16 +105,22 @@ def decode_logs(body: bytes, asked: Asked) -> pa.RecordBatch:
     raise _refusal(answer, asked)
 
 
+def _ours(answer: _Answer, asked: Asked) -> bool:
+    """Some nodes send ids back as text."""
+    return answer.id in (asked.request_id, str(asked.request_id))
+
+
 def _refusal(answer: _Answer, asked: Asked) -> NodeError:
     if answer.error == NULL:
-        if answer.result is None and answer.id in (asked.request_id, None):
+        if answer.result is None and (answer.id is None or _ours(answer, asked)):
             return NoResult(f"{asked.node} answered eth_getLogs without a result")
         return NodeError(f"{asked.node} answered another request than ours, or without a result")
     code, message = error_parts(msgspec.json.decode(answer.error))
     said = first_line(message)
     if code is None:
         words = f": {said}" if said else ""
-        return Unanswered(f"{asked.node} answered with an error that is not one{words}")
+        said_so = f"{asked.node} answered with an error that is not one{words}"
+        return Unanswered(said_so, about(0, message), message)
     refused = f"{asked.node} refused: {said or 'no reason given'} (code {code})"
     return RpcError(refused, code, about=about(code, message))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -23,6 +24,10 @@ from dexmm.ops.fetch_parts import Span
 HEADERS_AT_ONCE = 100
 NO_LIMIT = 1 << 62  # logs in an answer
 _NOT_FOR_SIZE = {401, 402, 403, 404, 405, 407, 408, 425, 429, 451}  # HTTP statuses
+# Where a refusal has these words a smaller range may do, whatever its code or status is.
+_OF_SIZE = re.compile(
+    r"\brange|\bresults\b|\blogs\b|\bblocks\b|response size|too (large|wide|big)|time(d )?.?out"
+)
 _TOPICS = [event.topic for event in EVENTS]
 
 
@@ -153,7 +158,9 @@ class Node:
         try:
             return decode_logs(endpoint.raw(request), asked)
         except (RpcError, Unanswered) as error:
-            if error.about is About.UNABLE or "status" in error.facts:
+            said = error.said if isinstance(error, Unanswered) else error.message
+            sized = _OF_SIZE.search(said.lower()) is not None
+            if not sized and (error.about is About.UNABLE or "status" in error.facts):
                 raise  # another node may have the method, or the plan
             # Nodes have a dozen codes for "too many", and rate limits among them.
             raise TooMuch(error.message) from None

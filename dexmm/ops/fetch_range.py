@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
+from dexmm.chain.refusals import retry_after
 from dexmm.errors import NodeError
 from dexmm.ops.fetch_events import SCHEMA
 from dexmm.ops.fetch_logs import demand_time
@@ -112,7 +113,10 @@ class RangeFiller:
     def _gives_up(self, _: RetryCallState) -> bool:
         return self._failures >= self._patience.attempts
 
-    def _pause(self, _: RetryCallState) -> float:
-        """Short while smaller questions may help, longer each time when none can."""
+    def _pause(self, state: RetryCallState) -> float:
+        """Short while smaller questions may help, longer each time when none can, and as long as
+        the node asks for within bounds."""
         doubled = self._patience.first * (1 << max(self._failures - 1, 0))
-        return min(doubled, self._patience.longest)
+        error = state.outcome.exception() if state.outcome else None
+        wait = retry_after(error) if isinstance(error, NodeError) else 0
+        return min(max(doubled, wait), self._patience.longest)

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,15 @@ from forward_proxy import ForwardProxy
 
 from dexmm.chain import hexes
 from dexmm.chain.reverts import revert_reason
-from dexmm.chain.rpc import Reverted, Rpc, RpcError, Unreached, expect
+from dexmm.chain.rpc import (
+    FIRST_PAUSE,
+    LONGEST_WAIT,
+    Reverted,
+    Rpc,
+    RpcError,
+    Unreached,
+    expect,
+)
 from dexmm.errors import BadInput, NodeError
 from dexmm.sandbox.calls import encode_call
 from dexmm.sandbox.pools import POSITION_MANAGER
@@ -186,6 +195,51 @@ def test_reads_are_retried_and_sends_are_not(proxy: Any) -> None:
     with pytest.raises(NodeError):
         rpc.send(["0x00"])
     assert len(proxy.requests) == 1
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between rounds, which take no time."""
+    slept: list[float] = []
+    monkeypatch.setattr("dexmm.chain.rpc.time", SimpleNamespace(sleep=slept.append))
+    return slept
+
+
+@anvil
+@pytest.mark.parametrize(
+    ("header", "first"),
+    [
+        ("1", 1.0),
+        ("3", 3.0),
+        ("3600", LONGEST_WAIT),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", LONGEST_WAIT),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", FIRST_PAUSE),
+        ("0", FIRST_PAUSE),
+        ("soon", FIRST_PAUSE),
+    ],
+)
+def test_a_node_is_given_the_pause_that_it_asks_for_within_bounds(
+    proxy: Any, pauses: list[float], header: str, first: float
+) -> None:
+    replies = iter([429])
+    proxy.reply = lambda reply: replace(
+        reply, status=next(replies, 200), headers=(("Retry-After", header),)
+    )
+    assert Rpc([proxy.url]).call("eth_chainId") == "0x1"
+    assert pauses == [first]
+
+
+@anvil
+def test_nobody_waits_for_one_node_while_another_answers(
+    proxy: Any, mainnet: Any, closed_port: int, pauses: list[float]
+) -> None:
+    proxy.reply = lambda reply: replace(reply, status=429, headers=(("Retry-After", "3"),))
+    rpc = Rpc([proxy.url, mainnet.anvil.url])
+    assert rpc.call("eth_chainId") == "0x1"
+    assert pauses == []
+    with pytest.raises(NodeError, match="HTTP 429"):
+        Rpc([proxy.url, f"http://127.0.0.1:{closed_port}"]).call("eth_chainId")
+    assert pauses == [3.0, 3.0]  # a node that is not there asks for nothing
 
 
 @anvil
