@@ -23,13 +23,14 @@ from dexmm.errors import BadInput, DexmmError, Halt, Transient
 from dexmm.model.decision import Refusal, State
 from dexmm.model.order import Purpose
 from dexmm.model.snapshot import Snapshot
-from dexmm.model.steps import CancelAll, CancelOrder, Outcome, PlaceOrder, Step
+from dexmm.model.steps import AmendOrder, CancelAll, CancelOrder, Outcome, PlaceOrder, Step
 from dexmm.strategy.decide import decide
 from dexmm.strategy.plan import plan
 from dexmm.turn import Cex, Chain, Clock, Journal, execute, observe
 
 log = logging.getLogger("dexmm.quoting")
 
+DONE_TO_IT = {"cancel_order": "cancelled", "amend_order": "moved"}
 CANCEL_PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between tries to leave nothing behind
 
 
@@ -108,7 +109,7 @@ def quotes(step: Step, snapshot: Snapshot) -> bool:
     """Whether a step belongs to quoting: a hedge that rests in the book is the turn's business."""
     if isinstance(step, PlaceOrder):
         return step.purpose is Purpose.QUOTE
-    if isinstance(step, CancelOrder):
+    if isinstance(step, CancelOrder | AmendOrder):
         return step.client_id != snapshot.memory.hedge_order
     return isinstance(step, CancelAll)
 
@@ -119,7 +120,7 @@ def told(outcome: Outcome) -> str:
     what = outcome.step.replace("_", " ")
     if order is not None:
         what = (
-            f"{'cancelled' if outcome.step == 'cancel_order' else 'placed'} {order.purpose} "
+            f"{DONE_TO_IT.get(outcome.step, 'placed')} {order.purpose} "
             f"{order.side} {order.amount.normalize():f} {order.symbol} at "
             f"{order.price.normalize():f} ({order.client_id})"
         )

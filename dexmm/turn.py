@@ -18,6 +18,7 @@ from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory
 from dexmm.model.snapshot import ChainView, Snapshot
 from dexmm.model.steps import (
+    AmendOrder,
     CancelAll,
     CancelOrder,
     CexStep,
@@ -38,7 +39,7 @@ from dexmm.strategy.triangle import resized
 
 HALT_WAS_SET = "HALT was set"
 
-CEX_STEPS = (PlaceOrder, CancelOrder, CancelAll, SetLeverage)
+CEX_STEPS = (PlaceOrder, CancelOrder, AmendOrder, CancelAll, SetLeverage)
 
 Clock = Callable[[], int]
 Verdict = Callable[[Simulation], Refusal | None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from decimal import ROUND_DOWN, Decimal
 
+from dexmm.cex.amends import amend_of
 from dexmm.config import Config, Exchange
 from dexmm.model.market import Market
 from dexmm.model.order import OrderIntent
@@ -73,6 +74,7 @@ class Desk:
                 spot=exchange.symbol,
                 perpetual=exchange.perpetual_symbol,
                 triangle=exchange.triangle,
+                amends=amend_of(exchange.id, contract=False) is not None,
             ),
             VenueOpening(
                 coins={coin: _whole(amount) for coin, amount in coins.items()},

@@ -14,6 +14,7 @@ refused. docs/exchanges.md has all of them. What the three documented ones diffe
 | dead-man's switch              | no               | yes            | no             |
 | one account for spot and swaps | no               | yes            | no             |
 | best prices in one request     | yes              | no             | no             |
+| amends a price in place        | perpetuals only  | yes            | no             |
 
 Thirty-two lower-case letters and digits that begin with a letter are legal at all three.
 """
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from dexmm.cex.amends import Amend, amend_of
 from dexmm.cex.carry import carried
 from dexmm.cex.lane import Ccxt
 from dexmm.cex.names import Form
@@ -55,6 +57,7 @@ class Capabilities:
     find_by_name: bool  # an order can be asked for by our id
     cancel_by_name: bool
     precision: Precision  # how prices are counted
+    amend: Amend | None  # how a resting order's price is changed in place; None: it cannot be
     unfit: tuple[str, ...]  # why orders cannot be kept from happening twice there, in words
 
     def missing(self, *, quotes: bool) -> tuple[str, ...]:
@@ -96,6 +99,7 @@ def capabilities(exchange: Ccxt, *, contract: bool, form: Form = Form.TEXT_32) -
         find_by_name=carries.find_by_name,
         cancel_by_name=carries.cancel_by_name,
         precision=_precision(exchange),
+        amend=amend_of(type(exchange).__name__, contract=contract),
         unfit=unfit,
     )
 

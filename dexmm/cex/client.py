@@ -57,7 +57,15 @@ from dexmm.config import Config, Exchange
 from dexmm.errors import BadInput, Transient
 from dexmm.model.decision import Refusal
 from dexmm.model.order import OrderIntent, OrderLog
-from dexmm.model.steps import CancelAll, CancelOrder, CexStep, Outcome, PlaceOrder, SetLeverage
+from dexmm.model.steps import (
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    CexStep,
+    Outcome,
+    PlaceOrder,
+    SetLeverage,
+)
 from dexmm.model.venue import Balance, Book, Perpetual, Side, VenueView
 
 RECONCILE_EVERY = 10  # looks
@@ -305,6 +313,7 @@ class ExchangeClient:
             pending=standing.pending,
             recent_sent=sent,
             recent_cancelled=cancelled,
+            amends=self._spot.can.amend is not None,
         )
 
     def _watch(self, desk: Desk | None) -> SwapWatch | None:
@@ -332,6 +341,8 @@ class ExchangeClient:
                 return self._place(step)
             case CancelOrder():
                 return self._orders.cancel(step)
+            case AmendOrder():
+                return self._orders.amend(step)
             case CancelAll():
                 return self._cancel_all(step)
             case SetLeverage():

@@ -13,7 +13,8 @@ from dexmm.cex.fills import Told, parse_told, with_trades
 from dexmm.cex.lane import Lane
 from dexmm.cex.markets import Markets
 from dexmm.cex.names import is_ours
-from dexmm.cex.numbers import listed, record
+from dexmm.cex.numbers import EXACT, listed, plain, record
+from dexmm.errors import BadInput
 from dexmm.model.order import OrderIntent
 from dexmm.model.venue import Instrument
 
@@ -75,6 +76,25 @@ class Desk:
     def refetched(self, told: Told, symbol: str) -> Told:
         """The same order, asked for again by the exchange's own id."""
         return parse_told(self.lane.ask("fetch_order", told.exchange_id, symbol), self.size(symbol))
+
+    def amend(self, intent: OrderIntent, price: Decimal) -> None:
+        """Ask for another price of an order that rests. The answer is not worth reading: most
+        exchanges only say that they have heard; where the order stands is asked for afterwards.
+        """
+        how = self.can.amend
+        if how is None:
+            raise BadInput(f"{self.lane.exchange.id} does not amend orders in place")
+        size = self.size(intent.symbol)
+        self.lane.ask(
+            "edit_order",
+            intent.exchange_id,
+            intent.symbol,
+            "limit",
+            intent.side.value,
+            plain(EXACT.divide(intent.amount, size)) if how.amount else None,
+            plain(price),
+            {**({how.own_id: intent.client_id} if how.own_id else {}), **dict(how.params)},
+        )
 
     def _by_name(self, intent: OrderIntent) -> Told | None:
         known_id = intent.exchange_id or None

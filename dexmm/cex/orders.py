@@ -33,7 +33,7 @@ from dexmm.cex.tally import CANCELLED, Tally, was_cancelled
 from dexmm.errors import Halt, Transient
 from dexmm.model.decision import Refusal
 from dexmm.model.order import OrderIntent, OrderKind, OrderLog, OrderStatus
-from dexmm.model.steps import CancelOrder, Outcome, PlaceOrder
+from dexmm.model.steps import AmendOrder, CancelOrder, Outcome, PlaceOrder
 from dexmm.model.venue import Instrument
 
 log = logging.getLogger("dexmm.orders")
@@ -281,10 +281,30 @@ class Orders:
         until nobody can still expect them.
         """
         known = settled(intent, told, desk.instrument(intent.symbol))
-        known = valued(self._watch_name(known, told), self._price_of)
+        known = valued(self._repriced(self._watch_name(known, told), told), self._price_of)
         if known.status.final and not told.complete and not self.too_late(intent):
             known = replace(known, status=OrderStatus.OPEN)
         return self.record(intent, known)
+
+    def _repriced(self, order: OrderIntent, told: Told) -> OrderIntent:
+        """At the price that the exchange tells. A new one that has not come yet stays asked for
+        until it would be refused as too late.
+        """
+        told_price = told.price if told.price is not None and told.price > 0 else None
+        if order.kind is not OrderKind.POST_ONLY:
+            return order
+        if order.amend_price is None:
+            if told_price is None or order.status is not OrderStatus.OPEN:
+                return order
+            return replace(order, price=told_price) if told_price != order.price else order
+        if told_price == order.amend_price or order.status.final or self._amend_too_late(order):
+            price = order.price if told_price is None else told_price
+            return replace(order, price=price, amend_price=None, amend_at=0)
+        return order
+
+    def _amend_too_late(self, order: OrderIntent) -> bool:
+        window = self._desk_of(order.symbol).can.order_window_ms + GRACE_MS
+        return (self._clock() - order.amend_at) * 1000 > window
 
     def record(self, before: OrderIntent, after: OrderIntent) -> OrderIntent:
         if after != before:
@@ -315,6 +335,69 @@ class Orders:
     def _known_ids(self, intent: OrderIntent) -> frozenset[str]:
         logged = self._log.orders_since(self.account, intent.created_at - 60)
         return frozenset(o.exchange_id for o in logged if o.exchange_id)
+
+    # Amending
+
+    def amend(self, step: AmendOrder) -> Outcome:
+        """Change a resting order's price in place, once. The new price is stored before it is
+        sent, and afterwards the exchange is asked where the order stands, whatever it answered.
+
+        "done": it rests at the new price, or has ended; "failed": it rests as before; "pending":
+        it rests at one of the two. Raises ``Halt`` for a key that may not.
+        """
+        desk = self._desk_of(step.symbol)
+        stored = self._stored(step.client_id)
+        if stored is not None and stored.amend_price is not None:
+            stored = self.resolve(stored)  # an earlier one, of which nobody knows yet
+        if stored is None or stored.status.final:
+            detail = f"order {step.client_id} has ended already"
+            return Outcome(step=step.kind, status="done", detail=detail)
+        if stored.amend_price is not None or stored.status is not OrderStatus.OPEN:
+            return self._amended(stored, step, "")
+        if refusal := self._refuse_amend(desk, stored, step):
+            return Outcome(step=step.kind, status="refused", detail=refusal.detail, refusal=refusal)
+        asked = replace(stored, amend_price=step.price, amend_at=self._clock())
+        self._log.save_order(asked)
+        reason = ""
+        try:
+            desk.amend(stored, step.price)
+        except CallFailed as failed:
+            reason = failed.reason
+            if failed.fate.happened_not:
+                asked = self.record(asked, stored)
+            if failed.fate.needs_a_person:
+                raise failed.as_error(f"amend order {step.client_id}") from None
+        try:
+            return self._amended(self.resolve(asked), step, reason)
+        except Transient as error:
+            return self._amended(asked, step, "; ".join(filter(None, (reason, error.message))))
+
+    def _amended(self, order: OrderIntent, step: AmendOrder, reason: str) -> Outcome:
+        if order.status.final:
+            return Outcome(step=step.kind, status="done", detail=order.detail, order=order)
+        if order.amend_price is not None or order.status is not OrderStatus.OPEN:
+            unsure = f"order {order.client_id} is not known to rest at its new price yet"
+            detail = "; ".join(filter(None, (reason, unsure)))
+            return Outcome(step=step.kind, status="pending", detail=detail, order=order)
+        if order.price != step.price:
+            detail = reason or f"order {order.client_id} stays at {plain(order.price)}"
+            return Outcome(step=step.kind, status="failed", detail=detail, order=order)
+        return Outcome(step=step.kind, status="done", order=order)
+
+    def _refuse_amend(self, desk: Desk, order: OrderIntent, step: AmendOrder) -> Refusal | None:
+        if desk.can.amend is None:
+            detail = f"{order.symbol}: the exchange does not amend orders in place"
+            return Refusal(rule="amend", detail=detail)
+        same = PlaceOrder(
+            symbol=order.symbol,
+            side=order.side,
+            order=order.kind,
+            purpose=order.purpose,
+            amount=order.amount,
+            price=step.price,
+            reduce_only=order.reduce_only,
+        )
+        return refuse(same, desk.instrument(order.symbol), post_only=desk.can.post_only)
 
     # Cancelling
 

@@ -128,7 +128,8 @@ class Reconciler:
 
 def rests(order: OrderIntent) -> bool:
     """Whether it stands in the book as far as is known; anything else open is unsure."""
-    return order.status is OrderStatus.OPEN and order.kind is OrderKind.POST_ONLY
+    sure = order.amend_price is None  # else it rests at one of two prices
+    return sure and order.status is OrderStatus.OPEN and order.kind is OrderKind.POST_ONLY
 
 
 def _with_fees(desk: Desk, intent: OrderIntent, row: Told) -> Told:

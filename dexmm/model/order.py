@@ -61,6 +61,10 @@ class OrderIntent:
     # Of ``fee_other``: coin, amount that has been valued, and its value in the market's quote by
     # the exchange's own price when the fee was told. What is not here has no known price.
     fee_valued: tuple[tuple[str, Decimal, Decimal], ...] = ()
+    # A new price that was asked for, stored before it is sent, and when; None: there is none, or
+    # the exchange has told which of the two it rests at.
+    amend_price: Decimal | None = None
+    amend_at: int = 0  # timestamp, seconds
 
     @property
     def fee_unvalued(self) -> tuple[tuple[str, Decimal], ...]:

@@ -138,6 +138,19 @@ class CancelOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AmendOrder:
+    """Change the price of one of our resting orders in place, where the exchange amends orders.
+
+    It keeps its ids, its amount and what it has filled. It is no cancel.
+    """
+
+    symbol: str
+    client_id: str
+    price: Decimal
+    kind: Literal["amend_order"] = "amend_order"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelAll:
     """Take every order of ours out of every book of this market."""
 
@@ -152,7 +165,7 @@ class SetLeverage:
 
 
 ChainStep = Approve | Rerange | Swap | RaiseCardinality | Transfer | Settle
-CexStep = PlaceOrder | CancelOrder | CancelAll | SetLeverage
+CexStep = PlaceOrder | CancelOrder | AmendOrder | CancelAll | SetLeverage
 Step = ChainStep | CexStep
 
 

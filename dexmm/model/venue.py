@@ -130,6 +130,7 @@ class VenueView:
     triangle: tuple[Instrument, ...] = ()  # of triangle_books, in the same order
     recent_sent: int = 0  # orders sent and cancelled in the cancel budget's window
     recent_cancelled: int = 0
+    amends: bool = False  # a resting spot order's price can be changed in place
 
     def balance(self, coin: str) -> Balance:
         for found in self.balances:

@@ -21,6 +21,7 @@ SUMMARIES = {
     "settle": "settled an open transaction",
     "place_order": "order",
     "cancel_order": "order cancelled",
+    "amend_order": "order moved",
     "cancel_all": "all orders cancelled",
     "set_leverage": "leverage set",
 }
@@ -101,6 +102,8 @@ def _order(outcome: Outcome, order: OrderIntent) -> str:
     what = f"{order.purpose} {order.side} {order.amount:f} {order.symbol} at {order.price:f}"
     if outcome.step == "cancel_order":
         what = f"cancelled {what}"
+    elif outcome.step == "amend_order":
+        what = f"moved {what}"
     if order.filled:
         fees = [f"{order.fee_base:f} base" if order.fee_base else ""]
         fees += [f"{order.fee_quote:f} quote" if order.fee_quote else ""]

@@ -21,8 +21,17 @@ from decimal import Decimal, localcontext
 from typing import Literal
 
 from dexmm.errors import BadInput, Transient
+from dexmm.model.decision import Refusal
 from dexmm.model.order import OrderIntent, OrderStatus
-from dexmm.model.steps import CancelAll, CancelOrder, CexStep, Outcome, PlaceOrder, SetLeverage
+from dexmm.model.steps import (
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    CexStep,
+    Outcome,
+    PlaceOrder,
+    SetLeverage,
+)
 from dexmm.model.venue import RestingOrder, Side, VenueView
 from dexmm.sim.prices import Candle
 from dexmm.sim.venue_costs import MOST_LEVERAGE, MarketTerms, VenueCosts
@@ -35,9 +44,11 @@ from dexmm.sim.venue_perpetual import PerpetualAccount
 from dexmm.sim.venue_spot import SpotAccount
 from dexmm.sim.venue_words import (
     CANCELED,
+    INSUFFICIENT_BALANCE,
     MARGIN_INSUFFICIENT,
     leverage_invalid,
     refuse,
+    refuse_amend,
     refuse_leverage,
 )
 from dexmm.units import EXACT, PRICE
@@ -54,6 +65,7 @@ class VenueSymbols:
     spot: str = "PAXG/USDT"
     perpetual: str | None = None
     triangle: tuple[str, ...] = ()  # base/coin and coin/quote, or nothing
+    amends: bool = False  # a resting order's price can be changed in place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +227,8 @@ class SimExchange:
                     return self._place(step)
                 case CancelOrder():
                     return self._cancel(step)
+                case AmendOrder():
+                    return self._amend(step)
                 case CancelAll():
                     return self._cancel_all(step)
                 case SetLeverage():
@@ -255,6 +269,29 @@ class SimExchange:
             return Outcome(step=step.kind, status="done", detail=detail)
         ended = self._end(step.client_id)
         return Outcome(step=step.kind, status="done", detail=ended.detail, order=ended)
+
+    def _amend(self, step: AmendOrder) -> Outcome:
+        """As on an exchange that amends in place: a price that would take ends the order."""
+        if not self._orders.is_open(step.client_id):
+            detail = f"order {step.client_id} has ended already"
+            return Outcome(step=step.kind, status="done", detail=detail)
+        market = self._market_of(step.symbol)
+        reason = refuse_amend(self._orders.stored[step.client_id], step.price, market.instrument)
+        if reason is None and not self.symbols.amends:
+            detail = f"{step.symbol}: the exchange does not amend orders in place"
+            reason = Refusal(rule="amend", detail=detail)
+        if reason is not None:
+            return Outcome(step=step.kind, status="refused", detail=reason.detail, refusal=reason)
+        self._arrive()
+        order = self._orders.stored[step.client_id]
+        if order.status.final:
+            detail = f"order {step.client_id} has ended already"
+            return Outcome(step=step.kind, status="done", detail=detail, order=order)
+        after = self._orders.amend(step.client_id, step.price, market)
+        failed = not after.status.final and after.price != step.price
+        status: Literal["failed", "done"] = "failed" if failed else "done"
+        detail = INSUFFICIENT_BALANCE if failed else after.detail
+        return Outcome(step=step.kind, status=status, detail=detail, order=after)
 
     def _cancel_all(self, step: CancelAll) -> Outcome:
         for client_id in [name for m in self._markets.values() for name in m.resting]:
@@ -324,6 +361,7 @@ class SimExchange:
             pending=(),
             recent_sent=sent,
             recent_cancelled=cancelled,
+            amends=symbols.amends,
         )
 
 

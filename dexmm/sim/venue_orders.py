@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
 from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
 from dexmm.model.steps import PlaceOrder
 from dexmm.sim.venue_house import Fill
 from dexmm.sim.venue_market import VenueMarket
-from dexmm.sim.venue_words import CANCELLED, EXPIRED, WOULD_NOT_MAKE, WOULD_TAKE
+from dexmm.sim.venue_words import CANCELED, CANCELLED, EXPIRED, WOULD_NOT_MAKE, WOULD_TAKE
 
 
 class Orders:
@@ -54,6 +55,16 @@ class Orders:
     def close(self, market: VenueMarket, order: OrderIntent, why: str) -> OrderIntent:
         """End an order that is still open."""
         return self._record(market, replace(order, status=OrderStatus.CLOSED, detail=why))
+
+    def amend(self, client_id: str, price: Decimal, market: VenueMarket) -> OrderIntent:
+        """At another price, unless the account cannot pay it; one that would take is ended."""
+        order = self.stored[client_id]
+        wanted = replace(order, price=price)
+        if market.would_take(order.side, price):
+            return self.close(market, order, CANCELED)
+        market.resting.pop(client_id)
+        refused = bool(market.account.refusal(wanted, market.instrument))
+        return self._record(market, order if refused else wanted)
 
     def counts(self) -> tuple[int, int]:
         """Orders sent and orders cancelled within the window."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from dexmm.model.decision import Refusal
+from dexmm.model.order import OrderIntent
 from dexmm.model.steps import PlaceOrder, SetLeverage
 from dexmm.model.venue import Instrument
 from dexmm.sim.venue_figures import plain
@@ -64,6 +65,20 @@ def refuse_leverage(step: SetLeverage) -> Refusal | None:
         return None
     detail = f"leverage {plain(step.leverage)} is not a whole number"
     return _refusal("leverage_step", step.symbol, detail)
+
+
+def refuse_amend(order: OrderIntent, price: Decimal, instrument: Instrument) -> Refusal | None:
+    """Why another price of a resting order is not even sent."""
+    same = PlaceOrder(
+        symbol=order.symbol,
+        side=order.side,
+        order=order.kind,
+        purpose=order.purpose,
+        amount=order.amount,
+        price=price,
+        reduce_only=order.reduce_only,
+    )
+    return refuse(same, instrument)
 
 
 def _on_step(value: Decimal, step: Decimal) -> bool:

@@ -23,7 +23,7 @@ from dexmm.strategy.venue import lags
 from dexmm.strategy.venue_guards import SETTLE_SECONDS
 
 ZERO = Decimal(0)
-EXCHANGE_STEPS = {"place_order", "cancel_order", "cancel_all", "set_leverage"}
+EXCHANGE_STEPS = {"place_order", "cancel_order", "amend_order", "cancel_all", "set_leverage"}
 REFUSED = {"refused", "failed"}
 
 

@@ -21,7 +21,7 @@ from dexmm.units import EXACT, PRICE, to_decimal
 ZERO = Decimal(0)
 ETHER = 18
 # Of quotes only the fills are told (``exchange_flows``): they come and go every few seconds.
-ROUTINE = {"cancel_order", "cancel_all"}
+ROUTINE = {"cancel_order", "amend_order", "cancel_all"}
 
 Ticks = tuple[int, int]
 

@@ -92,6 +92,23 @@ class BaseDesk(ABC):
         self.after_trading()
         return order
 
+    def amend(self, order: Order, price: Decimal, quantity: Decimal) -> None:
+        """Another price and quantity for an order that rests; it goes last in its new queue.
+
+        As Binance does: a quantity that is filled already ends it, and so does a price at which a
+        post-only order would take. ``quantity`` counts from the order's beginning.
+        """
+        ask = replace(order.ask, price=price, quantity=quantity)
+        self.market.book.remove(order)
+        if quantity <= order.executed or (ask.post_only and self._crosses(ask)):
+            self.close(order, Status.CANCELED)
+            return
+        order.ask = ask
+        order.updated_ms = self.changes.now_ms
+        match(self.market.book, order, self, self._limit(ask))
+        self._finish(order)
+        self.after_trading()
+
     def cancel(self, order: Order) -> None:
         self.market.book.remove(order)
         self.close(order, Status.CANCELED)

@@ -66,6 +66,14 @@ def check_perpetual(ask: Ask, market: Market, owner: str) -> None:
         raise Refused(problems.MAX_OPEN_ORDERS)
 
 
+def check_amended(ask: Ask, market: Market) -> None:
+    """As for a new order, but for what concerns its name and how many there are."""
+    if not market.rules.trading:
+        raise Refused(problems.SYMBOL_CLOSED)
+    _perpetual_lot(ask, market)
+    _perpetual_price(ask, market)
+
+
 def _perpetual_lot(ask: Ask, market: Market) -> None:
     rules, quantity = market.rules, ask.quantity
     if quantity <= 0:

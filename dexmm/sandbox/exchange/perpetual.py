@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dexmm.sandbox.exchange import market_data as data
 from dexmm.sandbox.exchange import problems
 from dexmm.sandbox.exchange.endpoint import (
@@ -14,7 +16,7 @@ from dexmm.sandbox.exchange.endpoint import (
     find_order,
 )
 from dexmm.sandbox.exchange.figures import ZERO, places_of, text
-from dexmm.sandbox.exchange.filters import check_perpetual
+from dexmm.sandbox.exchange.filters import check_amended, check_perpetual
 from dexmm.sandbox.exchange.limits import told_limit
 from dexmm.sandbox.exchange.market import Market
 from dexmm.sandbox.exchange.orders import Ask, Order, SelfTrade, Side, TimeInForce, Trade, Type
@@ -226,6 +228,19 @@ def get_open_order(call: Call) -> dict[str, object]:
     return told(order)
 
 
+def amend(call: Call) -> dict[str, object]:
+    """Price and quantity must both be sent; a refused amendment leaves the order as it is."""
+    market, query = call.market(), call.query
+    order = find_open_order(call, market)
+    query.choice("side", Side, problems.BAD_SIDE)
+    price, quantity = query.amount("price"), query.amount("quantity")
+    if (price, quantity) == (order.price, order.ask.quantity):
+        raise Refused(problems.NOT_MODIFIED)
+    check_amended(replace(order.ask, price=price, quantity=quantity), market)
+    call.exchange.desk(market).amend(order, price, quantity)
+    return told(order)
+
+
 def cancel(call: Call) -> dict[str, object]:
     market = call.market()
     order = find_open_order(call, market)
@@ -341,6 +356,7 @@ ENDPOINTS = {
     "POST /fapi/v1/order": Endpoint(handle=place, security=T, is_order=True),
     "POST /fapi/v1/order/test": Endpoint(handle=place_test, security=T),
     "GET /fapi/v1/order": Endpoint(handle=get_order, security=S),
+    "PUT /fapi/v1/order": Endpoint(handle=amend, security=T, is_order=True),
     "DELETE /fapi/v1/order": Endpoint(handle=cancel, security=T),
     "GET /fapi/v1/openOrder": Endpoint(handle=get_open_order, security=S),
     "GET /fapi/v1/openOrders": Endpoint(handle=open_orders, security=S, weight=1, weight_all=40),

@@ -120,6 +120,7 @@ COUNTERPARTY_PRICE = Problem(
     -4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit."
 )
 SYMBOL_CLOSED = Problem(-4141, "Symbol is closed.")
+NOT_MODIFIED = Problem(-5027, "No need to modify the order.")
 WOULD_NOT_MAKE = Problem(
     -5022,
     "Due to the order could not be executed as maker, the Post Only order will be rejected. "
