@@ -1,0 +1,90 @@
+"""The exit beside a first node that is of another chain, refuses to send, or loses what it took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.withdraw.conftest import Scene
+else:
+    Scene = Any
+
+pytestmark = pytest.mark.anvil
+
+SEND = "eth_sendRawTransaction"
+Calls = list[dict[str, Any]]
+
+
+@pytest.fixture
+def first(scene: Scene) -> Iterator[Any]:
+    """Another way to the scene's own node; ``scene.proxy`` is the good second one."""
+    proxy = type(scene.proxy)(scene.anvil.url)
+    yield proxy
+    proxy.close()
+
+
+def answering(proxy: Any, method: str, answer: Callable[[dict[str, Any]], Any]) -> list[int]:
+    """``answer`` is what the node says to ``method``, without hearing it. Counts those."""
+    forward, heard = proxy._forward, []
+
+    def instead(body: bytes) -> bytes:
+        request = json.loads(body)
+        calls: Calls = request if isinstance(request, list) else [request]
+        mine = [call for call in calls if call["method"] == method]
+        heard.extend(len(mine) * [1])
+        rest = [call for call in calls if call["method"] != method]
+        answers = [{"jsonrpc": "2.0", "id": call["id"], **answer(call)} for call in mine]
+        if rest:
+            answers += json.loads(forward(json.dumps(rest).encode()))
+        by_id = {each["id"]: each for each in answers}
+        told = [by_id[call["id"]] for call in calls]
+        return json.dumps(told if isinstance(request, list) else told[0]).encode()
+
+    proxy._forward = instead
+    return heard
+
+
+def everything_comes_out(scene: Scene, first: Any) -> dict[str, Any]:
+    for below in (-600, -900):
+        scene.mint(below, 600)
+    ran = scene.withdraw(network__rpc_urls=f"{first.url},{scene.proxy.url}")
+    assert ran.code == 0, ran.out + ran.err
+    assert scene.all_out()
+    answer: dict[str, Any] = ran.answer
+    assert answer["proved"]
+    assert answer["in_flight"] == []
+    mined = [leg for leg in answer["legs"] if leg["outcome"]["status"] == "mined"]
+    assert len(mined) == 1, "once, whoever took it"
+    return answer
+
+
+def test_a_first_node_of_another_chain(scene: Scene, first: Any) -> None:
+    answering(first, "eth_chainId", lambda call: {"result": "0x5"})
+    answer = everything_comes_out(scene, first)
+    notes = {each["node"]: each for each in answer["proof"]["witnesses"]}
+    assert not notes[first.url]["counts"]
+    assert "chain 5" in notes[first.url]["note"]
+    assert notes[scene.proxy.url]["counts"]
+    assert SEND not in "+".join(first.methods), "nothing is sent to another chain's node"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [(-32601, "the method eth_sendRawTransaction is not available"), (-32005, "limit exceeded")],
+)
+def test_a_first_node_that_refuses_to_send(
+    scene: Scene, first: Any, code: int, message: str
+) -> None:
+    refused = answering(first, SEND, lambda call: {"error": {"code": code, "message": message}})
+    everything_comes_out(scene, first)
+    assert refused, "it was asked"
+
+
+def test_a_first_node_that_accepts_and_loses(scene: Scene, first: Any) -> None:
+    lost = answering(first, SEND, lambda call: {"result": "0x" + "ab" * 32})
+    everything_comes_out(scene, first)
+    assert lost, "it was asked"
