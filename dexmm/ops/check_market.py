@@ -105,7 +105,13 @@ def flow(chain: ChainClient, view: ChainView) -> tuple[Check, Flow | None]:
     """What traded lately, and what it paid to liquidity."""
     symbol = view.market.quote.symbol
     try:
-        found = measure_flow(chain.rpc, view.market, view.pool.fee_protocol, view.block.number)
+        found = measure_flow(
+            chain.rpc,
+            view.market,
+            view.pool.fee_protocol,
+            view.block.number,
+            view.pool.sqrt_price_x96,
+        )
     except NodeError as error:
         return warn("flow", f"cannot be measured: {error.message}", "use a node with logs"), None
     line = (

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
-from dexmm.chain.hexes import data, mapping, quantity
-from dexmm.chain.rpc import Rpc, RpcError
-from dexmm.errors import NodeError
+from dexmm.chain.hexes import mapping, quantity
+from dexmm.chain.rpc import Rpc
+from dexmm.errors import Halt, NodeError
 from dexmm.model.market import Market
+from dexmm.ops.flow_logs import SwapLogs, TooMany, amounts
 from dexmm.units import to_decimal
 
-# keccak256("Swap(address,address,int256,int256,uint160,uint128,int24)")
-SWAP = "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67"
 # About a week, a day, and what the most frugal public nodes answer.
 WINDOWS = (50_400, 7_200, 1_800, 300)
 DAY = 86_400
 PIPS = 1_000_000
-WORD = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +34,35 @@ class Flow:
         return Decimal(number) * DAY / self.seconds if self.seconds else Decimal(0)
 
 
-def measure_flow(rpc: Rpc, market: Market, fee_protocol: int, head: int) -> Flow:
-    """The widest window that the node answers. Raises ``NodeError`` when it answers none."""
+def measure_flow(
+    rpc: Rpc, market: Market, fee_protocol: int, head: int, sqrt_price_x96: int
+) -> Flow:
+    """The widest window that a node answers whole; ``sqrt_price_x96`` is the price after ``head``.
+
+    Nodes are asked in turn. Raises ``NodeError`` when none answers any window, or all leave out
+    swaps.
+    """
+    failed: list[str] = []
+    for node in rpc.nodes(current_first=True):
+        try:
+            return _flow_from(node, market, fee_protocol, head, sqrt_price_x96)
+        except (NodeError, Halt) as error:
+            failed.append(error.message)
+    raise NodeError("; ".join(dict.fromkeys(failed)))
+
+
+def _flow_from(
+    node: Rpc, market: Market, fee_protocol: int, head: int, sqrt_price_x96: int
+) -> Flow:
+    logs = SwapLogs(node, market.pool)
     for window in WINDOWS:
         first = max(head - window + 1, 0)
         try:
-            logs = _logs(rpc, market.pool, first, head)
-        except RpcError as error:
+            swaps = amounts(logs.between(first, head, sqrt_price_x96))
+        except TooMany as error:
             refused = error
             continue
-        start, end = (_timestamp(rpc, number) for number in (first, head))
-        swaps = [_swap(log) for log in logs]
+        start, end = (_timestamp(node, number) for number in (first, head))
         return tally(swaps, market, fee_protocol, blocks=head - first + 1, seconds=end - start)
     raise refused
 
@@ -79,26 +94,6 @@ def left_to_liquidity(fee_protocol: int, *, zero_for_one: bool) -> Decimal:
     """Of a swap's fee, 0 to 1. ``fee_protocol`` is slot0's byte: low nibble for token0 in."""
     part = fee_protocol & 15 if zero_for_one else fee_protocol >> 4
     return 1 - 1 / Decimal(part) if part else Decimal(1)
-
-
-def _logs(rpc: Rpc, pool: str, first: int, last: int) -> list[Any]:
-    found = rpc.call(
-        "eth_getLogs",
-        [{"address": pool, "topics": [SWAP], "fromBlock": hex(first), "toBlock": hex(last)}],
-    )
-    if not isinstance(found, list):
-        raise NodeError(f"{rpc.name} answered a search for events with something else")
-    return found
-
-
-def _swap(log: Any) -> tuple[int, int]:
-    raw = data(mapping(log, "an event").get("data"), "an event")
-    if len(raw) != 5 * WORD:
-        raise NodeError("the node answered with an event that is no swap")
-    return (
-        int.from_bytes(raw[:WORD], "big", signed=True),
-        int.from_bytes(raw[WORD : 2 * WORD], "big", signed=True),
-    )
 
 
 def _timestamp(rpc: Rpc, number: int) -> int:

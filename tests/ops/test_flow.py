@@ -4,8 +4,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from ops.fetch_loopback import node_double
 
 from dexmm.chain.rpc import Rpc
+from dexmm.errors import NodeError
 from dexmm.model.market import Market, Token
 from dexmm.ops.flow import Flow, left_to_liquidity, measure_flow, tally
 from dexmm.sandbox.mainnet import Deployment
@@ -69,12 +71,70 @@ def test_the_chain_s_own_events_give_the_fee_growth_of_the_pool(mainnet: Deploym
     def growth(selector: str) -> int:
         return int(rpc.call("eth_call", [{"to": market.pool, "data": selector}, "latest"]), 16)
 
+    def price() -> int:
+        return price_of(rpc, market)
+
     before = growth("0x46141319")
     liquidity = int(rpc.call("eth_call", [{"to": market.pool, "data": "0x1a686502"}, "latest"]), 16)
     # Small enough to stay between two ticks, so that one liquidity earned it all.
     mainnet.swap(zero_for_one=False, amount_in=10 * 10**6)
-    flow = measure_flow(rpc, market, 68, head())
+    flow = measure_flow(rpc, market, 68, head(), price())
     assert flow.swaps == 1
     assert flow.volume == 10
     earned = (growth("0x46141319") - before) * liquidity >> 128
     assert abs(flow.fees - to_decimal(earned, 6)) <= Decimal("0.000002")  # the pool rounds down
+
+
+def price_of(rpc: Rpc, market: Market) -> int:
+    answer = rpc.call("eth_call", [{"to": market.pool, "data": "0x3850c7bd"}, "latest"])
+    return int(answer[2:66], 16)
+
+
+@pytest.fixture
+def traded(mainnet: Deployment) -> Deployment:
+    """A hundred and thirty swaps of 10 USDT and back, and nothing after them."""
+    for number in range(130):
+        down = number % 2 == 1
+        mainnet.swap(zero_for_one=down, amount_in=25 * 10**14 if down else 10 * 10**6)
+    return mainnet
+
+
+def flow_by(traded: Deployment, *urls: str) -> Flow:
+    rpc, market = Rpc([traded.anvil.url]), paxg_usdt(traded)
+    head = int(rpc.call("eth_blockNumber"), 16)
+    return measure_flow(Rpc(urls), market, 68, head, price_of(rpc, market))
+
+
+@pytest.mark.anvil
+def test_a_node_that_cuts_its_logs_measures_the_same_volume(traded: Deployment) -> None:
+    plain = flow_by(traded, traded.anvil.url)
+    assert plain.swaps == 130
+    with node_double(traded.anvil.url) as node:
+        for newest in (False, True):
+            node.cuts(100, newest=newest)
+            assert flow_by(traded, node.url) == plain
+            node.asked.clear()
+        node.cuts(20)
+        assert flow_by(traded, node.url) == plain
+        assert len(node.asked) < 40
+        node.asked.clear()
+        answers = iter(range(1000))
+        node.rewrites(lambda a: {**a, "result": a["result"] if next(answers) % 2 else None})
+        assert flow_by(traded, node.url) == plain
+        node.rewrites(
+            lambda a: {**a, "result": [*a["result"], {**a["result"][0], "removed": True}]}
+        )
+        assert flow_by(traded, node.url) == plain
+
+
+@pytest.mark.anvil
+def test_swaps_that_are_left_out_are_no_measurement_and_the_next_node_is_asked(
+    traded: Deployment,
+) -> None:
+    plain = flow_by(traded, traded.anvil.url)
+    with node_double(traded.anvil.url) as node:
+        for lost in (3, 1000):
+            node.rewrites(lambda a, lost=lost: {**a, "result": a["result"][:-lost]})
+            with pytest.raises(NodeError, match=f"{node.url} left out swaps of blocks 0 to"):
+                flow_by(traded, node.url)
+            assert flow_by(traded, node.url, traded.anvil.url) == plain
