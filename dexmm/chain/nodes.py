@@ -43,7 +43,12 @@ class Nodes:
 def ask_nodes(rpc: Rpc, config: Config) -> Nodes:
     """The newest block of every node, asked side by side: one request each, bounded by
     ``network.timeout_seconds``. Raises nothing: what fails is told under ``failures``."""
-    return _nodes(each(rpc.nodes(), lambda node: _node(node, config)))
+    return _nodes(node_heads(rpc, config))
+
+
+def node_heads(rpc: Rpc, config: Config) -> list[Node | NodeFailure]:
+    """The same, one answer for each of ``rpc.nodes()`` in its order."""
+    return each(rpc.nodes(), lambda node: _node(node, config))
 
 
 def prefer_newest(rpc: Rpc, config: Config) -> None:

@@ -8,12 +8,14 @@ from decimal import Decimal
 
 from dexmm.chain.abi import ALLOWANCE
 from dexmm.chain.client import ChainClient
-from dexmm.chain.hexes import quantity, word
+from dexmm.chain.hexes import word
 from dexmm.chain.lens import LENS_ADDRESS
+from dexmm.chain.nodes import LAG_BLOCKS, Node, node_heads
 from dexmm.chain.rpc import Rpc, RpcError
 from dexmm.chain.ticks import read_pool
 from dexmm.config import Config
 from dexmm.errors import DexmmError, NodeError
+from dexmm.model.nodes import NodeFailure
 from dexmm.model.snapshot import ChainView
 from dexmm.ops.checks import Check, fail, ok, warn
 from dexmm.ops.depth import measure_depth
@@ -44,13 +46,7 @@ def node(chain: ChainClient, config: Config) -> Iterator[Check]:
     if rpc.call("eth_syncing"):
         yield fail("sync", f"{rpc.name} is still syncing", "wait, or name another node", 5)
     yield _overrides(rpc)
-    for spare in config.network.rpc_urls[1:]:
-        yield _spare(
-            Rpc(
-                [spare.get_secret_value()], config.network.timeout_seconds, config.network.proxy_url
-            ),
-            config,
-        )
+    yield from _others(rpc, config)
 
 
 def block(sight: Sight, config: Config) -> Check:
@@ -190,14 +186,41 @@ def _overrides(rpc: Rpc) -> Check:
     return warn("state override", "refused: snapshots take a larger request, depth cannot be read")
 
 
-def _spare(rpc: Rpc, config: Config) -> Check:
-    try:
-        chain_id = quantity(rpc.call("eth_chainId"), "the chain id")
-    except NodeError as error:
-        return warn("spare node", error.message, "correct network.rpc_urls")
-    if chain_id != config.network.chain_id:
-        return fail("spare node", f"{rpc.name} is on chain {chain_id}", "correct network.rpc_urls")
-    return ok("spare node", f"{rpc.name} answers")
+def _others(rpc: Rpc, config: Config) -> Iterator[Check]:
+    """Every other node: its newest block, how old that is, and its chain. The first one is told
+    apart when it is not the one that is asked."""
+    if not rpc.alternatives:
+        return
+    current = rpc.endpoints[0]
+    heads = list(zip(rpc.nodes(), node_heads(rpc, config), strict=True))
+    best = max((head.head.number for _, head in heads if isinstance(head, Node)), default=0)
+    for number, (node, answer) in enumerate(heads):
+        if node.endpoints[0] is not current:
+            name = "spare node" if number else "first node"
+            yield _other(name, node, answer, best, config)
+
+
+def _other(name: str, node: Rpc, answer: Node | NodeFailure, best: int, config: Config) -> Check:
+    away = "is turned away: " if name == "first node" else ""
+    if isinstance(answer, NodeFailure):
+        foreign = bool(node.endpoints[0].foreign)
+        line = answer.reason if answer.name in answer.reason else f"{answer.name}: {answer.reason}"
+        if away:
+            line = f"{answer.name} {away}{answer.reason.removeprefix(answer.name).strip()}"
+        advice = "correct network.rpc_urls"
+        return fail(name, line, advice) if foreign else warn(name, line, advice)
+    head = answer.head
+    age = ""
+    if config.network.name == "mainnet":
+        age = f", {max(int(time.time()) - head.timestamp, 0)} s old"
+    line = f"{head.name} answers: block {head.number}{age}, chain {head.chain_id}"
+    behind = best - head.number
+    if behind >= LAG_BLOCKS:
+        late = f"{line}, {behind} blocks behind the newest"
+        return warn(name, late, "it is asked only when no other answers: name a better one")
+    if away:
+        return warn(name, f"{line}; another is asked, as it failed when it was", "run it again")
+    return ok(name, line)
 
 
 def _oracle(view: ChainView) -> Check:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from ops.fetch_loopback import NodeDouble, node_double
 
 from dexmm.sandbox import issuers
 from dexmm.sandbox.mainnet import Deployment
@@ -226,3 +227,56 @@ def test_a_spare_node_that_is_down_is_known_before_it_is_needed(
     code, checks = doctor(account, capsys)
     assert code == 0
     assert checks["spare node"]["verdict"] == "warn"
+    assert "http://127.0.0.1:1 cannot be reached" in checks["spare node"]["detail"]
+
+
+def nodes_of(account: Any, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[dict[str, str]]]:
+    capsys.readouterr()
+    code = account.dexmm("doctor", "--json")
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    return code, [check for check in checks if check["name"] in ("first node", "spare node")]
+
+
+def answers_late(node: NodeDouble, block: int) -> None:
+    def answer(payload: Any, forward: Any) -> Any:
+        for call in payload if isinstance(payload, list) else [payload]:
+            if call["method"] == "eth_getBlockByNumber" and call["params"][0] == "latest":
+                call["params"][0] = hex(block)
+        return forward(payload)
+
+    node.answer = answer
+
+
+def test_every_node_is_listed_with_its_newest_block_and_its_chain(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    anvil = account.deployment.anvil
+    head = int(anvil.rpc("eth_blockNumber"), 16)
+    with node_double(anvil.url) as late, node_double(anvil.url) as good:
+        answers_late(late, head - 30)
+        account.override(NETWORK__RPC_URLS=f"{anvil.url},{late.url},{good.url}")
+        code, (second, third) = nodes_of(account, capsys)
+        assert code == 0
+        assert (second["name"], second["verdict"]) == ("spare node", "warn")
+        says = f"{late.url} answers: block {head - 30}, chain 1, 30 blocks behind the newest"
+        assert second["detail"] == says
+        assert third["verdict"] == "ok"
+        assert third["detail"] == f"{good.url} answers: block {head}, chain 1"
+
+
+def test_a_first_node_that_is_turned_away_is_said(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    anvil = account.deployment.anvil
+    account.override(NETWORK__RPC_URLS=f"http://127.0.0.1:1,{anvil.url}")
+    code, (first,) = nodes_of(account, capsys)
+    assert code == 0
+    assert (first["name"], first["verdict"]) == ("first node", "warn")
+    assert "http://127.0.0.1:1 is turned away: cannot be reached" in first["detail"]
+    with node_double(anvil.url) as foreign:
+        foreign.answers_method("eth_chainId", "0x89")
+        account.override(NETWORK__RPC_URLS=f"{foreign.url},{anvil.url}")
+        code, (first,) = nodes_of(account, capsys)
+    assert code == 2
+    assert (first["name"], first["verdict"]) == ("first node", "fail")
+    assert f"{foreign.url} is turned away: the node is on chain 137" in first["detail"]

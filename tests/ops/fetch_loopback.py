@@ -53,6 +53,21 @@ class NodeDouble:
         kept = slice(-logs, None) if newest else slice(logs)
         self.rewrites(lambda answer: {**answer, "result": answer["result"][kept]})
 
+    def answers_method(self, method: str, result: Any) -> None:
+        """From now on it answers every request of one method with ``result``."""
+
+        def answer(payload: Any, forward: Forward) -> Any:
+            answered = forward(payload)
+            calls, answers = (
+                each if isinstance(each, list) else [each] for each in (payload, answered)
+            )
+            for call, one in zip(calls, answers, strict=True):
+                if call["method"] == method:
+                    one["result"] = result
+            return answered
+
+        self.answer = answer
+
     def rewrites(self, change: Callable[[Any], Any]) -> None:
         """From now on its answers to eth_getLogs go through ``change``."""
 
