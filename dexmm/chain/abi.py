@@ -116,6 +116,7 @@ PAUSED = _function("5c975abb", "paused()")
 IS_FROZEN = _function("e5839836", "isFrozen(address)")
 IS_BLACK_LISTED = _function("e47d6060", "isBlackListed(address)")  # USDT
 IS_BLACKLISTED = _function("fe575a87", "isBlacklisted(address)")  # USDC
+IS_BLOCKED = _function("fbac3951", "isBlocked(address)")  # XAUt and Tether's other newer tokens
 FEE_RATE = _function("978bbdb9", "feeRate()")
 BASIS_POINTS_RATE = _function("dd644f72", "basisPointsRate()")
 DEPRECATED = _function("0e136b19", "deprecated()")

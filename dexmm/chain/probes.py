@@ -16,6 +16,7 @@ from dexmm.chain.abi import (
     FEE_RATE,
     IS_BLACK_LISTED,
     IS_BLACKLISTED,
+    IS_BLOCKED,
     IS_FROZEN,
     LATEST_ROUND_DATA,
     PAUSED,
@@ -26,6 +27,7 @@ from dexmm.errors import NodeError
 from dexmm.model.market import Market, Reference, TokenGuards
 from dexmm.units import to_decimal
 
+BARRED = (IS_FROZEN, IS_BLACK_LISTED, IS_BLACKLISTED, IS_BLOCKED)  # every name a freeze list has
 FEED_WORDS = 5  # roundId, answer, startedAt, updatedAt, answeredInRound
 MOST_FEED_DECIMALS = 36
 
@@ -51,6 +53,7 @@ class TokenFound:
     router_allowance: int
     paused: bool | None
     frozen: tuple[str, ...]
+    freeze_known: bool
     transfer_fee: int | None
     deprecated: bool | None
 
@@ -58,6 +61,7 @@ class TokenFound:
         return TokenGuards(
             paused=self.paused,
             frozen=self.frozen,
+            freeze_known=self.freeze_known,
             transfer_fee=self.transfer_fee,
             deprecated=self.deprecated,
             implementation=implementation,
@@ -111,14 +115,14 @@ def _token_questions(token: str, market: Market, wallet: str) -> Iterator[Probe]
     yield Probe(token, ALLOWANCE(wallet, market.swap_router))
     for switch in (PAUSED, FEE_RATE, BASIS_POINTS_RATE, DEPRECATED):
         yield Probe(token, switch())
-    for barred in (IS_FROZEN, IS_BLACK_LISTED, IS_BLACKLISTED):
+    for barred in BARRED:
         yield from (Probe(token, barred(each)) for each in who)
 
 
 def _token(rest: Iterator[Found], symbol: str) -> TokenFound:
     balance, allowance, router_allowance = (_amount(next(rest), symbol) for _ in range(3))
     paused, fee_rate, basis_points, deprecated = (next(rest) for _ in range(4))
-    barred = [[_flag(next(rest)) for _ in range(3)] for _ in range(3)]
+    barred = [[_flag(next(rest)) for _ in range(3)] for _ in BARRED]
     names = ("wallet", "pool", "position_manager")
     fee = _number(fee_rate)
     return TokenFound(
@@ -127,6 +131,7 @@ def _token(rest: Iterator[Found], symbol: str) -> TokenFound:
         router_allowance=router_allowance,
         paused=_flag(paused),
         frozen=tuple(n for i, n in enumerate(names) if any(each[i] for each in barred)),
+        freeze_known=any(flag is not None for each in barred for flag in each),
         transfer_fee=fee if fee is not None else _number(basis_points),
         deprecated=_flag(deprecated),
     )

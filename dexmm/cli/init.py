@@ -26,13 +26,20 @@ NEXT = {
     show_default=True,
     help="Where it is going to run.",
 )
+@click.option(
+    "--market",
+    type=click.Choice(["paxg-usdt", "paxg-usdc", "xaut-usdt"]),
+    default="paxg-usdt",
+    show_default=True,
+    help="Which pool of mainnet, each of the 0.05 % tier; `dexmm scout` compares them.",
+)
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
-def init(config_path: Path, as_json: bool, network: str, force: bool) -> None:
+def init(config_path: Path, as_json: bool, network: str, market: str, force: bool) -> None:
     """Write a commented dexmm.toml, and .env.example beside it. Overwrites nothing unasked."""
     from dexmm.cli.template import configuration, secrets_example
 
     files = {
-        config_path: configuration(network),
+        config_path: configuration(network, market),
         config_path.parent / ".env.example": secrets_example(network),
     }
     taken = [str(path) for path in files if path.exists()]

@@ -12,11 +12,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from dexmm.config import CHAINLINK_ETH_USD, CHAINLINK_PAXG_USD, SECTIONS, Section
+from dexmm.config import (
+    CHAINLINK_ETH_USD,
+    CHAINLINK_PAXG_USD,
+    CHAINLINK_XAU_USD,
+    SECTIONS,
+    Section,
+)
 from dexmm.settings import PREFIX, SECRETS
 
 PAXG = "0x45804880De22913dAFE09f4980848ECE6EcbAf78"
 PAXG_USDT_500 = "0x7Cb85f75e61226060453a997a7733F76707Df337"
+PAXG_USDC_500 = "0x5aE13BAAEF0620FdaE1D355495Dc51a17adb4082"
+XAUT = "0x68749665FF8D2d112Fa859AA293F07A622782F38"
+XAUT_USDT_500 = "0x6546055f46e866a4B9a4A13e81273e3152BAE5dA"
 
 SECTION_TITLES = {
     "network": "Which chain, and whom to ask about it",
@@ -246,6 +255,43 @@ COMMENT_COLUMN = 44
 
 
 @dataclass(frozen=True, slots=True)
+class MarketPreset:
+    """A well-known pool of mainnet, and what its price is held against."""
+
+    title: str
+    pool: str
+    base: str
+    reference_feed: str
+    exchange: dict[str, str]  # what the section that is commented out suggests
+
+
+MARKETS = {
+    "paxg-usdt": MarketPreset(
+        title="PAXG/USDT 0.05 %",
+        pool=PAXG_USDT_500,
+        base=PAXG,
+        reference_feed=CHAINLINK_PAXG_USD,
+        exchange={},
+    ),
+    "paxg-usdc": MarketPreset(
+        title="PAXG/USDC 0.05 %",
+        pool=PAXG_USDC_500,
+        base=PAXG,
+        reference_feed=CHAINLINK_PAXG_USD,
+        exchange={"symbol": "PAXG/USDC"},
+    ),
+    "xaut-usdt": MarketPreset(
+        title="XAUt/USDT 0.05 %",
+        pool=XAUT_USDT_500,
+        base=XAUT,
+        reference_feed=CHAINLINK_XAU_USD,
+        exchange={"id": "okx", "symbol": "XAUT/USDT"},
+    ),
+}
+DEFAULT_MARKET = "paxg-usdt"
+
+
+@dataclass(frozen=True, slots=True)
 class Preset:
     """What a configuration must say because there is no default for it."""
 
@@ -254,15 +300,16 @@ class Preset:
     price_low: int
     price_high: int
 
-    def values(self) -> dict[str, dict[str, Any]]:
+    def values(self, market: str = DEFAULT_MARKET) -> dict[str, dict[str, Any]]:
+        chosen = MARKETS[market]
         return {
             "network": {"name": self.network, "rpc_urls": ["http://127.0.0.1:8545"]},
             "market": {
-                "pool": PAXG_USDT_500,
-                "base": PAXG,
+                "pool": chosen.pool,
+                "base": chosen.base,
                 "price_low": self.price_low,
                 "price_high": self.price_high,
-                "reference_feed": CHAINLINK_PAXG_USD,
+                "reference_feed": chosen.reference_feed,
                 "eth_feed": CHAINLINK_ETH_USD,
             },
         }
@@ -290,12 +337,12 @@ PRESETS = {
 }
 
 
-def configuration(network: str) -> str:
-    """A commented ``dexmm.toml`` for one network."""
-    preset = PRESETS[network]
-    required = preset.values()
+def configuration(network: str, market: str = DEFAULT_MARKET) -> str:
+    """A commented ``dexmm.toml`` for one network and one of ``MARKETS``."""
+    preset, chosen = PRESETS[network], MARKETS[market]
+    required = {**preset.values(market), "exchange": chosen.exchange}
     blocks = [
-        f"# dexmm: PAXG/USDT 0.05 % on Uniswap v3.\n# {preset.intro}\n#\n"
+        f"# dexmm: {chosen.title} on Uniswap v3.\n# {preset.intro}\n#\n"
         "# Every setting is here with its default. A line that is commented out is not set.\n"
         f"# Any setting can be overridden as {PREFIX}<SECTION>__<KEY> in .env or the environment."
     ]

@@ -101,7 +101,7 @@ class Reference:
 class TokenGuards:
     """Which of a token's emergency switches are on. ``None``: the token has no such switch.
 
-    Understands PAXG V1 and V2, USDT and USDC; a plain ERC-20 answers ``None`` to everything.
+    Understands PAXG V1 and V2, USDT, USDC and XAUt; a plain ERC-20 answers ``None`` to everything.
     """
 
     paused: bool | None
@@ -109,6 +109,13 @@ class TokenGuards:
     transfer_fee: int | None  # in the token's own unit (PAXG: 1e-6, USDT: basis points); 0 is off
     deprecated: bool | None
     implementation: str | None  # address behind the proxy, where a known slot holds one
+    freeze_known: bool = True  # a function that tells who is frozen answered; else none was seen
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it answered none of the questions that its issuer's powers are known by."""
+        switches = (self.paused, self.transfer_fee, self.deprecated)
+        return not self.freeze_known and all(switch is None for switch in switches)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

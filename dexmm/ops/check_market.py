@@ -11,10 +11,12 @@ from dexmm.chain.client import ChainClient
 from dexmm.chain.hexes import word
 from dexmm.chain.lens import LENS_ADDRESS
 from dexmm.chain.nodes import LAG_BLOCKS, Node, node_heads
+from dexmm.chain.probes import BARRED
 from dexmm.chain.rpc import Rpc, RpcError
 from dexmm.chain.ticks import read_pool
 from dexmm.config import Config
 from dexmm.errors import DexmmError, NodeError
+from dexmm.model.market import Token, TokenGuards
 from dexmm.model.nodes import NodeFailure
 from dexmm.model.snapshot import ChainView
 from dexmm.ops.checks import Check, fail, ok, warn
@@ -28,6 +30,12 @@ ONE_PERCENT = 100  # basis points
 REFUSED = 3
 ETHER_DECIMALS = 18
 SLOT_SECONDS = 12
+# Ether, bitcoin and dollars on the chain whose contracts have no list of frozen accounts.
+WITHOUT_FREEZE = {
+    "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2",  # WETH
+    "0x2260FAC5E5542a773Aa44fBCfeDf7C193bc2C599",  # WBTC
+    "0x6B175474E89094C44Da98b954EedeAC495271d0F",  # DAI
+}
 PASSING = {"gas_cap", "gas_budget", "calendar", "min_interval", "stop_loss"}  # by themselves
 TOLD_ELSEWHERE = {"halted", "oracle_history", "stale_block"}
 RETURN_ONE = "0x600160005260206000f3"  # PUSH 1, MSTORE, RETURN 32 bytes
@@ -119,6 +127,46 @@ def flow(chain: ChainClient, view: ChainView) -> tuple[Check, Flow | None]:
     if not found.swaps:
         return warn("flow", line, "a pool that nobody trades in cannot pay its gas"), found
     return ok("flow", line), found
+
+
+def tokens(view: ChainView) -> Iterator[Check]:
+    """Which of its issuer's powers over each token the guards can see."""
+    for token, seen in (
+        (view.market.token0, view.guards0),
+        (view.market.token1, view.guards1),
+    ):
+        yield _token(token, seen)
+
+
+def _token(token: Token, seen: TokenGuards) -> Check:
+    name = f"token {token.symbol}"
+    watched = [
+        word
+        for word, known in (
+            ("freeze", seen.freeze_known),
+            ("pause", seen.paused is not None),
+            ("transfer fee", seen.transfer_fee is not None),
+            ("deprecation", seen.deprecated is not None),
+        )
+        if known
+    ]
+    code = f"; its code can change, now {seen.implementation}" if seen.implementation else ""
+    if seen.freeze_known:
+        return ok(name, f"watched for {_listed(watched)}{code}")
+    if token.address in WITHOUT_FREEZE and not seen.implementation:
+        return ok(name, "its issuer can freeze nobody")
+    blind = "of none of its issuer's powers" if seen.unknown else "of no freeze"
+    return warn(
+        name,
+        f"none of {', '.join(f.signature for f in BARRED)} answers: the guards would see {blind}"
+        + (f", only of {_listed(watched)}" if watched else "")
+        + code,
+        "read the token's source for a freeze under another name before it holds your money",
+    )
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def reference(view: ChainView) -> Iterator[Check]:

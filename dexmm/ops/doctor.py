@@ -73,6 +73,7 @@ def _world(configs: Sequence[Config], config: Config) -> Iterator[Check]:
     yield check_market.depth(chain, view)
     trade, flow = check_market.flow(chain, view)
     yield trade
+    yield from check_market.tokens(view)
     yield from check_market.reference(view)
     yield from check_market.wallet(chain, sight, config)
     yield from check_market.guards(sight)

@@ -1,4 +1,4 @@
-"""What the issuers of PAXG and USDT, and the oracle, can do to everybody: done on demand.
+"""What the issuers of PAXG, USDT and XAUt, and the oracle, can do to everybody: done on demand.
 
 Each acts through the account that holds the role on chain, so it works on the doubles and on a
 fork of mainnet alike.
@@ -12,8 +12,11 @@ from dexmm.sandbox.calls import decode_answer, encode_call
 
 PAXG = "0x45804880De22913dAFE09f4980848ECE6EcbAf78"
 USDT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
+XAUT = "0x68749665FF8D2d112Fa859AA293F07A622782F38"
 PAXG_V1 = "0x74271F2282eD7eE35c166122A60c9830354be42a"
 PAXG_IMPLEMENTATION_SLOT = 0x7050C9E0F4CA769C69BD3A8EF740BC37934F8E2C036E5A723FD8EE048ED3F8C3
+EIP1967_IMPLEMENTATION_SLOT = 0x360894A13BA1A3210667C828492DB98DCA3E2076CC3735A920A3CA505D382BBC
+EIP1967_ADMIN_SLOT = 0xB53127684A568B3173AE13B9F8A6016E243E63B6E8EE1178D6A717850B5D6103
 PAXG_ADMIN_SLOT = 0x10D6A54A4754C8869D6886B5F5D7FBFA5B4522237EA5C60D11BC4E7A1FF9390B
 GAS_MONEY = 10**18
 
@@ -78,6 +81,14 @@ def unblacklist_usdt(anvil: Anvil, account: str) -> None:
 
 def deprecate_usdt(anvil: Anvil, successor: str) -> None:
     _act(anvil, USDT, "owner()", "deprecate(address)", successor)
+
+
+def block_xaut(anvil: Anvil, account: str) -> None:
+    _act(anvil, XAUT, "owner()", "addToBlockedList(address)", account)
+
+
+def unblock_xaut(anvil: Anvil, account: str) -> None:
+    _act(anvil, XAUT, "owner()", "removeFromBlockedList(address)", account)
 
 
 def set_feed(anvil: Anvil, feed: str, answer: int, updated_at: int = 0) -> None:

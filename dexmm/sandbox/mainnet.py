@@ -21,7 +21,7 @@ from dexmm.sandbox.anvil import Anvil
 from dexmm.sandbox.artifacts import Artifact, contract, npm
 from dexmm.sandbox.calls import encode_arguments, encode_call
 from dexmm.sandbox.funding import add_token_balance, token_balance
-from dexmm.sandbox.issuers import PAXG, PAXG_V1, USDT
+from dexmm.sandbox.issuers import PAXG, PAXG_V1, USDT, XAUT
 from dexmm.sandbox.pools import FACTORY, POSITION_MANAGER, SWAP_ROUTER
 from dexmm.sim.background import Layer, background
 from dexmm.units import sqrt_from_price, to_units_down
@@ -39,12 +39,14 @@ PAXG_USD_FEED = "0x9944D86CEB9160aF5C5feB251FD671923323f8C3"
 XAU_USD_FEED = "0x214eD9Da11D2fbe465a6fc601a91E62EbEc1a0D6"
 ETH_USD_FEED = "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"
 PAXG_USDT_POOL = "0x7Cb85f75e61226060453a997a7733F76707Df337"
+XAUT_USDT_POOL = "0x6546055f46e866a4B9a4A13e81273e3152BAE5dA"
 
 UNISWAP_DEPLOYER = "0x6C9FC64A53c1b71FB3f9Af64d1ae3A4931A5f4E9"
 USDT_DEPLOYER = "0x36928500Bc1dCd7af6a2B4008875CC336b927D57"
 USDT_DEPLOYER_NONCE = 6
 
 PAXG_DECIMALS = 18
+XAUT_DECIMALS = 6
 USDT_DECIMALS = 6
 ETHER = 10**18
 GWEI = 10**9
@@ -265,6 +267,21 @@ def _place_tokens(anvil: Anvil) -> None:
     )
     code = contract("UsdtDouble").creation_code() + named
     _create(anvil, USDT_DEPLOYER, USDT_DEPLOYER_NONCE, code, USDT)
+
+
+def place_xaut(anvil: Anvil) -> str:
+    """Put XAUt where mainnet has it: Tether's newer code behind an EIP-1967 proxy; its address."""
+    code, admin, issuer = (account(f"xaut {part}") for part in ("code", "proxy admin", "issuer"))
+    anvil.set_code(code, contract("XautDouble").deployed_bytecode)
+    anvil.set_code(XAUT, npm(_PROXY + "TransparentUpgradeableProxy.json").deployed_bytecode)
+    anvil.set_storage(XAUT, issuers.EIP1967_IMPLEMENTATION_SLOT, int(code, 16))
+    anvil.set_storage(XAUT, issuers.EIP1967_ADMIN_SLOT, int(admin, 16))
+    anvil.set_balance(issuer, ETHER)
+    named = encode_call(
+        "initialize(address,string,string,uint8)", issuer, "Tether Gold", "XAUt", XAUT_DECIMALS
+    )
+    anvil.send_as(issuer, XAUT, named)
+    return XAUT
 
 
 def _deploy_uniswap(anvil: Anvil) -> None:

@@ -11,7 +11,8 @@ from dexmm.errors import Halt, NodeError, Transient
 from dexmm.model.snapshot import ChainView
 from dexmm.sandbox import issuers
 from dexmm.sandbox.calls import decode_answer, encode_call
-from dexmm.sandbox.mainnet import PAXG_USD_FEED, Deployment
+from dexmm.sandbox.issuers import USDT
+from dexmm.sandbox.mainnet import PAXG_USD_FEED, XAUT_USDT_POOL, Deployment, place_xaut
 from dexmm.sandbox.pools import POSITION_MANAGER, SWAP_ROUTER
 from dexmm.units import sqrt_from_price
 
@@ -224,6 +225,42 @@ def test_token_switches_are_seen(world: Any) -> None:
     assert view.guards1.frozen == ("wallet",)
     assert view.guards1.paused is True
     assert view.guards1.transfer_fee == 10
+
+
+def test_a_token_of_tethers_newer_code_is_seen_through_its_own_name_for_a_freeze(
+    world: Any,
+) -> None:
+    anvil, mainnet = world.mainnet.anvil, world.mainnet
+    xaut = place_xaut(anvil)
+    root = sqrt_from_price(Decimal(4000), 6, 6, base_is_token0=True)
+    pool = mainnet.create_pool(xaut, USDT, 500, root)
+    assert pool == XAUT_USDT_POOL
+    client = world.connect(market={"pool": pool, "base": xaut})
+    before = client.observe().guards0
+    assert (before.frozen, before.freeze_known, before.unknown) == ((), True, False)
+    assert (before.paused, before.transfer_fee, before.deprecated) == (None, None, None)
+    assert before.implementation is not None
+    for who, name in (
+        (pool, "pool"),
+        (world.owner, "wallet"),
+        (POSITION_MANAGER, "position_manager"),
+    ):
+        issuers.block_xaut(anvil, who)
+        assert client.observe().guards0.frozen == (name,)
+        issuers.unblock_xaut(anvil, who)
+    assert client.observe().guards0 == before
+
+
+def test_a_token_that_answers_no_guard_is_known_to_be_unknown(world: Any) -> None:
+    mainnet = world.mainnet
+    token = mainnet.create_token("NEW", 6)
+    pool = mainnet.create_pool(token, USDT, 500, 1 << 96)
+    client = world.connect(market={"pool": pool, "base": token})
+    view = client.observe()
+    ours = view.guards0 if view.market.base_is_token0 else view.guards1
+    assert ours.unknown
+    assert not ours.freeze_known
+    assert not (view.guards1 if view.market.base_is_token0 else view.guards0).unknown
 
 
 def test_paxg_v2_has_no_fee_to_switch_on(world: Any) -> None:

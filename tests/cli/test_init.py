@@ -4,10 +4,22 @@ import json
 from pathlib import Path
 
 import pytest
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 
 from dexmm.cli import main
-from dexmm.cli.template import MEANINGS, OPTIONAL, PRESETS, configuration, secrets_example
+from dexmm.cli.template import (
+    MARKETS,
+    MEANINGS,
+    OPTIONAL,
+    PRESETS,
+    configuration,
+    secrets_example,
+)
 from dexmm.config import SECTIONS, load_config, parse_config
+from dexmm.sandbox.issuers import PAXG, USDT, XAUT
+from dexmm.sandbox.mainnet import PAXG_USD_FEED, XAU_USD_FEED
+from dexmm.sandbox.pools import FACTORY
 from dexmm.settings import SECRETS, read_dotenv
 
 
@@ -21,6 +33,39 @@ def test_the_file_reads_back_as_the_defaults(tmp_path: Path, network: str) -> No
     written = load_config(tmp_path / "dexmm.toml", {})
     assert written == parse_config(PRESETS[network].values(), tmp_path, "the preset")
     assert written.network.name == network
+
+
+@pytest.mark.parametrize("market", list(MARKETS))
+def test_a_market_by_name_is_its_pool_its_base_and_its_feed(tmp_path: Path, market: str) -> None:
+    path = tmp_path / "dexmm.toml"
+    assert dexmm("init", "--network", "mainnet", "--market", market, "--config", path) == 0
+    written = load_config(path, {})
+    assert written == parse_config(PRESETS["mainnet"].values(market), tmp_path, "the preset")
+    base, quote = market.split("-")
+    assert written.market.pool == pool_of(TOKENS[base], TOKENS[quote], 500)
+    assert written.market.base == TOKENS[base]
+    feed = XAU_USD_FEED if base == "xaut" else PAXG_USD_FEED
+    assert written.market.reference_feed == feed
+    assert f'symbol = "{base.upper()}/{quote.upper()}"' in path.read_text()
+
+
+def pool_of(one: str, other: str, fee: int) -> str:
+    """Where Uniswap's factory puts a pool."""
+    sides = sorted((one.lower(), other.lower()))
+    salt = keccak(
+        b"".join(bytes.fromhex(side[2:]).rjust(32, b"\0") for side in sides)
+        + fee.to_bytes(32, "big")
+    )
+    code = bytes.fromhex("e34f199b19b2b4f47f68442619d555527d244f78a3297ea89325f843f87b8b54")
+    return str(to_checksum_address(keccak(b"\xff" + bytes.fromhex(FACTORY[2:]) + salt + code)[12:]))
+
+
+TOKENS = {
+    "paxg": PAXG,
+    "xaut": XAUT,
+    "usdt": USDT,
+    "usdc": "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48",
+}
 
 
 def test_every_setting_has_a_meaning_and_no_meaning_is_left_over() -> None:

@@ -20,7 +20,16 @@ from dexmm.sandbox.anvil import Anvil
 from dexmm.sandbox.artifacts import PROJECT, node_modules
 from dexmm.sandbox.calls import decode_answer, encode_call, topic
 from dexmm.sandbox.funding import token_balance
-from dexmm.sandbox.mainnet import MULTICALL3, PAXG, PAXG_USD_FEED, USDT, WETH9, Deployment, account
+from dexmm.sandbox.mainnet import (
+    MULTICALL3,
+    PAXG,
+    PAXG_USD_FEED,
+    USDT,
+    WETH9,
+    Deployment,
+    account,
+    place_xaut,
+)
 
 ALICE = "0xA11CE00000000000000000000000000000000001"
 BOB = "0xB0B0000000000000000000000000000000000002"
@@ -267,6 +276,64 @@ class TestPaxgUpgraded:
         )
         with pytest.raises(NodeError):
             send(second, CAROL, PAXG, *permit)
+
+
+@pytest.mark.anvil
+class TestXaut:
+    @pytest.fixture
+    def xaut(self, chain: Anvil) -> str:
+        token = place_xaut(chain)
+        owner = read(chain, token, "owner()", "address")
+        send(chain, owner, token, "mint(address,uint256)", ALICE, 5_000_000)
+        return token
+
+    def test_it_is_behind_an_eip1967_proxy_and_answers_no_older_name(
+        self, chain: Anvil, xaut: str
+    ) -> None:
+        assert read(chain, xaut, "decimals()", "uint8") == 6
+        assert read(chain, xaut, "symbol()", "string") == "XAUt"
+        slot = f"0x{issuers.EIP1967_IMPLEMENTATION_SLOT:064x}"
+        assert int(chain.rpc("eth_getStorageAt", [xaut, slot, "latest"]), 16)
+        older = ("isBlackListed(address)", "isBlacklisted(address)", "isFrozen(address)")
+        for signature in older:
+            with pytest.raises(NodeError):
+                chain.call(xaut, encode_call(signature, ALICE))
+        for signature in ("paused()", "basisPointsRate()", "deprecated()"):
+            with pytest.raises(NodeError):
+                chain.call(xaut, encode_call(signature))
+
+    def test_the_blocked_list_is_looked_up_for_caller_and_sender_not_for_the_receiver(
+        self, chain: Anvil, xaut: str
+    ) -> None:
+        move, take = "transfer(address,uint256)", "transferFrom(address,address,uint256)"
+        issuers.block_xaut(chain, BOB)
+        assert read(chain, xaut, "isBlocked(address)", "bool", BOB)
+        send(chain, ALICE, xaut, move, BOB, 5)
+        send(chain, ALICE, xaut, "approve(address,uint256)", BOB, 5)
+        with pytest.raises(NodeError):
+            send(chain, BOB, xaut, move, ALICE, 5)
+        with pytest.raises(NodeError):
+            send(chain, BOB, xaut, take, ALICE, CAROL, 5)
+        issuers.unblock_xaut(chain, BOB)
+        send(chain, BOB, xaut, move, ALICE, 5)
+        send(chain, BOB, xaut, take, ALICE, CAROL, 5)
+        assert token_balance(chain, xaut, CAROL) == 5
+        with pytest.raises(NodeError):
+            send(chain, ALICE, xaut, move, xaut, 1)
+
+    def test_blocked_funds_can_be_destroyed_and_an_infinite_allowance_stays(
+        self, chain: Anvil, xaut: str
+    ) -> None:
+        send(chain, ALICE, xaut, "approve(address,uint256)", BOB, 1)
+        send(chain, ALICE, xaut, "approve(address,uint256)", BOB, MOST)
+        send(chain, BOB, xaut, "transferFrom(address,address,uint256)", ALICE, CAROL, 7)
+        assert read(chain, xaut, "allowance(address,address)", "uint256", ALICE, BOB) == MOST
+        owner = read(chain, xaut, "owner()", "address")
+        with pytest.raises(NodeError):
+            send(chain, owner, xaut, "destroyBlockedFunds(address)", CAROL)
+        issuers.block_xaut(chain, CAROL)
+        send(chain, owner, xaut, "destroyBlockedFunds(address)", CAROL)
+        assert token_balance(chain, xaut, CAROL) == 0
 
 
 @pytest.mark.anvil
