@@ -64,6 +64,7 @@ class Request:
     until: int | None = None
     eth_price: Decimal | None = None
     gas_gwei: Decimal | None = None  # None: a seeded walk
+    pay_ratio: Decimal | None = None  # of others' liquidity; None: 1
     pool_scale: Decimal | None = None
     fee_protocol: int | None = None
     exchange: bool | None = None  # None: where the configuration has one
@@ -93,6 +94,7 @@ def _of_candles(request: Request) -> Scenario:
         capital=request.capital or CAPITAL * unit(market),
         flow=request.flow or REAL,
         seed=request.seed,
+        pay_ratio=request.pay_ratio or Decimal(1),
         pool_scale=request.pool_scale or Decimal(1),
         fee_protocol=PROTOCOL if request.fee_protocol is None else request.fee_protocol,
         eth_price=request.eth_price or ether(config, market),
@@ -162,6 +164,7 @@ def _refuse_contradictions(request: Request) -> None:
         return
     recorded = {
         "--flow": request.flow,
+        "--pay-ratio": request.pay_ratio,
         "--pool-liquidity": request.pool_scale,
         "--turns": request.turns,
         "--fee": request.market.fee_pips,

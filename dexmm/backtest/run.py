@@ -22,12 +22,14 @@ from dexmm.model.order import OrderIntent
 from dexmm.ops.accounting import Leg, legs
 from dexmm.ops.figures import Figures, figures
 from dexmm.ops.track import Track
+from dexmm.sim.background import others
 from dexmm.sim.chain import SimChain, Terms
 from dexmm.sim.flow import FLOWS
 from dexmm.sim.gas import GWEI
 from dexmm.sim.opening import PoolOpening, open_pool
 from dexmm.sim.packed import PackedPath, packed
-from dexmm.sim.price_walk import walk_of
+from dexmm.sim.pay_ratio import Surroundings, others_liquidity, surroundings
+from dexmm.sim.price_walk import PriceWalk, walk_of
 from dexmm.sim.prices import PricePath
 from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed, Street
 from dexmm.sim.traders import USUAL_COSTS, ArbitrageCosts
@@ -39,7 +41,7 @@ from dexmm.units import to_units_down
 
 ETHER_DECIMALS = 18
 WALLET_ETH = Decimal(1)
-NO_FLOW = "none"
+NO_FLOW, REAL_FLOW = "none", "real"
 WALLET = "0x00000000000000000000000000000000000000AA"
 PAXG_USDT = "0x7Cb85f75e61226060453a997a7733F76707Df337"
 PAXG = "0x45804880De22913dAFE09f4980848ECE6EcbAf78"
@@ -60,7 +62,9 @@ class Scenario:
     capital: Decimal = Decimal(50_000)  # quote, at the configuration's target share
     flow: str = "real"  # of ``sim.flow.FLOWS``, or "none"
     seed: int = 1
-    pool_scale: Decimal = Decimal(1)  # of the liquidity of others; 1 is the sandbox's pool
+    pay_ratio: Decimal = Decimal(1)  # that the others' liquidity is sized to (sim/pay_ratio.py)
+    pool_scale: Decimal = Decimal(1)  # times that liquidity
+    others: int | None = None  # liquidity of others in the pool's units, instead of all this
     fee_protocol: int = 4  # the denominator of the protocol's share of the fee; 0: none
     eth_price: Decimal = Decimal(4000)
     arbitrage: ArbitrageCosts = USUAL_COSTS  # of those who do it
@@ -115,14 +119,14 @@ def open_world(scenario: Scenario) -> CandleWorld:
         raise BadInput("the history holds fewer than two candles: there is nothing to backtest")
     first = candles.candle(0)
     market, config = scenario.market, scenario.config
+    walk = walk_of(candles, scenario.seed)
     opening = PoolOpening(
         price=first.open,
         at=first.at,
         fee_protocol=scenario.fee_protocol,
-        scale=scenario.pool_scale,
+        layers=others(liquidity_of_others(scenario, walk)),
     )
     _, manager = open_pool(market, opening)
-    walk = walk_of(candles, scenario.seed)
     street = Street(
         market,
         None if scenario.flow == NO_FLOW else FLOWS[scenario.flow],
@@ -143,6 +147,27 @@ def open_world(scenario: Scenario) -> CandleWorld:
         chain.hear(feed.name, feed.said)
     every = max(1, config.loop.interval_seconds // candles.interval_seconds)
     return CandleWorld(chain, street, walk, candles, every)
+
+
+def around(scenario: Scenario, walk: PriceWalk) -> Surroundings:
+    """What the others' liquidity follows from. Without flow: as where the thin pool's trades."""
+    return surroundings(
+        walk,
+        FLOWS[REAL_FLOW if scenario.flow == NO_FLOW else scenario.flow],
+        fee_pips=scenario.market.fee_pips,
+        fee_protocol=scenario.fee_protocol,
+        costs=scenario.arbitrage,
+    )
+
+
+def liquidity_of_others(scenario: Scenario, walk: PriceWalk) -> int:
+    """In range at every price, in the pool's units."""
+    if scenario.others is not None:
+        return scenario.others
+    tokens = scenario.market.token0, scenario.market.token1
+    decimals = tokens[0].decimals, tokens[1].decimals
+    found = others_liquidity(decimals, around(scenario, walk), float(scenario.pay_ratio))
+    return max(int(found * scenario.pool_scale), 1)
 
 
 def terms_of(scenario: Scenario) -> Terms:
@@ -256,11 +281,25 @@ def assumptions(scenario: Scenario) -> tuple[str, ...]:
         f"The pool charges {fee_bp.normalize():f} bp; {share}.",
         "Within a candle the price walks from block to block through its open, high, low and "
         f"close; arbitrageurs bring the pool back to within its fee of it; {flow}.",
-        f"Others' liquidity is the sandbox's thin pool times {scenario.pool_scale:f}, and stays.",
+        _others_sentence(scenario),
         f"Gas costs 0.5 to 2 gwei (a seeded walk) at {scenario.eth_price:f} {quote} per ether; "
         "what is sent is mined a slot later and nobody comes in between.",
         "The fair price is the history's: it does not answer to what we trade.",
         *(scenario.exchange.sentences(triangle=False) if scenario.exchange is not None else ()),
+    )
+
+
+def _others_sentence(scenario: Scenario) -> str:
+    paid = (
+        "is as large as that of a pool with the thin PAXG/USDT pool's trades"
+        if scenario.flow == NO_FLOW
+        else "is as large as its trades pay"
+    )
+    times = "" if scenario.pool_scale == 1 else f" times {scenario.pool_scale:f}"
+    return (
+        f"Others' liquidity {paid} at a pay ratio of {scenario.pay_ratio:f}{times} (other "
+        "people's fees over what arbitrage costs liquidity; 1 only just pays), and is in range at "
+        "every price."
     )
 
 

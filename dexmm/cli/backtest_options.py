@@ -72,6 +72,13 @@ def cost_options(command: Callable[..., None]) -> Callable[..., None]:
                 "PAXG/USDC with twenty times that, or arbitrage alone.",
             ),
             click.option(
+                "--pay-ratio",
+                type=POSITIVE,
+                metavar="RATIO",
+                help="Other people's fees over what arbitrage costs liquidity; that of others is "
+                "sized to it. 1 unless said: it only just pays.",
+            ),
+            click.option(
                 "--gas-gwei",
                 type=POSITIVE,
                 metavar="N",
@@ -87,7 +94,7 @@ def cost_options(command: Callable[..., None]) -> Callable[..., None]:
                 "--pool-liquidity",
                 type=POSITIVE,
                 metavar="TIMES",
-                help="Of others: a multiple of the sandbox's thin pool.",
+                help="Of others: a multiple of what --pay-ratio comes to.",
             ),
             click.option(
                 "--exchange/--no-exchange",
@@ -149,6 +156,7 @@ def request_of(asked: dict[str, Any]) -> Request:
         config=asked["config_path"] or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None),
         market_name=asked["market"],
         interval_seconds=asked["interval"],
+        pay_ratio=asked["pay_ratio"],
         pool_scale=asked["pool_liquidity"],
         fee_protocol=None if protocol is None else int(protocol),
         market=MarketAsked(**{name: asked[name] for name in pool.split()}),

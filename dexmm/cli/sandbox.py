@@ -47,6 +47,14 @@ STRATEGIES = ("budget", "avellaneda", "single", "passive", "recentre", "hold")
     show_default=True,
     help="Other people's trades: as in PAXG/USDC, or as in the thin PAXG/USDT pool itself.",
 )
+@click.option(
+    "--pay-ratio",
+    type=Number(10**9, above_zero=True),
+    default="1",
+    show_default=True,
+    metavar="RATIO",
+    help="Other people's fees over what arbitrage costs liquidity; that of others is sized to it.",
+)
 @click.option("--strategy", type=click.Choice(STRATEGIES), default="budget", show_default=True)
 @click.option(
     "--set",
@@ -87,6 +95,7 @@ def sandbox(
     seed: int,
     prices: Path | None,
     flow: str,
+    pay_ratio: Decimal,
     strategy: str,
     settings: tuple[str, ...],
     capital: Decimal,
@@ -125,6 +134,7 @@ def sandbox(
         seed=seed,
         prices=prices,
         flow=flow,
+        pay_ratio=pay_ratio,
         strategy=strategy,
         settings=settings,
         capital=capital,

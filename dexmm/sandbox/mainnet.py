@@ -23,7 +23,7 @@ from dexmm.sandbox.calls import encode_arguments, encode_call
 from dexmm.sandbox.funding import add_token_balance, token_balance
 from dexmm.sandbox.issuers import PAXG, PAXG_V1, USDT, XAUT
 from dexmm.sandbox.pools import FACTORY, POSITION_MANAGER, SWAP_ROUTER
-from dexmm.sim.background import Layer, background
+from dexmm.sim.background import Layer, Stake, background
 from dexmm.units import sqrt_from_price, to_units_down
 
 TICK_LENS = "0xbfd8137f7d1516D3ea5cA83523914859ec47F573"
@@ -48,6 +48,7 @@ USDT_DEPLOYER_NONCE = 6
 PAXG_DECIMALS = 18
 XAUT_DECIMALS = 6
 USDT_DECIMALS = 6
+FEE_PIPS = 500
 ETHER = 10**18
 GWEI = 10**9
 
@@ -76,7 +77,7 @@ class MainnetOptions:
     eth_price: Decimal = Decimal(4000)
     fee_protocol: int = 4
     observation_cardinality: int = 720
-    layers: tuple[Layer, ...] = field(default_factory=background)
+    layers: tuple[Layer | Stake, ...] = field(default_factory=background)
     age_seconds: int = 7200
     base_fee: int = GWEI
 
@@ -344,10 +345,14 @@ def _open_pool(anvil: Anvil, options: MainnetOptions) -> None:
     sqrt_price_x96 = sqrt_from_price(
         options.price, PAXG_DECIMALS, USDT_DECIMALS, base_is_token0=True
     )
-    pools.create_pool(anvil, maker, PAXG, USDT, 500, sqrt_price_x96)
+    pools.create_pool(anvil, maker, PAXG, USDT, FEE_PIPS, sqrt_price_x96)
     pools.grow_observations(anvil, maker, PAXG_USDT_POOL, options.observation_cardinality)
     if options.fee_protocol:
         pools.set_fee_protocol(anvil, PAXG_USDT_POOL, options.fee_protocol)
     for layer in options.layers:
-        owned = replace(layer, owner=account(layer.owner))
-        pools.add_layer(anvil, PAXG_USDT_POOL, owned, USDT_DECIMALS)
+        owner = account(layer.owner)
+        if isinstance(layer, Stake):
+            pools.add_stake(anvil, PAXG_USDT_POOL, replace(layer, owner=owner))
+        else:
+            owned = replace(layer, owner=owner)
+            pools.add_layer(anvil, PAXG_USDT_POOL, owned, USDT_DECIMALS)

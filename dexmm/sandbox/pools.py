@@ -10,7 +10,14 @@ from eth_utils.address import to_checksum_address
 from dexmm.sandbox.anvil import Anvil
 from dexmm.sandbox.calls import decode_answer, encode_call
 from dexmm.sandbox.funding import add_token_balance, token_balance
-from dexmm.sim.background import Layer, amounts_worth, layer_ticks
+from dexmm.sim.background import (
+    Layer,
+    Stake,
+    amounts_of,
+    amounts_worth,
+    layer_ticks,
+    stake_ticks,
+)
 
 FACTORY = "0x1F98431c8aD98523631AE4a59f267346ea31F984"
 POSITION_MANAGER = "0xC36442b4a4522E871399CD717aBDD847Ab11FE88"
@@ -153,6 +160,15 @@ def add_layer(anvil: Anvil, pool: str, layer: Layer, decimals1: int) -> int:
     units = int(layer.value.scaleb(decimals1))
     amount0, amount1 = amounts_worth(facts.sqrt_price_x96, lower, upper, units)
     return mint_position(anvil, layer.owner, pool, lower, upper, amount0, amount1)
+
+
+def add_stake(anvil: Anvil, pool: str, stake: Stake) -> None:
+    """Mint other people's liquidity at the pool's price; nothing where the grid is too coarse."""
+    facts = pool_facts(anvil, pool)
+    lower, upper = stake_ticks(facts.sqrt_price_x96, facts.tick_spacing, stake)
+    if lower < upper:
+        amounts = amounts_of(facts.sqrt_price_x96, lower, upper, stake.liquidity)
+        mint_position(anvil, stake.owner, pool, lower, upper, *amounts)
 
 
 def _minted(receipt: dict[str, Any]) -> int:

@@ -37,6 +37,9 @@ from dexmm.sandbox.home import KEPT, Home, throwaway_key
 from dexmm.sandbox.ledger import fees_received, owned_positions, volumes
 from dexmm.sandbox.mainnet import (
     ETH_USD_FEED,
+    FEE_PIPS,
+    PAXG_DECIMALS,
+    USDT_DECIMALS,
     Deployment,
     MainnetOptions,
     adopt_fork,
@@ -46,8 +49,12 @@ from dexmm.sandbox.mainnet import (
 from dexmm.sandbox.pools import pool_facts
 from dexmm.sandbox.summary import Chain, Run, Summary, TurnPoint, summarise, turn_point
 from dexmm.sandbox.world import SETUP_SECONDS, SandboxWorld, paxg_usdt
+from dexmm.sim.background import others
 from dexmm.sim.flow import FLOWS
+from dexmm.sim.pay_ratio import others_liquidity, surroundings
+from dexmm.sim.price_walk import walk_of
 from dexmm.sim.prices import PricePath, generate, read_candles
+from dexmm.sim.traders import USUAL_COSTS
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.orders import SqlOrderLog
 from dexmm.strategy.inventory import inventory
@@ -70,6 +77,7 @@ class Options:
     prices: Path | None = None
     interval_seconds: int | None = None  # between generated turns; None: the default
     flow: str = "busy"
+    pay_ratio: Decimal = Decimal(1)  # of the others' liquidity (sim/pay_ratio.py); not of a fork's
     strategy: str = "budget"
     settings: tuple[str, ...] = ()  # further ones, as "strategy.edge_sigmas=1"
     capital: Decimal = Decimal(50_000)  # in quote
@@ -250,7 +258,9 @@ def _open_stage(
         path, eth_price = _path_from_fork(options, deployment), _feed_price(anvil, ETH_USD_FEED)
     else:
         path = path or _generated(options)
-        market_day = MainnetOptions(price=path.candles[0].open)
+        market_day = MainnetOptions(
+            price=path.candles[0].open, layers=others(_others_liquidity(options, path))
+        )
         forget_parents(anvil)
         deployment, eth_price = deploy_mainnet(anvil, market_day), market_day.eth_price
     price = path.candles[0].open
@@ -311,6 +321,19 @@ def _open_stage(
         address=address,
         opening=opening,
     )
+
+
+def _others_liquidity(options: Options, path: PricePath) -> int:
+    """What other people hold in range, as the flow pays it over this history."""
+    around = surroundings(
+        walk_of(path, options.seed),
+        FLOWS[options.flow],
+        fee_pips=FEE_PIPS,
+        fee_protocol=MainnetOptions().fee_protocol,
+        costs=USUAL_COSTS,
+    )
+    decimals = PAXG_DECIMALS, USDT_DECIMALS
+    return others_liquidity(decimals, around, float(options.pay_ratio))
 
 
 def _clock_of(paper: PaperExchange | None) -> Clock:

@@ -1,9 +1,20 @@
-"""Other people's liquidity around a pool's price: what a thin pool looks like before we come."""
+"""Other people's liquidity: what a pool looks like before we come.
+
+A world that people trade in has as much of it as its flow pays for (``pay_ratio.py``), and it stays
+in range wherever the price goes: half over all prices in one position, the other half in ranges
+that lie side by side from the first price to the last. So the price crosses initialised ticks as it
+moves, the positions belong to different people, and yet the liquidity in range is the same at every
+price. Nobody need follow the price with it, and a long run meets the same pool as its parts do. How
+much is locked does not matter: fees and losses go by what is in range.
+
+``background`` is a pool for chains that nobody trades on.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from dexmm.uniswap.liquidity_amounts import get_liquidity_for_amount1
 from dexmm.uniswap.sqrt_price_math import get_amount0_delta, get_amount1_delta
@@ -26,6 +37,34 @@ class Layer:
     owner: str
     value: Decimal
     width_bp: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stake:
+    """One owner's liquidity between two distances from the price, in basis points of it.
+
+    None is as far as prices go.
+    """
+
+    owner: str
+    liquidity: int  # of the pool's own
+    lower_bp: int | None
+    upper_bp: int | None
+
+
+EDGES_BP = (None, -800, -250, 250, 800, None)
+
+
+def others(liquidity: int) -> tuple[Stake, ...]:
+    """``liquidity`` in range at every price, by six people."""
+    half = liquidity // 2
+    return (
+        Stake(owner="full range", liquidity=liquidity - half, lower_bp=None, upper_bp=None),
+        *(
+            Stake(owner=f"neighbour {number}", liquidity=half, lower_bp=lower, upper_bp=upper)
+            for number, (lower, upper) in enumerate(pairwise(EDGES_BP), start=1)
+        ),
+    )
 
 
 def background(
@@ -53,15 +92,36 @@ def layer_ticks(sqrt_price_x96: int, tick_spacing: int, width_bp: int | None) ->
     """The range of a layer around a price, on the grid."""
     if width_bp is None:
         return min_usable_tick(tick_spacing), max_usable_tick(tick_spacing)
-    # sqrt(1 + w) and sqrt(1 - w), in Q96 by way of ticks: a layer's edges need no more precision.
-    edges = [
-        get_tick_at_sqrt_ratio(
-            int(sqrt_price_x96 * (Decimal(10_000 + sign * width_bp) / 10_000).sqrt())
-        )
-        for sign in (-1, 1)
-    ]
-    lower, upper = (edge // tick_spacing * tick_spacing for edge in edges)
+    lower, upper = (_edge(sqrt_price_x96, tick_spacing, sign * width_bp) for sign in (-1, 1))
     return lower, max(upper, lower + tick_spacing)
+
+
+def stake_ticks(sqrt_price_x96: int, tick_spacing: int, stake: Stake) -> tuple[int, int]:
+    """The range of a stake, opened at this price, on the grid; empty where that is too coarse."""
+    lower: int = min_usable_tick(tick_spacing)
+    upper: int = max_usable_tick(tick_spacing)
+    if stake.lower_bp is not None:
+        lower = _edge(sqrt_price_x96, tick_spacing, stake.lower_bp)
+    if stake.upper_bp is not None:
+        upper = _edge(sqrt_price_x96, tick_spacing, stake.upper_bp)
+    return lower, upper
+
+
+def _edge(sqrt_price_x96: int, tick_spacing: int, distance_bp: int) -> int:
+    """The tick on the grid at or below this distance from the price."""
+    # sqrt(1 + w), in Q96 by way of ticks: other people's edges need no more precision.
+    away = (Decimal(10_000 + distance_bp) / 10_000).sqrt()
+    return get_tick_at_sqrt_ratio(int(sqrt_price_x96 * away)) // tick_spacing * tick_spacing
+
+
+def amounts_of(sqrt_price_x96: int, lower: int, upper: int, liquidity: int) -> tuple[int, int]:
+    """Both amounts, rounded up, that ``liquidity`` in a range takes."""
+    sqrt_lower, sqrt_upper = get_sqrt_ratio_at_tick(lower), get_sqrt_ratio_at_tick(upper)
+    here = min(max(sqrt_price_x96, sqrt_lower), sqrt_upper)
+    return (
+        get_amount0_delta(here, sqrt_upper, liquidity, True),
+        get_amount1_delta(sqrt_lower, here, liquidity, True),
+    )
 
 
 def amounts_worth(sqrt_price_x96: int, lower: int, upper: int, units: int) -> tuple[int, int]:

@@ -36,6 +36,11 @@ class Flow:
     def mean(self) -> float:
         return self.largest * self.alpha / (self.alpha + self.beta)
 
+    @property
+    def mean_square(self) -> float:
+        """Of a size."""
+        return self.mean * self.largest * (self.alpha + 1) / (self.alpha + self.beta + 1)
+
 
 FLOWS: Mapping[str, Flow] = MappingProxyType(
     {

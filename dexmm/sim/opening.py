@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from dexmm.model.market import Market
-from dexmm.sim.background import Layer, amounts_worth, background, layer_ticks
+from dexmm.sim.background import (
+    Layer,
+    Stake,
+    amounts_of,
+    amounts_worth,
+    background,
+    layer_ticks,
+    stake_ticks,
+)
 from dexmm.sim.position_manager import PositionManager
 from dexmm.uniswap.pool import Pool
 from dexmm.units import to_units_down
@@ -24,15 +32,13 @@ class PoolOpening:
     """What a pool looks like when it opens.
 
     ``fee_protocol`` is the denominator of Uniswap's share of the swap fee, 0 for none.
-    ``scale`` multiplies the liquidity of every layer.
     """
 
     price: Decimal  # quote per base
     at: int  # timestamp of the first candle, seconds
     fee_protocol: int = 4
     observation_cardinality: int = 720
-    layers: tuple[Layer, ...] = field(default_factory=background)
-    scale: Decimal = Decimal(1)
+    layers: tuple[Layer | Stake, ...] = field(default_factory=background)
     age_seconds: int = 7200
 
 
@@ -44,24 +50,25 @@ def open_pool(market: Market, opening: PoolOpening) -> tuple[Pool, PositionManag
     pool.increase_observation_cardinality_next(opening.observation_cardinality)
     pool.set_fee_protocol(opening.fee_protocol, opening.fee_protocol)
     manager = PositionManager(pool, market.position_manager)
-    _add_layers(market, manager, opening.layers, opening.scale, opening.price)
+    _add_layers(market, manager, opening.layers, opening.price)
     pool.timestamp = opening.at
     return pool, manager
 
 
 def _add_layers(
-    market: Market,
-    manager: PositionManager,
-    layers: Sequence[Layer],
-    scale: Decimal,
-    price: Decimal,
+    market: Market, manager: PositionManager, layers: Sequence[Layer | Stake], price: Decimal
 ) -> None:
     pool = manager.pool
     for layer in layers:
-        lower, upper = layer_ticks(pool.sqrt_price_x96, pool.tick_spacing, layer.width_bp)
-        worth = layer.value * scale
-        if not market.base_is_token0:  # layers are counted in quote, amounts below in token1
-            worth = worth / price
-        units = to_units_down(worth, market.token1.decimals)
-        amounts = amounts_worth(pool.sqrt_price_x96, lower, upper, units)
+        if isinstance(layer, Stake):
+            lower, upper = stake_ticks(pool.sqrt_price_x96, pool.tick_spacing, layer)
+            if lower == upper:
+                continue
+            amounts = amounts_of(pool.sqrt_price_x96, lower, upper, layer.liquidity)
+        else:
+            lower, upper = layer_ticks(pool.sqrt_price_x96, pool.tick_spacing, layer.width_bp)
+            # Layers are counted in quote, amounts below in token1.
+            worth = layer.value if market.base_is_token0 else layer.value / price
+            units = to_units_down(worth, market.token1.decimals)
+            amounts = amounts_worth(pool.sqrt_price_x96, lower, upper, units)
         manager.mint(layer.owner, lower, upper, amounts, (0, 0))

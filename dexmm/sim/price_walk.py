@@ -34,11 +34,15 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from operator import mul
 
 from dexmm.sim.history import PricePath
 from dexmm.sim.packed import PackedPath, packed
 
 SLOT_SECONDS = 12
+SAMPLE_SECONDS = 1800  # of a volatility: prices nearer in time mostly bounce
 NEIGHBOURS = 16  # candles after which an earlier one's weight has fallen to 1/e
 CANDIDATES = 16  # times that are weighed, and more in a candle of many slots
 SLOTS_EACH = 5
@@ -54,6 +58,20 @@ _CORNERS = 1.7  # slots whose variance the steps into the corners themselves bri
 _TRIES = 100
 _UNLIKE = 0.03  # how far a real price is from a Brownian one in this
 _CERTAIN = 50.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a history comes to: prices are quote per base, ``variance`` of the log price a second.
+
+    ``sqrt_price`` is the mean of the root of the price where the price moved: weighed with the
+    squared changes, as loss versus rebalancing weighs it.
+    """
+
+    price: float
+    sqrt_price: float
+    variance: float
+    slot_seconds: float
 
 
 class PriceWalk:
@@ -75,6 +93,7 @@ class PriceWalk:
         self.slots = slots_of(interval_seconds)
         self.finer = 10 ** max(0, DIGITS - len(str(opens[0]))) if len(opens) else 1
         self.decimals = price_decimals + len(str(self.finer)) - 1
+        self.price_decimals = price_decimals
         self._columns = (opens, highs, lows, closes)
         self._interval, self._start, self._seed = interval_seconds, start, seed
         self._variances = variances(opens, highs, lows, closes, self.slots)
@@ -82,6 +101,24 @@ class PriceWalk:
     def index(self, at: int) -> int:
         """Of the candle that opens at ``at`` (timestamp, seconds)."""
         return (at - self._start) // self._interval
+
+    def seen(self) -> Seen:
+        """Over the whole history, from closes ``SAMPLE_SECONDS`` apart."""
+        opens, closes, unit = self._columns[0], self._columns[3], 10.0**-self.price_decimals
+        every = max(1, SAMPLE_SECONDS // self._interval)
+        prices = [opens[0], *closes[every - 1 :: every]]
+        squares = [log_change * log_change for log_change in map(_log_change, pairwise(prices))]
+        total = math.fsum(squares)
+        roots = [math.sqrt(price) for price in prices]
+        mean_root = math.fsum(roots) / len(roots)
+        if total:
+            mean_root = math.fsum(map(mul, squares, roots)) / total
+        return Seen(
+            price=sum(prices) / len(prices) * unit,
+            sqrt_price=mean_root * math.sqrt(unit),
+            variance=total / max(len(squares) * every * self._interval, 1),
+            slot_seconds=self._interval / self.slots,
+        )
 
     def prices(self, index: int) -> list[int]:
         """At the end of each slot of a candle; the last is its close."""
@@ -105,6 +142,10 @@ def walk_of(path: PricePath | PackedPath, seed: int) -> PriceWalk:
         start=columns.start,
         seed=seed,
     )
+
+
+def _log_change(pair: tuple[int, int]) -> float:
+    return math.log(pair[1] / pair[0])
 
 
 def slots_of(interval_seconds: int) -> int:

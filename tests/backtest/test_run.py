@@ -78,8 +78,9 @@ def test_no_decision_depends_on_what_comes_after_it() -> None:
         for c in path.candles[200:]
     )
     other_future = replace(path, candles=path.candles[:200] + doubled)
-    one = awake(a_scenario(path, restless=True, flow="busy"))
-    other = awake(a_scenario(other_future, restless=True, flow="busy"))
+    # How much liquidity others have follows from the whole history: here it is the same.
+    one = awake(a_scenario(path, restless=True, flow="busy", others=10**18))
+    other = awake(a_scenario(other_future, restless=True, flow="busy", others=10**18))
     then = path.candles[200].at
     for run in (one, other):
         assert len([p for p in run.track.points if p.at <= then]) == 200
@@ -145,11 +146,13 @@ def test_a_stop_loss_is_slept_through_by_a_few_turns_at_most(shared_data: Path) 
 
 def test_more_flow_pays_more_and_the_protocol_takes_its_share() -> None:
     path = generate(2, 600, interval_seconds=900)
+    # The liquidity of others follows what pays: here it is the same for all.
     none, real, busy = (
-        run_backtest(a_scenario(path, flow=flow)).figures for flow in ("none", "real", "busy")
+        run_backtest(a_scenario(path, flow=flow, others=10**18)).figures
+        for flow in ("none", "real", "busy")
     )
     assert 0 < none.fees < real.fees < busy.fees
-    untaxed = run_backtest(a_scenario(path, flow="busy", fee_protocol=0)).figures
+    untaxed = run_backtest(a_scenario(path, flow="busy", fee_protocol=0, others=10**18)).figures
     assert untaxed.fees * 3 / 4 == pytest.approx(busy.fees, rel=Decimal("0.02"))
 
 
