@@ -19,8 +19,9 @@ and open orders                                      of the hedge, when the perp
 dead-man's switch     private                        where it exists, while an order of ours rests
 symbols and fees      each                           the first time; every hour; after an order was
                                                      refused for its steps, its minimums or the
-                                                     symbol's status; every half minute while a
-                                                     symbol is suspended
+                                                     symbol's status; every minute while an order
+                                                     is not sent for them; every half minute while
+                                                     a symbol is suspended
 price of a coin       public                         a fee in a third coin was told, once a minute
 ====================  =============================  ==============================================
 
@@ -66,7 +67,7 @@ from dexmm.model.steps import (
     PlaceOrder,
     SetLeverage,
 )
-from dexmm.model.venue import Balance, Book, Perpetual, Side, VenueView
+from dexmm.model.venue import Balance, Book, Instrument, Perpetual, Side, VenueView
 
 RECONCILE_EVERY = 10  # looks
 SWITCH_SECONDS = 120  # of the dead-man's switch; the longest that OKX allows
@@ -105,6 +106,7 @@ def open_client(
         clock,
         clients=beside,
         slice_base=config.hedge.max_order_base,
+        quote_base=config.quotes.size_base if config.quotes.enabled else None,
         watch_only=watch_only,
         market=config.market.name,
     )
@@ -120,10 +122,13 @@ class ExchangeClient:
         *,
         clients: AccountClients,
         slice_base: Decimal,
+        quote_base: Decimal | None = None,
         watch_only: bool = False,
         market: str = "",
     ) -> None:
         """``slice_base``: spot base below it brings the perpetual into view.
+
+        ``quote_base``: the base that a quote is meant to have; None where nothing is quoted.
 
         ``market``: the name of the market that orders are placed for.
         """
@@ -131,6 +136,7 @@ class ExchangeClient:
         self._settings = settings
         self._clock = clock
         self._slice_base = slice_base
+        self._quote_base = quote_base
         self._watch_only = watch_only
         self._spot = Desk(
             connection.private,
@@ -192,6 +198,7 @@ class ExchangeClient:
         finally:
             _finish(books, beside)
         book, triangle = books.result()
+        self._doubt_minimums(book)
         self._base_free = _free(balances, self._spot.instrument(self._settings.symbol).base)
         if beside is None and self._swap_is_near():
             beside = self._swap_beside()
@@ -246,6 +253,12 @@ class ExchangeClient:
         if self.connection.can.best_prices:
             return book, read_best(lane, legs, now)
         return book, tuple(read_book(lane, leg, now) for leg in legs)
+
+    def _doubt_minimums(self, book: Book) -> None:
+        """A quote too small for the exchange is never sent, and so never tells of new minimums."""
+        spot, size, mid = self._spot.instrument(self._settings.symbol), self._quote_base, book.mid
+        if size is not None and mid is not None and size < least_of(spot, mid):
+            self._spot.markets.doubt()
 
     def _swap_is_near(self) -> bool:
         moves = self._orders.moves
@@ -436,6 +449,11 @@ def _synchronise(lane: Lane) -> None:
         lane.synchronise()
     except CallFailed as failed:
         raise failed.as_error("read the exchange's clock") from None
+
+
+def least_of(instrument: Instrument, price: Decimal) -> Decimal:
+    """The smallest amount of one order at ``price``, base; not rounded to the step."""
+    return max(instrument.amount_min, instrument.amount_step, instrument.cost_min / price)
 
 
 def _finish(*beside: Future[Any] | None) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from dexmm.cex.errors import CallFailed
 from dexmm.cex.lane import Lane
@@ -23,6 +23,7 @@ from dexmm.units import PRICE
 log = logging.getLogger("dexmm.orders")
 
 KEPT_SECONDS = 60
+RATE_STEP = Decimal("0.000001")  # a hundredth of a basis point
 ONE = Decimal(1)
 
 PriceOf = Callable[[str], Decimal | None]
@@ -75,6 +76,20 @@ class FeePrices:
         if bid and ask:
             return PRICE.divide(PRICE.add(bid, ask), Decimal(2))
         return last or None
+
+
+def fee_rate(order: OrderIntent) -> Decimal | None:
+    """All fees of a filled order, of its notional, rounded up: what a cost must count with.
+
+    None unless some of it was paid in a third coin and all of it has a value: else the fee that
+    the exchange states for the symbol is the better one.
+    """
+    if not order.fee_valued or order.fee_unvalued:
+        return None
+    in_base = PRICE.divide(PRICE.multiply(order.fee_base, order.cost), order.filled)
+    values = (value for _, _, value in order.fee_valued)
+    total = sum(values, PRICE.add(in_base, order.fee_quote))
+    return PRICE.divide(total, order.cost).quantize(RATE_STEP, ROUND_CEILING)
 
 
 def valued(order: OrderIntent, price_of: PriceOf) -> OrderIntent:

@@ -1,9 +1,14 @@
 """Instruments as the exchange states them: steps, minimums, fees. Never configured.
 
 Cached for an hour. An order that is refused for its steps, its minimums or the symbol's status lets
-the cache go, so that the next look at the exchange has the new ones. While a symbol that is traded
+the cache go, so that the next look at the exchange has the new ones. Where one is not even sent,
+because it would not keep the known rules, the exchange may have eased them since and would never
+be asked: then they are kept for a minute. While a symbol that is traded
 here is suspended, nothing is ordered and nothing can be refused, so the cache is kept for half a
 minute only: trading goes on half a minute after the exchange's does.
+
+The fees are the account's own, as the exchange states them for the symbol. Where they are paid in a
+third coin (Binance's BNB) at another rate, the rate that was really paid last is the fee.
 """
 
 from __future__ import annotations
@@ -28,6 +33,7 @@ from dexmm.model.venue import Instrument
 
 KEPT_SECONDS = 3600
 KEPT_SUSPENDED_SECONDS = 30
+KEPT_DOUBTED_SECONDS = 60  # while they alone keep an order of ours from being sent
 ONE = Decimal(1)
 
 
@@ -43,6 +49,8 @@ class Markets:
         self._fees_at: int | None = None
         self._suspended: set[str] = set()  # of the symbols that were asked for
         self._prices: dict[str, Decimal] = {}
+        self._doubted = False
+        self._paid: dict[tuple[str, bool], Decimal] = {}  # by symbol, and whether as a maker
 
     @property
     def fresh(self) -> bool:
@@ -50,10 +58,23 @@ class Markets:
 
     @property
     def _kept_seconds(self) -> int:
-        return KEPT_SUSPENDED_SECONDS if self._suspended else KEPT_SECONDS
+        if self._suspended:
+            return KEPT_SUSPENDED_SECONDS
+        return KEPT_DOUBTED_SECONDS if self._doubted else KEPT_SECONDS
 
     def invalidate(self) -> None:
         self._loaded_at = None
+
+    def doubt(self) -> None:
+        """An order was held back for a step, a minimum or a maximum alone: ask again soon."""
+        self._doubted = True
+
+    def paid(self, symbol: str, rate: Decimal | None, *, maker: bool) -> None:
+        """What a fill really cost in fees, of its notional; None when the stated fee was taken."""
+        if rate is None:
+            self._paid.pop((symbol, maker), None)
+        else:
+            self._paid[symbol, maker] = rate
 
     def load(self) -> None:
         """Ask for them when they are absent or old. Raises ``Transient``, ``Halt``."""
@@ -64,6 +85,7 @@ class Markets:
             lane.exchange.set_markets_from_exchange(self._lane.exchange)
         self._prices.clear()
         self._loaded_at = self._clock()
+        self._doubted = False
         self._suspended.clear()  # whoever asks for a symbol finds out anew
         if self._fees_at is None or self._loaded_at - self._fees_at >= KEPT_SECONDS:
             self._fees.clear()
@@ -88,8 +110,8 @@ class Markets:
             amount_step=EXACT.multiply(self._step(symbol, "amount", precision), size),
             amount_min=EXACT.multiply(or_zero(limits["amount"].get("min"), "minimum amount"), size),
             cost_min=or_zero(limits["cost"].get("min"), "minimum cost"),
-            maker_fee=maker,
-            taker_fee=taker,
+            maker_fee=self._paid.get((symbol, True), maker),
+            taker_fee=self._paid.get((symbol, False), taker),
             tradable=tradable,
             amount_max=self._most(limits["amount"].get("max"), "maximum amount", size),
             cost_max=self._most(limits["cost"].get("max"), "maximum cost", ONE),

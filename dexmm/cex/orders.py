@@ -24,7 +24,7 @@ from decimal import Decimal
 from dexmm.cex.clients import AccountClients
 from dexmm.cex.desk import Desk
 from dexmm.cex.errors import CallFailed
-from dexmm.cex.fee_prices import PriceOf, nothing_known, valued
+from dexmm.cex.fee_prices import PriceOf, fee_rate, nothing_known, valued
 from dexmm.cex.fills import Told, parse_told, settled
 from dexmm.cex.moves import Moves
 from dexmm.cex.names import client_order_id
@@ -40,7 +40,8 @@ log = logging.getLogger("dexmm.orders")
 
 SUSPECTED_SECONDS = 120  # for which balances can keep an order alive that cannot be found
 NAMELESS = "the exchange does not keep our client ids"
-REMEMBERED_SECONDS = 86_400  # for which an exchange that does not keep our ids gets no order
+REMEMBERED_SECONDS = 86_400  # for which the last orders tell of the exchange after a restart
+RULES_OF_THE_EXCHANGE = {"exchange_step", "exchange_minimum", "exchange_maximum"}
 GRACE_MS = 1000  # beyond the window in which the exchange accepts an order: clocks differ
 TIMES: dict[OrderKind, dict[str, object]] = {
     OrderKind.IOC: {"timeInForce": "IOC"},
@@ -85,6 +86,9 @@ class Orders:
         self._tally = tally
         self._clock = clock
 
+        for order in log.orders_since(account, clock() - REMEMBERED_SECONDS):
+            self._learn_fee(order)
+
     # Placing
 
     def place(self, step: PlaceOrder) -> Outcome:
@@ -95,6 +99,8 @@ class Orders:
             step, instrument, post_only=desk.can.post_only
         )
         if refusal:
+            if refusal.rule in RULES_OF_THE_EXCHANGE:
+                desk.markets.doubt()
             return Outcome(step=step.kind, status="refused", detail=refusal.detail, refusal=refusal)
         intent = self._intent(step)
         self._log.save_order(intent)
@@ -312,9 +318,17 @@ class Orders:
             if after.filled > before.filled:
                 log.info("  %s", _fill(before, after))
             instrument = self._desk_of(after.symbol).instrument(after.symbol)
+            self._learn_fee(after)
             self.moves.add(before, after, instrument)
             self._clients.tell(self.others, before, after, instrument)
         return after
+
+    def _learn_fee(self, order: OrderIntent) -> None:
+        """What trading there costs, where fees are paid in third coins: the next costs as much."""
+        if order.filled > 0 and order.cost > 0 and order.status.final:
+            markets = self._desk_of(order.symbol).markets
+            maker = order.kind is OrderKind.POST_ONLY
+            markets.paid(order.symbol, fee_rate(order), maker=maker)
 
     def reject(self, intent: OrderIntent, reason: str) -> OrderIntent:
         return self.record(intent, replace(intent, status=OrderStatus.REJECTED, detail=reason))

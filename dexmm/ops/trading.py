@@ -80,7 +80,7 @@ def _summed(pairs: Iterable[tuple[str, Decimal]]) -> tuple[tuple[str, Decimal], 
 
 
 def was_cancelled(order: OrderIntent) -> bool:
-    return order.detail == BY_US
+    return order.detail.partition(";")[0] == BY_US
 
 
 def _ratio(part: int, whole: int, of_none: Decimal) -> Decimal:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import ccxt
@@ -25,11 +26,12 @@ from cex.cex_world import (
 )
 
 from dexmm.cex.client import RECONCILE_EVERY, open_client
-from dexmm.cex.markets import KEPT_SUSPENDED_SECONDS
+from dexmm.cex.markets import KEPT_DOUBTED_SECONDS, KEPT_SECONDS, KEPT_SUSPENDED_SECONDS
 from dexmm.errors import Halt, Transient
 from dexmm.model.order import OrderKind, OrderStatus, Purpose
 from dexmm.model.steps import CancelAll
 from dexmm.sandbox.exchange.faults import Effect
+from dexmm.sandbox.exchange.paper import PaperExchange
 
 D = Decimal
 
@@ -257,6 +259,53 @@ def test_precision_that_changes_between_two_turns(trader: Trader) -> None:
     assert outcome.refusal.rule == "exchange_step"
     assert trader.buy("0.12").status == "done"
     agree(trader, "5.11988")
+
+
+def test_an_eased_minimum_that_no_order_could_tell_of_is_known_a_minute_later(
+    trader: Trader,
+) -> None:
+    """The order is refused here, so that the exchange never gets to say that it would do now."""
+
+    def requests() -> int:
+        before = trader.client.connection.requests
+        trader.observe()
+        return trader.client.connection.requests - before
+
+    trader.observe()
+    usual = [requests() for _ in range(2)]
+    least = trader.observe().spot.amount_min
+    trader.paper.exchange.change_rules("spot:PAXGUSDT", min_quantity=D("0.5"))
+    assert trader.buy("0.1").status == "failed"  # the exchange's own word: known at once
+    assert trader.observe().spot.amount_min == D("0.5")
+    trader.paper.exchange.change_rules("spot:PAXGUSDT", min_quantity=least)
+    outcome = trader.buy("0.1")
+    assert outcome.refusal is not None
+    assert outcome.refusal.rule == "exchange_minimum"
+    assert trader.observe().spot.amount_min == D("0.5")  # not asked for at every look
+    trader.clock.ahead += KEPT_DOUBTED_SECONDS
+    assert trader.observe().spot.amount_min == least
+    assert trader.buy("0.1").status == "done"
+    trader.observe()
+    trader.clock.ahead += KEPT_DOUBTED_SECONDS * 3
+    assert [requests() for _ in range(2)] == usual  # and from then on as ever
+
+
+def test_quotes_too_small_for_the_exchange_are_quoted_a_minute_after_its_minimum_is_eased(
+    tmp_path: Path, paper: PaperExchange
+) -> None:
+    trader = Trader(tmp_path, paper, Hand())
+    trader.client.close()
+    quotes = trader.config.quotes.model_copy(update={"enabled": True})
+    trader.config = trader.config.model_copy(update={"quotes": quotes})
+    trader.restart()
+    least = trader.observe().spot.amount_min
+    paper.exchange.change_rules("spot:PAXGUSDT", min_quantity=10 * quotes.size_base)
+    trader.clock.ahead += KEPT_SECONDS
+    assert trader.observe().spot.amount_min == 10 * quotes.size_base
+    paper.exchange.change_rules("spot:PAXGUSDT", min_quantity=least)
+    trader.clock.ahead += KEPT_DOUBTED_SECONDS
+    assert trader.observe().spot.amount_min == least
+    trader.client.close()
 
 
 # Fills that come otherwise than expected

@@ -16,10 +16,11 @@ from dexmm.cex.names import LENGTH, PREFIX, client_order_id, is_ours, purpose_of
 from dexmm.errors import Transient
 from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
 from dexmm.model.steps import CancelAll, SetLeverage
-from dexmm.model.venue import Side
+from dexmm.model.venue import Book, Level, Side
 from dexmm.sandbox.exchange.faults import Effect
 from dexmm.sandbox.exchange.paper import PaperExchange
 from dexmm.sandbox.exchange.settings import Opening, PaperSettings
+from dexmm.strategy.routes import taker_cost
 
 D = Decimal
 
@@ -72,6 +73,35 @@ def test_fees_in_a_third_coin_are_valued_when_they_are_told(tmp_path: Path) -> N
     assert stored == [bought, soon, later]  # and a later price changes none of them
     assert view.balance("BNB").total == 10 - amount
     assert view.balance("PAXG").total == D("5.1")
+
+
+def test_costs_are_counted_with_the_fee_that_was_really_paid(tmp_path: Path) -> None:
+    """0.1 % are stated, 0.075 % are paid in BNB: the hedge's comparison counts with the latter."""
+    with PaperExchange(paying_in_bnb()) as paper:
+        trader = Trader(tmp_path, paper, Hand())
+        stated = trader.observe().spot
+        trader.buy("0.1")
+        paid = trader.observe().spot
+        trader.restart()
+        again = trader.observe().spot
+        with paper.exchange.visit():
+            paper.exchange.ledger.accounts["paper"].pays_fees_in_bnb = False
+        trader.buy("0.1")
+        without = trader.observe().spot
+        trader.client.close()
+    assert (stated.maker_fee, stated.taker_fee) == (D("0.001"), D("0.001"))
+    assert (paid.maker_fee, paid.taker_fee) == (D("0.001"), D("0.00075"))
+    assert again.taker_fee == D("0.00075")  # also after a restart
+    assert without.taker_fee == D("0.001")
+    costs = [
+        taker_cost(_book(), spot, Side.BUY, D("0.1"), D(4010), D(4000)) for spot in (stated, paid)
+    ]
+    assert costs[0] - costs[1] == D("0.1") * 4001 * D("0.00025")
+
+
+def _book() -> Book:
+    level = (Level(price=D(4001), amount=D(5)),)
+    return Book(symbol=PAXG, bids=(Level(price=D(3999), amount=D(5)),), asks=level, at=0)
 
 
 def test_a_resting_quote_is_charged_and_valued_fill_by_fill(tmp_path: Path) -> None:

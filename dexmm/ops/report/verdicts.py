@@ -93,6 +93,7 @@ def evidence(track: Track, rules: EvidenceRules) -> Verdict:
             *_orders(track, rules),
             _two_sided(track, rules),
             _spread(track),
+            _exchange_fees(track),
         ),
     )
 
@@ -230,6 +231,30 @@ def _orders(track: Track, rules: EvidenceRules) -> tuple[Criterion, ...]:
             passed=bool(found.sent) and found.cancel_ratio <= rules.cancelled,
             note=f"{found.cancelled} of {found.sent}" if found.sent else none,
         ),
+    )
+
+
+def _exchange_fees(track: Track) -> Criterion:
+    """Each at the price of its own fill: a base fee at the order's, a third coin's when told."""
+    found = trading(track.orders)
+    filled = [order for order in track.orders if order.filled]
+    in_base = (
+        PRICE.divide(PRICE.multiply(order.fee_base, order.cost), order.filled) for order in filled
+    )
+    others = sum((value for _, _, value in found.fees_valued), ZERO)
+    total = sum(in_base, found.fees_quote + others)
+    coins = ", ".join(coin for coin, _ in found.fees_other)
+    missing = " and ".join(f"{amount:f} {coin}" for coin, amount in found.fees_unvalued)
+    return Criterion(
+        what="exchange fees",
+        wanted="each with a value",
+        found=f"{total:.2f} {track.quote}",
+        passed=not missing,
+        note=f"{NOT_ENOUGH}: {missing} have no known price and are not in it"
+        if missing
+        else f"of which {others:.2f} {track.quote} paid in {coins}"
+        if coins
+        else "",
     )
 
 

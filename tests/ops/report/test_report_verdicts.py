@@ -19,7 +19,7 @@ from dexmm.ops.report.numbers import duration, percent, signed
 from dexmm.ops.report.presence import presence
 from dexmm.ops.report.refused import Refused, refused
 from dexmm.ops.report.uptime import Outage, uptime
-from dexmm.ops.report.verdicts import EvidenceRules, TrialRules, Verdict, evidence, trial
+from dexmm.ops.report.verdicts import Criterion, EvidenceRules, TrialRules, Verdict, evidence, trial
 from dexmm.ops.track import Quoted, Track
 from dexmm.ops.trading import BY_US
 
@@ -199,6 +199,24 @@ def test_without_an_exchange_there_is_not_enough_data() -> None:
         "quoted spread",
     }
     assert notes(verdict).count("not enough data") == 4
+
+
+def test_evidence_values_fees_in_third_coins_and_fails_on_one_without_a_price() -> None:
+    bnb = ("BNB", D("0.001"))
+
+    def fees(valued: tuple[tuple[str, Decimal, Decimal], ...]) -> Criterion:
+        paid = {"fee_base": D(0), "fee_quote": D(0), "fee_other": (bnb,), "fee_valued": valued}
+        verdict = evidence(changed_orders(2, **paid), EvidenceRules())
+        (found,) = [c for c in verdict.criteria if c.what == "exchange fees"]
+        return found
+
+    rest = sum((an_order(n).fee_quote for n in range(2, 100)), D(0))
+    known = fees(((*bnb, D("0.60")),))
+    assert (known.passed, known.found) == (True, f"{rest + D('1.2'):.2f} USDT")
+    assert known.note == "of which 1.20 USDT paid in BNB"
+    unknown = fees(())
+    assert (unknown.passed, unknown.found) == (False, f"{rest:.2f} USDT")
+    assert "0.002 BNB have no known price" in unknown.note
 
 
 def changed_orders(count: int, **changes: object) -> Track:
