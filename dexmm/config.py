@@ -215,10 +215,14 @@ class Guards(Section):
     max_drawdown_hold_bp: Bp = Decimal(800)  # of NAV against holding, below its best: HALT
     stop_loss_bp: Bp = Decimal(500)  # price below its reference: REDUCING
     stop_loss_reference: Literal["high", "cost"] = "high"
-    stop_loss_release_bp: Bp = Decimal(250)  # closer than this to the reference: ACTIVE again
-    stop_loss_halflife_hours: Positive = Decimal(168)  # in which half of a high is forgotten
-    slice_share: Annotated[Share, Field(gt=0)] = Decimal("0.10")  # of the base, each slice
-    slice_seconds: Seconds = 3600
+    stop_loss_release_bp: Bp = Decimal(150)  # closer than this to the reference: it is over
+    stop_loss_halflife_hours: Positive = Decimal(336)  # in which half of a high is forgotten
+    # The distance is at least so many standard deviations of the price over so many hours.
+    stop_loss_sigmas: NotNegative = Decimal("1.5")
+    stop_loss_horizon_hours: Positive = Decimal(168)
+    stop_loss_share: Annotated[Share, Field(gt=0)] = Decimal("0.10")  # of the base, once a fall
+    slice_share: Annotated[Share, Field(gt=0)] = Decimal("0.10")  # of the base, in one range
+    slice_seconds: Seconds = 3600  # the first wait for such a range to be filled
     token_implementations: Listed[Address] = ()  # those trusted; empty: the first one seen
     # UTC. While the base's own market is closed no range follows the price; in an event nothing new
     closed_weekly: Listed[Week] = ("Fri 21:00-Sun 23:00",)  # gold's weekend

@@ -29,6 +29,7 @@ from dexmm.strategy.advance import sampled, sigma_of, strays
 from dexmm.strategy.edges import distance
 from dexmm.strategy.precise import BP, HOUR
 from dexmm.strategy.session import next_change
+from dexmm.strategy.stop_loss import distance_of, release_of
 from dexmm.strategy.strategies import STRATEGIES
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
 from dexmm.units import PRICE, bp
@@ -153,11 +154,17 @@ def _near_a_limit(entry: Entry, config: Config, stride: Decimal) -> bool:
         ratio = PRICE.divide(decision.nav, holding) if holding > 0 else Decimal(1)
         behind = bp(memory.peak_against_hold - ratio, memory.peak_against_hold)
         losses.append((behind, guards.max_drawdown_hold_bp))
-    if memory.reference_price:
-        fallen = bp(memory.reference_price - decision.fair_price, memory.reference_price)
-        losses.append((fallen, guards.stop_loss_bp))
     price, market = decision.fair_price, config.market
     near, near_bp = 1 + 2 * stride, 2 * stride * BP
+    if memory.reference_price:
+        fallen = bp(memory.reference_price - price, memory.reference_price)
+        if memory.stop_loss_waits:
+            distance = memory.stop_loss_distance or guards.stop_loss_bp / BP
+            if fallen - near_bp < release_of(distance, guards) * BP:
+                return True
+        else:
+            sigma = memory.reference_sigma or Decimal(0)
+            losses.append((fallen, distance_of(sigma, guards) * BP))
     outside = not market.price_low * near <= price <= market.price_high / near
     return outside or any(lost + near_bp > most for lost, most in losses)
 

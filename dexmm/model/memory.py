@@ -67,8 +67,13 @@ class Memory:
     capital_moved: bool = False  # a deposit or withdrawal that no action has answered yet
 
     # stop-loss
-    reducing: bool = False
+    reducing: bool = False  # it sells
     last_slice_at: int | None = None
+    stop_loss_waits: bool = False  # its part is sold, and the fall is not over
+    stop_loss_goal: Decimal | None = None  # base that is left once its part is sold
+    stop_loss_distance: Decimal | None = None  # the fall at which it began, of the reference
+    stop_loss_offers: int = 0  # ranges that offered its part in the pool, in this fall
+    reference_sigma: Decimal | None = None  # volatility at the reference, per root of a second
 
     # income and cost
     fees_base: Decimal = ZERO  # collected and uncollected since `fees_since`

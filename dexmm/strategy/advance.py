@@ -14,12 +14,14 @@ from dexmm.config import Config, Strategy
 from dexmm.model.memory import Memory, SeenPosition, evolve
 from dexmm.model.snapshot import ChainView, Snapshot
 from dexmm.strategy import volatility
+from dexmm.strategy.grid import least_amount
 from dexmm.strategy.held import HeldRange, Side, edges_of
 from dexmm.strategy.inventory import Inventory
 from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.pay import measured
-from dexmm.strategy.precise import BP, DAY, HOUR, remaining
+from dexmm.strategy.precise import BP, DAY
 from dexmm.strategy.session import closed_window
+from dexmm.strategy.stop_loss import followed
 from dexmm.strategy.venue import amounts_there, venue_flow
 
 ZERO = Decimal(0)
@@ -241,28 +243,27 @@ def _highest(before: Decimal | None, now: Decimal | None) -> Decimal | None:
 
 
 def _stop_loss(seen: Observation, memory: Memory) -> Memory:
-    """The price that losses are measured from, and whether they went too far.
-
-    ``high``: the highest fair price, half of whose lead is forgotten every
-    ``stop_loss_halflife_hours``, so that it guards against a fall and not against a level.
-    ``cost``: the average fair price at which the base came in.
-    """
-    guards, price = seen.config.guards, seen.fair
-    reference = memory.reference_price or price
-    if guards.stop_loss_reference == "cost":
-        bought = max(capital_flow(seen, seen.snapshot.memory)[0], ZERO)
-        total = seen.inventory.base_total
-        reference += (price - reference) * bought / total if bought and total else ZERO
-    else:
-        elapsed = max(seen.now - memory.seen_at, 0) if memory.seen_at is not None else 0
-        kept = remaining(elapsed, guards.stop_loss_halflife_hours * HOUR)
-        reference = max(price, price + (reference - price) * kept)
-    limit = guards.stop_loss_release_bp if memory.reducing else guards.stop_loss_bp
-    return evolve(
+    return followed(
         memory,
-        reference_price=reference,
-        reducing=(reference - price) * BP >= limit * reference,
+        held=seen.inventory,
+        now=seen.now,
+        bought=lambda: capital_flow(seen, seen.snapshot.memory)[0],
+        sigma=lambda: sigma_of(memory, seen.settings),
+        offered=lambda: any(held.ask - held.bid == seen.ladder.spacing for held in seen.held),
+        least=lambda: _least_sale(seen),
+        settings=seen.settings,
+        guards=seen.config.guards,
     )
+
+
+def _least_sale(seen: Observation) -> Decimal:
+    """Base: the smallest order where the exchange has that much, else the smallest position."""
+    venue = seen.snapshot.venue
+    if venue is not None and seen.config.hedge.enabled:
+        least = least_amount(venue.spot, seen.fair)
+        if venue.balance(venue.spot.base).free >= least:
+            return least
+    return seen.settings.min_position_quote / seen.fair
 
 
 def _timers(seen: Observation, memory: Memory) -> Memory:

@@ -168,9 +168,11 @@ def _dust(seen: Look, change: Difference) -> bool:
 
 
 def _reducing(seen: Look, held: Targets, bites: tuple[Bite, ...], dealing: Dealing) -> Choice:
+    if dealing.slicing:
+        return Choice(targets=held, reason="the stop-loss holds: the exchange sells its part")
     less = reduction(seen)
     here = situation(seen, near=0)
-    due = () if dealing.slicing else without_dust(here, less.slice, seen)
+    due = without_dust(here, less.slice, seen)
     no_entry = any(bite.blocks in NO_ENTRY for bite in bites if not _pace(bite))
     stuck = any(bite.blocks is Blocks.ALL for bite in bites)
     targets = as_targets(here, due) if due and not no_entry else less.staying

@@ -20,7 +20,7 @@
     reference             a feed is silent, stale, or far from the pool           ENTRY
     calendar              the base's own market is closed                         following
                           an event is on                                          ENTRY
-    stop_loss             the price fell too far below its reference              buying
+    stop_loss             the price fell too far below its reference              see below
     gas_cap               gas is dearer than the class of action may pay          ENTRY or ALL
     gas_budget            the day's gas would be overspent                        ENTRY
     gas_reserve           too little ether would be left for an exit              ENTRY
@@ -33,6 +33,14 @@
 ENTRY: no new liquidity; what reduces exposure still passes. ALL: only withdraw acts, which asks
 no guard here. Following: no range moves because the price did (triggers EDGE, FILLED, REGIME and
 AGE); everything else passes. What bites is reported in every decision, wanted action or not.
+
+The stop-loss sells ``stop_loss_share`` of the base once in a fall, down to the share half-way
+between the target and the band's low edge at most. Armed, it sells when the price is
+``stop_loss_bp``, or ``stop_loss_sigmas`` of what it moves in ``stop_loss_horizon_hours`` if that
+is more, below its reference: state REDUCING, in which nothing that is new buys. Sold, it waits:
+ranges and hedges work on, around a band that is lower by the part sold, so that none of them buys
+it back. Released near the reference or at a new high, it is armed again and the target is the
+configured one. ``stop_loss.py`` has the formulas and the states.
 """
 
 from __future__ import annotations
@@ -49,7 +57,9 @@ from dexmm.strategy.conserve import refuse_simulation
 from dexmm.strategy.economics import ETHER, GWEI, TYPICAL_GAS, gas_price
 from dexmm.strategy.fair import fresh
 from dexmm.strategy.look import Look
+from dexmm.strategy.precise import BP
 from dexmm.strategy.session import event_on, market_closed
+from dexmm.strategy.stop_loss import fall_of, holds, release_of
 from dexmm.units import bp
 
 __all__ = ["Bite", "Blocks", "biting", "for_a_person", "refuse_simulation"]
@@ -182,18 +192,21 @@ def drawdown_hold(seen: Look) -> Iterator[Bite]:
 
 
 def stop_loss(seen: Look) -> Iterator[Bite]:
-    if seen.known.reducing and seen.known.reference_price:
-        lost = bp(seen.known.reference_price - seen.fair, seen.known.reference_price)
-        guards = seen.config.guards
-        yield Bite(
-            Refusal(
-                rule="stop_loss",
-                detail=f"the price {seen.fair:.2f} is {lost:.0f} bp below its reference "
-                f"{seen.known.reference_price:.2f}: no buying, and selling in slices, until it is "
-                f"within {guards.stop_loss_release_bp} bp",
-            ),
-            Blocks.NOTHING,
-        )
+    known, guards = seen.known, seen.config.guards
+    if not holds(known) or not known.reference_price:
+        return
+    distance = known.stop_loss_distance or guards.stop_loss_bp / BP
+    near = release_of(distance, guards) * BP
+    part = f"{guards.stop_loss_share * 100:.0f} % of the {seen.view.market.base.symbol}"
+    doing = f"selling {part}, once" if known.reducing else f"{part} is sold and not bought back"
+    yield Bite(
+        Refusal(
+            rule="stop_loss",
+            detail=f"the price {seen.fair:.2f} is {fall_of(known, seen.fair) * BP:.0f} bp below "
+            f"its reference {known.reference_price:.2f}: {doing} until it is within {near:.0f} bp",
+        ),
+        Blocks.NOTHING,
+    )
 
 
 # The tokens

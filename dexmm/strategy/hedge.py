@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dexmm.config import Config
+from dexmm.config import Config, Strategy
 from dexmm.model.memory import Memory
 from dexmm.model.venue import Book, Instrument, RestingOrder, Side, VenueView
 from dexmm.strategy.advance import outside_band
@@ -66,9 +66,8 @@ class Leg:
         return least_amount(self.instrument, self.limit)
 
 
-def goal_share(share: Decimal, config: Config) -> Decimal:
+def goal_share(share: Decimal, settings: Strategy, config: Config) -> Decimal:
     """Where a hedge of this share leads; the share itself where nothing is to be done."""
-    settings = config.strategy
     if config.hedge.to == "target":
         return settings.target
     return min(max(share, settings.band_low), settings.band_high)
@@ -76,7 +75,7 @@ def goal_share(share: Decimal, config: Config) -> Decimal:
 
 def gap_of(seen: Look) -> Decimal:
     """Base to sell (negative: to buy) until the goal."""
-    return seen.inventory.excess(goal_share(seen.inventory.share, seen.config))
+    return seen.inventory.excess(goal_share(seen.inventory.share, seen.working, seen.config))
 
 
 def side_of(gap: Decimal) -> Side:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dexmm.config import Config
+from dexmm.config import Config, Strategy
 from dexmm.model.memory import Memory
 from dexmm.model.snapshot import Snapshot
 from dexmm.strategy.advance import Observation, advance, sigma_of
@@ -18,6 +18,7 @@ from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.pay import Pay, pay_of
 from dexmm.strategy.precise import PIPS
 from dexmm.strategy.situation import Situation, Stake
+from dexmm.strategy.stop_loss import lowered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,13 @@ class Look(Observation):
     @property
     def sigma(self) -> Decimal:
         return sigma_of(self.known, self.settings)
+
+    @property
+    def working(self) -> Strategy:
+        """The settings that targets are made with: a lower band while a stop-loss waits."""
+        if not self.known.stop_loss_waits or self.settings.name == "hold":
+            return self.settings
+        return lowered(self.settings, self.config.guards.stop_loss_share)
 
 
 _newest: tuple[Snapshot, Config, Look] | None = None
@@ -83,7 +91,7 @@ def situation(seen: Look, near: int) -> Situation:
     elsewhere = on_exchange(seen)
     return Situation(
         ladder=ladder,
-        settings=seen.settings,
+        settings=seen.working,
         s=seen.s,
         floor=ladder.floor(view.pool.sqrt_price_x96),
         ceiling=ladder.ceiling(view.pool.sqrt_price_x96),

@@ -102,8 +102,10 @@ def remember(
             traded_base=ZERO,
             traded_quote=ZERO,
             promise_since=None,
-            last_slice_at=now if decision.state is State.REDUCING else memory.last_slice_at,
         )
+        if decision.state is State.REDUCING:
+            offers = memory.stop_loss_offers + bool(minted)
+            memory = evolve(memory, last_slice_at=now, stop_loss_offers=offers)
     return memory
 
 

@@ -17,6 +17,7 @@ from dexmm.strategy.hedge import gap_of, least_of, resting_hedge, timed_out, und
 from dexmm.strategy.look import Look
 from dexmm.strategy.margin import excess
 from dexmm.strategy.quoting import resting_quotes
+from dexmm.strategy.stop_loss import sold
 from dexmm.strategy.trading import slice_amount
 from dexmm.strategy.triangle import leftovers, net_of, triangle_orders
 from dexmm.strategy.venue import lags
@@ -140,18 +141,14 @@ def _slice(
     placed: tuple[OrderIntent, ...],
     memory: Memory,
 ) -> Memory:
-    """How much of the stop-loss's slice is still to be sold; a new one starts its own pause."""
+    """How much of the stop-loss's part is still to be sold; less than an order ends it."""
     if decision.state is not State.REDUCING:
-        return evolve(memory, slice_left=ZERO)
+        return memory if not memory.slice_left else evolve(memory, slice_left=ZERO)
     if not any(trade.purpose is Purpose.SLICE for trade in decision.trades):
         return memory
-    began = not seen.snapshot.memory.slice_left
-    sold = sum((-net_of(o)[0] for o in placed if o.purpose is Purpose.SLICE), ZERO)
-    left = max(slice_amount(seen) - sold, ZERO)
+    net = sum((-net_of(o)[0] for o in placed if o.purpose is Purpose.SLICE), ZERO)
+    left = max(slice_amount(seen) - net, ZERO)
     quotes = resting_quotes(venue, seen.snapshot.memory)
-    dust = left < least_of(venue, Side.SELL, seen.config, quotes)
-    return evolve(
-        memory,
-        slice_left=ZERO if dust else left,
-        last_slice_at=seen.now if began else memory.last_slice_at,
-    )
+    if left < least_of(venue, Side.SELL, seen.config, quotes):
+        return sold(memory)
+    return evolve(memory, slice_left=left)

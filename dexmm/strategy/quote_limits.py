@@ -12,7 +12,7 @@ from dexmm.strategy.depth import best, without
 from dexmm.strategy.grid import ceil_to, floor_to
 from dexmm.strategy.hedge import free_base, free_quote
 from dexmm.strategy.inventory import Inventory
-from dexmm.strategy.reduce import floor_share
+from dexmm.strategy.stop_loss import floor_share
 
 ZERO, ONE = Decimal(0), Decimal(1)
 

@@ -1,12 +1,13 @@
-"""The target while the stop-loss holds: nothing that buys, and selling in slices.
+"""The target in the pool while the stop-loss sells (``stop_loss.py``).
 
-A *slice* is base worth ``slice_share`` of all the base, over the single grid step above the
-price: the first bounce converts it. Each ``slice_seconds`` the next one takes its place, nearer
-to where the price is now. Slices stop half-way between the target and the band's low edge, so
-that the fall can go on without taking the share out of its band; the drawdown guards stand behind.
+Where the exchange sells the part, ranges stay as they are: it takes a few turns, and what it has
+traded is answered later, like any other trade there. Where it cannot, ranges that buy as the
+price falls go at once, whatever guard bites on the entry of new liquidity, and the part is
+offered in one range over the single grid step above the price: the first bounce converts it.
 
-Ranges that buy as the price falls go at once, whatever guard bites on the entry of new liquidity.
-A slice half-way through may buy back what it has just sold, and no more; it is left to finish.
+The price is not chased. A range that was not filled is replaced by one nearer to the price after
+``slice_seconds``, the next one after twice as long, and so on: a fall of a month takes ten at
+most. One half-way through may buy back what it has just sold, and no more; it is left to finish.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dexmm.config import Strategy
 from dexmm.model.decision import Role, TargetPosition
 from dexmm.strategy.held import HeldRange
 from dexmm.strategy.look import Look, situation
-from dexmm.strategy.situation import Range, Situation, ranges
+from dexmm.strategy.situation import Range, ranges
+from dexmm.strategy.stop_loss import left_to_sell
 
 ZERO = Decimal(0)
+MOST_DOUBLINGS = 20  # of a pause: beyond it lasts for years
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +47,24 @@ def _buys(seen: Look, held: HeldRange) -> bool:
 
 
 def slice_is_due(seen: Look) -> bool:
-    """Whether the pause since the last slice is over."""
+    """Whether the pause since the last slice was offered is over."""
     if seen.settings.name == "hold":
         return False  # it never touches the inventory, in either direction
-    last = seen.known.last_slice_at
-    return last is None or seen.now - last >= seen.config.guards.slice_seconds
+    last, offers = seen.known.last_slice_at, seen.known.stop_loss_offers
+    pause = seen.config.guards.slice_seconds << min(max(offers - 1, 0), MOST_DOUBLINGS)
+    return last is None or seen.now - last >= pause
 
 
 def due_slice(seen: Look) -> tuple[Range, ...]:
-    """The next slice; empty when the band leaves nothing to sell."""
+    """The next slice; empty when nothing is left to sell."""
     here = situation(seen, near=0)
     bid = here.ladder.up(here.ceiling)
     edges = (bid, bid + here.ladder.spacing)
     base, _ = here.deployable({edges})
-    sold = min(base, here.base * seen.config.guards.slice_share, _over_floor(here))
+    left = left_to_sell(seen.known, seen.inventory, seen.settings)
+    sold = min(
+        base,
+        here.base * seen.config.guards.slice_share,
+        left.scaleb(seen.view.market.base.decimals),
+    )
     return ranges((edges, here.most(*edges, sold, ZERO), Role.LIMIT))
-
-
-def _over_floor(here: Situation) -> Decimal:
-    """The base that can be sold at the price before the share is at the floor."""
-    price, floor = here.s * here.s, floor_share(here.settings)
-    return max(here.base * (1 - floor) - here.quote * floor / price, ZERO)
-
-
-def floor_share(settings: Strategy) -> Decimal:
-    """The share at which selling in slices ends."""
-    return (settings.band_low + settings.target) / 2

@@ -48,7 +48,6 @@ from dexmm.strategy.hedge import (
 from dexmm.strategy.look import Look
 from dexmm.strategy.margin import excess
 from dexmm.strategy.quoting import decide_quotes, resting_quotes
-from dexmm.strategy.reduce import floor_share, slice_is_due
 from dexmm.strategy.routes import (
     MAKER,
     POOL,
@@ -58,6 +57,7 @@ from dexmm.strategy.routes import (
     taker_cost,
     waiting_cost,
 )
+from dexmm.strategy.stop_loss import left_to_sell
 from dexmm.strategy.swap import target_swap
 from dexmm.strategy.triangle import opportunities, unwind
 from dexmm.strategy.venue_guards import holds_trades
@@ -79,7 +79,7 @@ class Dealing:
     reason: str = ""
     trigger: Trigger | None = None
     correcting: bool = False  # the share is being brought back here: no range has to
-    slicing: bool = False  # the stop-loss's slice is sold here
+    slicing: bool = False  # the stop-loss sells here: no range has to
     opportunities: tuple[Opportunity, ...] = ()
 
 
@@ -104,7 +104,7 @@ def deal(seen: Look, state: State, bites: tuple[Bite, ...]) -> Dealing:
     if hedged.trades or hedged.swap or hedged.correcting:
         return _with_opportunities(hedged, seen, venue, "a hedge is under way")
     sliced = _slice(seen, venue, holds) if state is State.REDUCING else Dealing()
-    if sliced.trades:
+    if sliced.trades or sliced.slicing:
         return _with_opportunities(_both(hedged, sliced), seen, venue, "the stop-loss sells")
     rest = _both(hedged, sliced)
     undoing = (
@@ -379,26 +379,34 @@ def _pool_open(seen: Look, bites: tuple[Bite, ...]) -> bool:
 
 
 def slice_amount(seen: Look) -> Decimal:
-    """Base that the stop-loss sells on the exchange now: what is left of a slice, or the next."""
-    left = seen.snapshot.memory.slice_left
-    if not left and not slice_is_due(seen):
+    """Base that the stop-loss still sells on the exchange.
+
+    Nothing before the turn that knows the goal as recorded: what is sent in a turn that nobody
+    remembers would be sold again.
+    """
+    if seen.snapshot.memory.stop_loss_goal is None or seen.settings.name == "hold":
         return ZERO
-    fresh = seen.inventory.base_total * seen.config.guards.slice_share
-    over = seen.inventory.excess(floor_share(seen.settings))
-    return max(min(left or fresh, over), ZERO)
+    return left_to_sell(seen.known, seen.inventory, seen.settings)
 
 
 def _slice(seen: Look, venue: VenueView, holds: tuple[Bite, ...]) -> Dealing:
-    if not seen.config.hedge.enabled or not (amount := slice_amount(seen)):
+    left = left_to_sell(seen.known, seen.inventory, seen.settings)
+    if not seen.config.hedge.enabled or not left or seen.settings.name == "hold":
         return Dealing()
     quotes = resting_quotes(venue, seen.snapshot.memory)
     found = legs(venue, Side.SELL, seen.config, quotes)
-    most = min(amount, seen.config.hedge.max_order_base)
+    most = min(left, seen.config.hedge.max_order_base)
     leg = first_leg(found, most)
     if leg is None:
         return Dealing()  # too little there: the pool's slice sells instead
+    if _doubtful(holds):
+        return Dealing(withheld=True, trigger=Trigger.STOP_LOSS)  # nor can it be counted on
     if holds:
         return Dealing(withheld=True, slicing=True, trigger=Trigger.STOP_LOSS)
+    amount = slice_amount(seen)
+    if not amount:
+        reason = f"the stop-loss sells {left:.6f} on {venue.exchange} from the next turn on"
+        return Dealing(slicing=True, reason=reason)
     part, _ = slice_of(most, leg.most, leg.instrument, leg.limit)
     trade = TargetTrade(
         symbol=leg.instrument.symbol,
@@ -414,7 +422,7 @@ def _slice(seen: Look, venue: VenueView, holds: tuple[Bite, ...]) -> Dealing:
         trades=(trade,),
         slicing=True,
         trigger=Trigger.STOP_LOSS,
-        reason=f"the stop-loss sells {part:f} of a slice of {amount:.6f} on {venue.exchange}",
+        reason=f"the stop-loss sells {part:f} of {amount:.6f} on {venue.exchange}",
     )
 
 

@@ -495,22 +495,59 @@ def test_an_exchange_that_was_not_read_stops_everything() -> None:
     assert decision.trades == ()
 
 
-def test_the_stop_loss_sells_in_slices_and_never_buys() -> None:
-    config = no_ranges(guards={"stop_loss_halflife_hours": D(100_000)})
-    street = Street(base=D(8), quote=D(72_000))
-    stage = both(config, street, base=D(0), quote=D(0))
+def falling_there(max_order: str = "0.5") -> Both:
+    config = no_ranges(hedge={"max_order_base": D(max_order)})
+    stage = both(config, Street(base=D(8), quote=D(60_000)), base=D(0), quote=D(0))
     stage.turn()
     stage.price(D(3700))
+    return stage
+
+
+def test_the_stop_loss_sells_its_part_once_in_orders_of_the_largest_size() -> None:
+    stage = falling_there()
+    decision, steps = stage.turn()
+    assert (decision.state, steps) == (State.REDUCING, ())  # first the goal is recorded
     sold = []
     for _ in range(60 * 8):
         decision, steps = stage.turn()
-        assert decision.state is State.REDUCING
         sold += [order for order in placed(steps) if order.purpose is Purpose.SLICE]
         assert all(order.side is Side.SELL for order in placed(steps))
-    # A tenth each hour, in orders of at most half an ounce, down to a share of 0.275.
-    assert all(order.amount <= D("0.5") for order in sold)
-    assert stage.decide().share == pytest.approx(D("0.275"), abs=D("0.001"))
-    assert len(sold) <= 8
+    assert [order.amount for order in sold] == [D("0.5"), D("0.3")]  # a tenth of eight
+    assert decision.state is State.ACTIVE
+    assert stage.memory.stop_loss_waits
+
+
+def test_a_stop_loss_that_is_killed_in_the_middle_sells_the_rest_and_no_more() -> None:
+    """After any turn, its orders sent and its memory lost, the next one goes on from the balance.
+
+    An order whose turn was lost is found by its client id before any turn: what is left here is
+    the balance that shows it.
+    """
+    for lost in (1, 2, 3, 9, 10):
+        stage = falling_there("0.1")
+        for turn in range(14):
+            before = stage.memory
+            stage.turn()
+            if turn == lost:
+                stage.memory = before
+        assert stage.street.base == D("7.2"), lost
+
+
+def test_a_stop_loss_with_too_little_there_leaves_the_rest_to_the_pool() -> None:
+    config = exchange_config(hedge={"max_order_base": D(1)})
+    stage = both(config, Street(base=D("0.3"), quote=D(30_000)), base=D(10), quote=D(45_000))
+    stage.turn()
+    stage.price(D(3700))
+    stage.turn()
+    _, steps = stage.turn()
+    assert [order.amount for order in placed(steps)] == [D("0.3")]
+    _, steps = stage.turn()
+    (move,) = [step for step in steps if isinstance(step, Rerange)]
+    (mint,) = move.mints
+    assert mint.amount1_desired == 0
+    # A tenth of all base, less what was sold.
+    left = stage.memory.stop_loss_goal / 9 - D("0.3")
+    assert mint.amount0_desired == pytest.approx(int(left * 10**18), rel=1e-6)
 
 
 def test_the_stop_loss_does_not_let_the_hedge_buy() -> None:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from strategy.builders import World, a_config
 
 from dexmm.model.decision import State, Trigger
 from dexmm.model.steps import Rerange
+from dexmm.strategy.precise import YEAR
+from dexmm.strategy.stop_loss import distance_of
 
 HOUR = 3600
 
@@ -25,12 +30,12 @@ def test_it_starts_five_per_cent_below_the_high(price: str, state: State) -> Non
     assert fallen(price).turn(60)[0].state is state
 
 
-def test_the_high_moves_with_the_price_and_is_forgotten_by_half_in_a_week() -> None:
+def test_the_high_moves_with_the_price_and_is_forgotten_by_half_in_a_fortnight() -> None:
     world = fallen("4400")
     world.turn(60)
     assert world.memory.reference_price == pytest.approx(Decimal(4400), rel=Decimal("0.0001"))
     world.price = Decimal(4200)
-    world.turn(7 * 24 * HOUR)
+    world.turn(14 * 24 * HOUR)
     assert world.memory.reference_price == pytest.approx(Decimal(4300), rel=Decimal("0.0001"))
 
 
@@ -47,7 +52,9 @@ def test_cost_is_the_average_price_of_what_came_in() -> None:
 
 
 def test_what_buys_is_taken_out_at_once_whatever_guard_of_entry_bites() -> None:
-    world = fallen("3910", guards={"stop_loss_bp": 200, "stop_loss_release_bp": 100})
+    world = fallen(
+        "3910", guards={"stop_loss_bp": 200, "stop_loss_release_bp": 100, "stop_loss_sigmas": 0}
+    )
     assert all(p.amount1 for p in world.positions())
     world.base_fee_wei = 100 * 10**9  # far over the cap of what earns
     decision, steps = world.turn(60)
@@ -86,47 +93,186 @@ def test_a_slice_is_a_tenth_of_the_base_and_the_next_one_waits_an_hour() -> None
     assert len(move.removals) == 1
 
 
-def test_a_filled_slice_is_taken_out_before_it_buys_back() -> None:
+def test_a_range_that_was_not_filled_is_replaced_ever_more_seldom() -> None:
+    """Three days of a fall without a bounce."""
     world = fallen()
-    world.turn(60)
-    world.price = Decimal(3800)
-    decision, _ = world.turn(60)
-    assert decision.state is State.REDUCING
-    assert world.ranges == {}
-    assert world.turn(60)[1] == ()
-
-
-def test_selling_ends_inside_the_band() -> None:
-    world = fallen()
-    for i in range(80):
-        world.price = Decimal(3796 if i % 2 else 3788)
-        world.turn(HOUR // 2 + 1)
-    assert Decimal("0.27") < world.share() < Decimal("0.28")
+    moved = []
+    for quarter in range(4 * 70):
+        world.price -= Decimal("1.5")
+        if any(isinstance(step, Rerange) for step in world.turn(HOUR // 4)[1]):
+            moved.append(quarter // 4)
+    assert [hour - moved[0] for hour in moved] == [0, 1, 3, 7, 15, 31, 63]
     assert world.decisions[-1].state is State.REDUCING
 
 
-def test_it_is_over_only_when_the_price_is_close_again() -> None:
+def bounced(**sections: dict[str, object]) -> World:
+    """Its part is sold: the slice was offered, filled by a bounce, and taken out."""
+    world = fallen(**sections)
+    world.turn(60)
+    world.price = Decimal(3800)
+    world.turn(60)
+    assert world.ranges == {}
+    return world
+
+
+def total(world: World) -> int:
+    return world.idle[0] + sum(p.amount0 for p in world.positions())
+
+
+def test_the_part_is_sold_once_and_then_it_waits_around_a_lower_band() -> None:
     world = fallen()
+    had = total(world)
+    world.turn(60)
+    world.price = Decimal(3800)
+    assert world.turn(60)[0].state is State.REDUCING
+    assert world.ranges == {}  # it is out before it could buy back
+    assert total(world) == pytest.approx(had * 9 // 10, rel=1e-6)
+    decision, steps = world.turn(HOUR)
+    assert decision.state is State.ACTIVE
+    assert "stop_loss" in {refusal.rule for refusal in decision.refusals}
+    assert world.memory.stop_loss_waits
+    assert any(isinstance(step, Rerange) for step in steps)
+    high = world.memory.reference_price
+    for price in (3600, 3400, 3700, 3300):  # the reference stands still, and nothing sells again
+        world.price = Decimal(price)
+        assert world.turn(HOUR)[0].state is State.ACTIVE
+        assert world.memory.reference_price == high
+        # A band's upper edge of 0.50 less a tenth.
+        assert world.share() <= Decimal("0.4501")
+
+
+def test_it_never_sells_below_the_floor() -> None:
+    world = fallen(guards={"stop_loss_share": 1, "slice_share": 1})
+    for i in range(80):
+        world.price = Decimal(3796 if i % 2 else 3788)
+        world.turn(HOUR // 2 + 1)
+        assert world.share() > Decimal("0.27")
+    assert world.memory.stop_loss_waits
+
+
+def test_it_is_over_only_when_the_price_is_close_again() -> None:
+    world = bounced()
     world.turn(60)
     high = world.memory.reference_price
     assert high is not None
-    world.price = high * Decimal("0.9745")
-    assert world.turn(60)[0].state is State.REDUCING
-    world.price = high * Decimal("0.9755")
+    world.price = high * Decimal("0.9845")
+    world.turn(60)
+    assert world.memory.stop_loss_waits
+    world.price = high * Decimal("0.9855")
     decision, _ = world.turn(60)
-    assert decision.state is State.ACTIVE
+    assert not world.memory.stop_loss_waits
+    assert world.memory.stop_loss_goal is None
+    assert "stop_loss" not in {refusal.rule for refusal in decision.refusals}
 
 
-def test_exposure_never_rises_while_reducing() -> None:
+def test_a_second_fall_sells_again_after_the_first_one_was_released() -> None:
+    world = bounced()
+    world.turn(60)
+    world.price = Decimal(4000)
+    world.turn(HOUR)
+    world.price = Decimal(3700)
+    assert world.turn(HOUR)[0].state is State.REDUCING
+
+
+def test_exposure_never_rises_while_it_sells() -> None:
     world = fallen()
     world.turn(60)
-    shares = []
-    for price in (3780, 3760, 3790, 3700, 3720, 3650, 3640):
+    held = []
+    for price in (3780, 3760, 3750, 3700, 3690, 3650, 3640):
         world.price = Decimal(price)
-        world.turn(1200)
-        base = world.idle[0] + sum(p.amount0 for p in world.positions())
-        shares.append(base)
-    assert shares == sorted(shares, reverse=True)
+        assert world.turn(1200)[0].state is State.REDUCING
+        held.append(total(world))
+    assert held == sorted(held, reverse=True)
+
+
+def test_the_distance_is_a_multiple_of_volatility_where_that_is_more() -> None:
+    config = a_config(strategy={"sigma_annual": Decimal("0.40")})
+    sigma = Decimal("0.40") / YEAR.sqrt()
+    assert distance_of(sigma, config.guards) == pytest.approx(
+        Decimal("1.5") * Decimal("0.40") * (Decimal(168) / 8760).sqrt(), rel=Decimal("1e-9")
+    )  # 8.3 %
+    assert distance_of(sigma / 4, config.guards) == Decimal("0.05")
+
+
+def test_a_restless_market_is_given_more_room_and_its_fall_does_not_widen_it() -> None:
+    world = World(a_config(strategy={"sigma_annual": Decimal("0.40")}))
+    world.settle()
+    world.turn(600)
+    at_high = world.memory.reference_sigma
+    world.price = Decimal(3700)  # 7.5 %
+    assert world.turn(1801)[0].state is State.ACTIVE
+    world.price = Decimal(3660)  # 8.5 %
+    assert world.turn(1801)[0].state is State.REDUCING
+    assert world.memory.reference_sigma == at_high
+    assert at_high is not None
+    assert world.memory.stop_loss_distance == pytest.approx(
+        distance_of(at_high, world.config.guards), rel=Decimal("1e-20")
+    )
+
+
+def test_a_journal_of_an_older_version_does_not_sell_again_what_it_sold() -> None:
+    """There the stop-loss was one flag; one that has sold a slice waits."""
+    world = fallen()
+    old = replace(world.memory, reducing=True, reference_price=Decimal(4000), seen_at=world.now)
+    world.memory = replace(old, last_slice_at=world.now)
+    decision, _ = world.turn(60)
+    assert (decision.state, world.memory.stop_loss_waits) == (State.ACTIVE, True)
+    world.memory = old
+    assert world.turn(60)[0].state is State.REDUCING
+    assert world.memory.stop_loss_goal is not None
+
+
+def test_deposits_and_withdrawals_of_base_move_the_goal_with_them() -> None:
+    world = fallen()
+    world.turn(60)
+    goal = world.memory.stop_loss_goal
+    assert goal is not None
+    world.turn(60)  # the slice is out: from here on the wallet moves by others' doing alone
+    world.idle[0] += 3 * 10**18
+    world.turn(60)
+    assert world.memory.stop_loss_goal == goal + 3
+    world.idle[0] -= 2 * 10**18
+    world.turn(60)
+    assert world.memory.stop_loss_goal == goal + 1
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    swings=st.lists(
+        st.decimals(min_value=Decimal("0.9505"), max_value=1, places=4), min_size=1, max_size=12
+    ),
+    pause=st.sampled_from([600, 1800, 6 * HOUR]),
+)
+def test_a_calm_markets_swings_never_sell(swings: list[Decimal], pause: int) -> None:
+    """Whatever happens within five per cent of the high."""
+    world = World(a_config())
+    world.settle()
+    for part in swings:
+        world.price = 4000 * part
+        assert world.turn(pause)[0].state is State.ACTIVE
+        assert world.memory.stop_loss_goal is None
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    moves=st.lists(
+        st.decimals(min_value=Decimal("0.85"), max_value=Decimal("0.98"), places=4),
+        min_size=1,
+        max_size=20,
+    ),
+    pause=st.sampled_from([120, 1800, 5 * HOUR]),
+)
+def test_a_fall_never_sells_more_than_its_part(moves: list[Decimal], pause: int) -> None:
+    """While it sells no more than a tenth goes, whatever the price does before the release."""
+    world = fallen()
+    had = total(world)
+    for part in moves:
+        before = world.memory.stop_loss_waits
+        world.price = 4000 * part
+        world.turn(pause)
+        if before:
+            break
+        assert total(world) >= had * 9 // 10 - 10**13
 
 
 def test_holding_does_not_sell() -> None:

@@ -1,0 +1,179 @@
+"""The stop-loss: a fall sells part of the base, once.
+
+    reference  R    the highest fair price, half of whose lead over the price is forgotten every
+                    ``stop_loss_halflife_hours``; with ``cost``, the average price paid
+    fall       f  = 1 - P / R
+    distance   D  = max(stop_loss_bp, stop_loss_sigmas * sigma * sqrt(stop_loss_horizon_hours))
+    release    E  = D * stop_loss_release_bp / stop_loss_bp
+    part       q  = min(stop_loss_share * base, what takes the share down to the floor)
+    floor         half-way between the target and the band's low edge
+
+``sigma`` is the volatility as it was when the reference was last a new high, so that a fall does
+not widen its own distance. A calm market's swings stay inside ``stop_loss_bp``; a restless
+market's inside ``D``.
+
+    armed    --f >= D-->              selling   the goal is set: base - q
+    selling  --base at the goal-->    waiting   everything works around a band that is lower by
+                                                the part sold: no range and no hedge buys it back
+    selling, waiting  --f < E-->      armed     the price is back near the reference
+
+While it sells or waits the reference stands still, so that a fall which lasts is not forgotten,
+and the part is sold once in it: what a fall can cost is q (D - E) of the price and the trades.
+The goal is a balance and not an amount to send: it is measured afresh each turn, and nothing is
+sent to the exchange before a turn that knows it has been recorded. A process that dies in the
+middle sells the rest and no more. Deposits and withdrawals of base move the goal with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import lru_cache
+
+from dexmm.config import Guards, Strategy
+from dexmm.model.memory import Memory, evolve
+from dexmm.strategy.inventory import Inventory
+from dexmm.strategy.precise import BP, HOUR, remaining
+
+ZERO, ONE = Decimal(0), Decimal(1)
+
+
+def holds(memory: Memory) -> bool:
+    """Whether a fall is on: the part is being sold, or was."""
+    return memory.reducing or memory.stop_loss_waits
+
+
+def fall_of(memory: Memory, price: Decimal) -> Decimal:
+    """How far the price is below the reference, as a part of it; negative above it."""
+    reference = memory.reference_price
+    return ONE - price / reference if reference else ZERO
+
+
+def distance_of(sigma: Decimal, guards: Guards) -> Decimal:
+    """The fall that sells. ``sigma`` is per square root of a second."""
+    swing = guards.stop_loss_sigmas * sigma * (guards.stop_loss_horizon_hours * HOUR).sqrt()
+    return max(guards.stop_loss_bp / BP, swing)
+
+
+def release_of(distance: Decimal, guards: Guards) -> Decimal:
+    """The fall from which on it is over, for one that began at ``distance``."""
+    return distance * guards.stop_loss_release_bp / guards.stop_loss_bp
+
+
+def floor_share(settings: Strategy) -> Decimal:
+    """The share at which the stop-loss ends selling, whatever is left of its part."""
+    return (settings.band_low + settings.target) / 2
+
+
+@lru_cache(maxsize=16)
+def lowered(settings: Strategy, sold: Decimal) -> Strategy:
+    """The settings to work with while it waits: target and upper edge lower by the part sold.
+
+    The target goes no lower than the floor, and the upper edge by as much as the target.
+    """
+    target = max(settings.target * (ONE - sold), floor_share(settings))
+    high = settings.band_high * target / settings.target
+    return settings.model_copy(update={"target": target, "band_high": high})
+
+
+def left_to_sell(memory: Memory, held: Inventory, settings: Strategy) -> Decimal:
+    """Base that this fall still has to sell; zero when it has sold its part."""
+    if not memory.reducing or memory.stop_loss_goal is None:
+        return ZERO
+    over = min(held.base_total - memory.stop_loss_goal, held.excess(floor_share(settings)))
+    return max(over, ZERO)
+
+
+def followed(
+    memory: Memory,
+    *,
+    held: Inventory,
+    now: int,
+    bought: Callable[[], Decimal],
+    sigma: Callable[[], Decimal],
+    offered: Callable[[], bool],
+    least: Callable[[], Decimal],
+    settings: Strategy,
+    guards: Guards,
+) -> Memory:
+    """The memory once the stop-loss has seen the price of ``held``.
+
+    ``bought`` is base that was deposited since the last look (negative: withdrawn), ``sigma``
+    the volatility per square root of a second, ``offered`` whether a range in the pool still
+    offers the part: one that was filled must be out before anything waits; ``least`` the base
+    that is worth selling. None of them is asked for where it does not matter.
+    """
+    price = held.price
+    memory = _reference(memory, held, now, bought, sigma, guards)
+    fallen = fall_of(memory, price)
+    if not holds(memory):
+        if fallen * BP < guards.stop_loss_bp:
+            return memory
+        distance = distance_of(memory.reference_sigma or sigma(), guards)
+        if fallen < distance:
+            return memory
+        return evolve(memory, **_begin(held, distance, settings, guards))
+    distance = memory.stop_loss_distance or guards.stop_loss_bp / BP
+    if fallen < release_of(distance, guards):
+        return evolve(
+            memory,
+            reducing=False,
+            stop_loss_waits=False,
+            stop_loss_goal=None,
+            stop_loss_distance=None,
+            slice_left=ZERO,
+        )
+    if not memory.reducing:
+        return memory
+    if memory.stop_loss_goal is None:  # a journal from before there was one
+        if memory.last_slice_at is not None:
+            return evolve(memory, reducing=False, stop_loss_waits=True)
+        return evolve(memory, **_begin(held, distance, settings, guards))
+    memory = evolve(memory, stop_loss_goal=max(memory.stop_loss_goal + bought(), ZERO))
+    left = left_to_sell(memory, held, settings)
+    if (left and left >= least()) or (memory.stop_loss_offers and offered()):
+        return memory
+    return sold(memory)
+
+
+def sold(memory: Memory) -> Memory:
+    """The part of this fall is sold: from now on it waits."""
+    return evolve(memory, reducing=False, stop_loss_waits=True, slice_left=ZERO)
+
+
+def _begin(
+    held: Inventory, distance: Decimal, settings: Strategy, guards: Guards
+) -> dict[str, object]:
+    part = min(held.base_total * guards.stop_loss_share, held.excess(floor_share(settings)))
+    if settings.name == "hold":
+        part = ZERO  # it never touches the inventory, in either direction
+    return {
+        "reducing": True,
+        "stop_loss_waits": False,
+        "stop_loss_goal": held.base_total - max(part, ZERO),
+        "stop_loss_distance": distance,
+        "stop_loss_offers": 0,
+        "last_slice_at": None,
+    }
+
+
+def _reference(
+    memory: Memory,
+    held: Inventory,
+    now: int,
+    bought: Callable[[], Decimal],
+    sigma: Callable[[], Decimal],
+    guards: Guards,
+) -> Memory:
+    price, fall = held.price, holds(memory)
+    reference = memory.reference_price or price
+    if guards.stop_loss_reference == "cost":
+        total, came = held.base_total, max(bought(), ZERO)
+        reference += (price - reference) * came / total if came and total else ZERO
+    elif not fall:
+        elapsed = max(now - memory.seen_at, 0) if memory.seen_at is not None else 0
+        kept = remaining(elapsed, guards.stop_loss_halflife_hours * HOUR)
+        reference = max(price, price + (reference - price) * kept)
+    if not fall and (price >= reference or memory.reference_sigma is None):
+        return evolve(memory, reference_price=reference, reference_sigma=sigma())
+    return evolve(memory, reference_price=reference)
