@@ -37,7 +37,7 @@ from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import Allowance, Approve, ChainStep, Outcome, Settle, Transfer
 from dexmm.strategy.fair import fair_price
 from dexmm.withdraw_exchange import ExchangeExit
-from dexmm.withdraw_legs import GAS_LIMIT, Fruitless, Legs, World
+from dexmm.withdraw_legs import GAS_LIMIT, NOT_WORTH, Fruitless, Legs, World
 from dexmm.withdraw_plan import (
     NOTHING,
     SALE_BP,
@@ -47,16 +47,19 @@ from dexmm.withdraw_plan import (
     by_value,
     describe_exit,
     exit_step,
+    gas_value,
     sale_step,
     shown,
     shown_value,
     slices,
+    value_of,
     why_not_sold,
 )
 from dexmm.withdraw_proof import Proof, position_name, weigh
 from dexmm.withdraw_report import (
     NOT_HALTED,
     Halted,
+    Left,
     Report,
     Trapped,
     trapped_in_position,
@@ -69,6 +72,8 @@ LEASE_TIMEOUTS = 3  # of network.timeout_seconds: how long a loop may take to yi
 BLOCK_SECONDS = 13  # how long a confirmation may take
 MOST_SETTLED = 20  # transactions cancelled before it is plain that somebody keeps sending
 MOST_PROOFS = 10  # looks at every node until all that keep up agree
+LEAST_GAS = 100_000  # taking out a position never uses less: what is worth less is not tried
+WORTH_LESS = "that is worth less than the gas"
 MOST_TRANSFERS = 3  # of one token: one that says it moved and did not must not be paid for ever
 
 
@@ -78,6 +83,7 @@ class Request:
 
     dry_run: bool = False
     convert: bool = False
+    everything: bool = False  # also what is worth less than the gas that takes it out
     to: str | None = None
 
 
@@ -125,6 +131,7 @@ class _Exit:
     legs: Legs
     ladder: Ladder = field(default_factory=Ladder)
     rehearsed: dict[int, Rung] = field(default_factory=dict)  # what a dry run found to work
+    left: dict[int, Left] = field(default_factory=dict)  # by token id: not worth its gas
     settled: int = 0
     proved: bool = False
     proof: Proof | None = None
@@ -198,6 +205,7 @@ class _Exit:
             view=view,
             proved=self.proved,
             proof=self.proof,
+            left=() if view is None else tuple(self.left_of(view).values()),
             pool=self.config.market.has_pool,
         )
 
@@ -206,16 +214,78 @@ class _Exit:
         while True:
             view = self.legs.look()
             left = [p for p in view.positions if p.token_id not in self.rehearsed]
-            choice = self.ladder.next(by_value(left, view))
+            small = [p for p in left if self.is_small(view, p)]
+            choice = self.ladder.next(by_value((p for p in left if p not in small), view))
             if choice is not None:
                 self.climb(view, *choice)
+            elif (one := self.next_small(view, small)) is not None:
+                self.take_small(view, one)
             elif not self.settle(view):
                 break
+        told = self.ladder.postponed | self.ladder.unpaid.keys() | self.left_of(view).keys()
         for position in view.positions:
-            if position.token_id not in (self.ladder.postponed | self.ladder.unpaid.keys()):
+            if position.token_id not in told:
                 rung = self.rehearsed.get(position.token_id, NOTHING)
                 why = self.ladder.refused.get(position.token_id, "")
                 self.trapped += trapped_in_position(view, position, rung, why)
+
+    def is_small(self, view: ChainView, position: Position) -> bool:
+        """Dust by the configuration's own word; anybody may mint that to the wallet."""
+        least = self.config.strategy.min_position_quote
+        return not self.request.everything and value_of(view, position) < least
+
+    def left_of(self, view: ChainView) -> dict[int, Left]:
+        """What was left in the pool, is there still, and is still as small."""
+        small = {p.token_id for p in view.positions if self.is_small(view, p)}
+        return {token_id: left for token_id, left in self.left.items() if token_id in small}
+
+    def next_small(self, view: ChainView, small: list[Position]) -> Position | None:
+        """The largest that may be worth its gas; the others are left."""
+        least = gas_value(view, LEAST_GAS, self.legs.price)
+        for position in by_value(small, view):
+            if position.token_id in self.left:
+                continue
+            if self.ladder.unpaid:
+                self.leave(view, position, LEAST_GAS, "the ether is for what is worth more")
+            elif value_of(view, position) < least:
+                self.leave(view, position, LEAST_GAS, WORTH_LESS)
+            else:
+                return position
+        return None
+
+    def take_small(self, view: ChainView, position: Position) -> None:
+        """Take it out if it is worth its gas by the node's estimate. It never fails the exit."""
+        choice = self.ladder.next((position,))
+        if choice is None:
+            self.leave(view, position, LEAST_GAS, "it was taken out and is there again")
+            return
+        rung, one = choice
+        step = exit_step(rung, one, view, self.config)
+        what = describe_exit(rung, one, view.market)
+        try:
+            done, outcome = self.legs.try_once(what, step, worth=value_of(view, position))
+        except Transient as error:
+            self.leave(view, position, self.legs.estimate, error.message)
+            return
+        if done == "done":
+            self.ladder.passed(rung, one)
+            if self.request.dry_run:
+                self.rehearsed[position.token_id] = rung
+        elif done != "again":
+            reason = outcome.refusal.rule if outcome.refusal else ""
+            why = WORTH_LESS if reason == NOT_WORTH else outcome.detail
+            self.leave(view, position, self.legs.estimate, why)
+
+    def leave(self, view: ChainView, position: Position, gas: int, why: str) -> None:
+        """``gas`` is what taking it out needs, or the least that any needs."""
+        used = max(gas * USED_PERCENT // 100, LEAST_GAS)
+        self.left[position.token_id] = Left(
+            where=position_name(position.token_id),
+            token_id=position.token_id,
+            worth=value_of(view, position),
+            gas_cost=gas_value(view, used, self.legs.price),
+            reason=why,
+        )
 
     def climb(self, view: ChainView, rung: Rung, positions: tuple[Position, ...]) -> None:
         """Try one rung, and remember what came of it."""
@@ -400,14 +470,16 @@ class _Exit:
         self.unfinished += self.unpaid(view)
         if self.request.dry_run:
             return
-        unpaid = {position_name(token_id) for token_id in self.ladder.unpaid}
-        explained = {item.where for item in self.trapped} | unpaid
+        left = self.left_of(view)
+        silent = {position_name(token_id) for token_id in (*self.ladder.unpaid, *left)}
+        explained = {item.where for item in self.trapped} | silent
         self.unfinished += unfinished_on(view, explained)
         if proof.denial is not None:
             self.unfinished.append(
                 f"not every node agrees that nothing is left: {proof.denial.what}"
             )
-        self.proved = not view.positions and not self.unfinished
+        gone = all(position.token_id in left for position in view.positions)
+        self.proved = gone and not self.unfinished
 
     def weigh(self, view: ChainView) -> Proof:
         nodes = self.legs.survey()
@@ -416,7 +488,8 @@ class _Exit:
             view,
             now=self.world.now(),
             most_seconds=self.config.guards.max_block_age_seconds,
-            explained={item.where for item in self.trapped},
+            explained={item.where for item in self.trapped}
+            | {item.where for item in self.left_of(view).values()},
         )
 
     def await_depth(self) -> ChainView:

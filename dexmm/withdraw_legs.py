@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal, Protocol, TypeVar
 
 from dexmm.config import Config
@@ -28,13 +29,14 @@ from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome, Simulation
 from dexmm.turn import Cex, Chain
 from dexmm.units import to_units_down
-from dexmm.withdraw_plan import gwei_to_go_beyond
+from dexmm.withdraw_plan import gas_value, gwei_to_go_beyond
 from dexmm.withdraw_report import Halted, Leg
 
 PAUSES = (0.5, 1, 2, 4)  # seconds between tries that lead nowhere; then it is given up
 GAS_CAP = "gas_cap"  # the chain's own refusal
 GAS_MONEY = "gas_money"  # the chain's own refusals: the wallet cannot pay for it,
 GAS_LIMIT = "gas_limit"  # and no transaction may have so much gas
+NOT_WORTH = "not_worth_gas"
 REHEARSAL = Refusal(rule="dry_run", detail="simulated, not sent")
 
 T = TypeVar("T")
@@ -153,11 +155,17 @@ class Legs:
                 self.view = self._observe()
 
     def try_once(
-        self, what: str, step: ChainStep, *, may_shrink: bool = False
+        self,
+        what: str,
+        step: ChainStep,
+        *,
+        may_shrink: bool = False,
+        worth: Decimal | None = None,
     ) -> tuple[Done, Outcome]:
         """Raises ``Transient`` when trying on has become pointless.
 
         ``may_shrink``: something smaller can do part of this, and may pass where this does not.
+        ``worth``: not for more gas than this, in quote.
         """
         simulations: list[Simulation] = []
 
@@ -166,6 +174,12 @@ class Legs:
             if may_shrink and simulation.gas * LEAST_PERCENT > TRANSACTION_GAS_CAP * 100:
                 return Refusal(
                     rule=GAS_LIMIT, detail=f"{simulation.gas} gas is too much for one transaction"
+                )
+            used = simulation.gas * USED_PERCENT // 100
+            cost = gas_value(self._seen(), used, self.price)
+            if worth is not None and worth < cost:
+                return Refusal(
+                    rule=NOT_WORTH, detail=f"worth {worth:.2f}, and the gas costs {cost:.2f}"
                 )
             return self._rehearse(simulation) if self.dry_run else None
 
@@ -179,7 +193,8 @@ class Legs:
         # The chain asks for a verdict on every simulation that succeeds.
         if outcome.status == "failed" and not simulations and step.kind != "settle":
             return "refused", outcome
-        if step.kind == "rerange" and (_is(outcome, GAS_MONEY) or _is(outcome, GAS_LIMIT)):
+        rule = outcome.refusal.rule if outcome.refusal is not None else ""
+        if step.kind == "rerange" and rule in {GAS_MONEY, GAS_LIMIT, NOT_WORTH}:
             return "short", outcome
         try:
             return self._meaning(outcome), outcome
@@ -259,7 +274,3 @@ class Legs:
     def _chain(self) -> ExitChain:
         assert self.chain is not None  # noqa: S101 - `connect` comes first
         return self.chain
-
-
-def _is(outcome: Outcome, rule: str) -> bool:
-    return outcome.refusal is not None and outcome.refusal.rule == rule

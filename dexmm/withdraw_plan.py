@@ -163,6 +163,12 @@ def value_of(view: ChainView, position: Position) -> Decimal:
     return base * fair_price(view) + quote
 
 
+@precise
+def gas_value(view: ChainView, gas: int, price: int) -> Decimal:
+    """What ``gas`` costs in quote, at ``price`` wei, to the unit."""
+    return to_decimal(gas * price, 18) * view.eth_price
+
+
 def by_value(positions: Iterable[Position], view: ChainView) -> tuple[Position, ...]:
     """The largest value first; of equal ones the older."""
     return tuple(sorted(positions, key=lambda p: (-value_of(view, p), p.token_id)))

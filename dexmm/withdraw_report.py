@@ -44,6 +44,18 @@ class Trapped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A position that stays in the pool because taking it out is not worth it; asked for, it comes
+    out too. Amounts in quote."""
+
+    where: str
+    token_id: int
+    worth: Decimal
+    gas_cost: Decimal  # of taking it out; the least there is where no node was asked
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """One line of "what is where"."""
 
@@ -77,7 +89,8 @@ class Report:
     unfinished: tuple[str, ...]  # may succeed when it is tried again
     warnings: tuple[str, ...]
     view: ChainView | None  # the last look at the chain; None: it could not be seen at all
-    proved: bool  # on `view`: no liquidity, nothing owed, nothing of ours still to be mined
+    proved: bool  # on `view`: but for `left` no liquidity, nothing owed, nothing still to be mined
+    left: tuple[Left, ...] = ()  # in the pool, not worth their gas
     pool: bool = True  # whether there is one at all
     elsewhere: tuple[Place, ...] = ()  # on the exchange
     flat: bool | None = None  # there: no order, no position, nothing unknown; None: no exchange
@@ -117,6 +130,7 @@ class Report:
             for item in self.trapped
         ]
         lines += [f"left: {line}" for line in self.withheld]
+        lines += self._left_lines()
         lines += [f"not finished, run it again: {line}" for line in self.unfinished]
         if self.view is None:
             if self.pool:
@@ -126,12 +140,28 @@ class Report:
             lines.append(f"a dry run: nothing was sent, HALT was not set{before}")
         elif self.proved:
             number = self.view.block.number
-            lines.append(f"proved at block {number}: no liquidity, nothing owed, nothing in flight")
+            but = f", but for {len(self.left)} too small" if self.left else ""
+            lines.append(
+                f"proved at block {number}: no liquidity, nothing owed, nothing in flight{but}"
+            )
         if self.proof is not None:
             lines += self.proof.lines()
         if self.flat:
             lines.append("proved on the exchange: no order rests, no position is open")
         return tuple(lines)
+
+    def _left_lines(self) -> list[str]:
+        if not self.left or self.view is None:
+            return []
+        symbol = self.view.market.quote.symbol
+        return [
+            *(
+                f"left in the pool: {item.where}, worth {item.worth:.2f} {symbol}; taking it out "
+                f"costs {item.gas_cost:.2f} {symbol} of gas or more: {item.reason}"
+                for item in self.left
+            ),
+            "to take out these too: --all",
+        ]
 
     def places(self) -> tuple[Place, ...]:
         """The wallet, every position that is left, and everything still in flight."""
@@ -139,7 +169,7 @@ class Report:
             return self.elsewhere
         return (
             _wallet(self.view),
-            *_positions(self.view, self.trapped),
+            *_positions(self.view, self.trapped, self.left),
             *_in_flight(self.view),
             *self.elsewhere,
         )
@@ -229,7 +259,10 @@ def _wallet(view: ChainView) -> Place:
     return Place(where=WALLET, base=base, quote=quote, note=f"{eth:.6f} ETH for gas")
 
 
-def _positions(view: ChainView, trapped: tuple[Trapped, ...]) -> tuple[Place, ...]:
+def _positions(
+    view: ChainView, trapped: tuple[Trapped, ...], left: tuple[Left, ...]
+) -> tuple[Place, ...]:
+    small = {item.where: item.reason for item in left}
     places = []
     for position in view.positions:
         where = position_name(position.token_id)
@@ -238,6 +271,7 @@ def _positions(view: ChainView, trapped: tuple[Trapped, ...]) -> tuple[Place, ..
         )
         reasons = sorted({item.reason for item in trapped if item.where == where})
         note = f"trapped: {'; '.join(reasons)}" if reasons else "still to be taken out"
+        note = f"left: {small[where]}" if where in small else note
         places.append(Place(where=where, base=base, quote=quote, note=note))
     return tuple(places)
 

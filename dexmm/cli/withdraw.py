@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,7 @@ class Gwei(click.ParamType[Decimal]):
     metavar="ADDRESS",
     help="The address once more, where --to is not wallet.safe_address and nobody can be asked.",
 )
+@click.option("--all", "everything", is_flag=True, help="Also positions not worth their gas.")
 @click.option("--max-gwei", type=Gwei(), help="Pay up to this for gas, above gas.max_exit_gwei.")
 @click.option("--yes", is_flag=True, help="Do not ask on mainnet.")
 def withdraw(
@@ -61,6 +63,7 @@ def withdraw(
     convert: bool,
     to: str | None,
     confirm_to: str | None,
+    everything: bool,
     max_gwei: Decimal | None,
     yes: bool,
 ) -> None:
@@ -72,7 +75,7 @@ def withdraw(
     """
     configs = load_all(config_path)
     config = configs[0]
-    request = _request(config, dry_run, convert, to, confirm_to)
+    request = replace(_request(config, dry_run, convert, to, confirm_to), everything=everything)
     if config.network.name == "mainnet" and not dry_run:
         _confirm_mainnet(yes)
     reports = [_run(_capped(each, max_gwei), request) for each in configs]
@@ -205,6 +208,7 @@ def _facts(report: Report) -> dict[str, object]:
         "positions": () if view is None else view.positions,
         "in_flight": () if view is None else view.in_flight,
         "trapped": report.trapped,
+        "left": report.left,
         "withheld": report.withheld,
         "unfinished": report.unfinished,
         "warnings": report.warnings,
