@@ -53,7 +53,8 @@ def plan(snapshot: Snapshot, decision: Decision, config: Config) -> tuple[Step, 
 def _exchange(snapshot: Snapshot, decision: Decision, config: Config) -> tuple[Step, ...]:
     if snapshot.venue is None:
         return ()
-    return plan_orders(snapshot.venue, decision.trades, decision.quotes, config)
+    hedge = snapshot.memory.hedge_order
+    return plan_orders(snapshot.venue, decision.trades, decision.quotes, config, hedge=hedge)
 
 
 def _chain(snapshot: Snapshot, decision: Decision, config: Config) -> tuple[Step, ...]:

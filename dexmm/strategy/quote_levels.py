@@ -7,9 +7,12 @@ On each side there is one wanted price, and orders of ours that rest:
                 or the drift too far, is taken out; risk does not ask the budget
     near        the nearest within the tolerance of its wanted price stays: it keeps its queue. One
                 nearer than that is next to be filled, which is what it is there for
-    far         when the nearest is too far, a fresh order is placed at the wanted price and the
-                one that the price left behind stays, as a deeper level, up to ``quotes.levels`` a
-                side: it costs no cancel, and serves again when the price comes back
+    moved       where the exchange amends orders in place, and the nearest is too far, the farthest
+                of its side is moved to the wanted price: it is no cancel, and asks no budget
+    far         elsewhere a fresh order is placed at the wanted price when the nearest is too far,
+                and the one that the price left behind stays, as a deeper level, up to
+                ``quotes.levels`` a side: it costs no cancel, and serves again when the price comes
+                back
     full        with all levels taken, the farthest makes room, if the cancel budget has one more
     behind      a side with fewer than ``quotes.least_levels`` orders gets another behind, each a
                 wanted distance further: when the nearest is filled, one stands until the next look
@@ -65,13 +68,16 @@ def reconciled(
     kept = sum(len(level.orders) for level in sides.values())
     forced = len(desk.ours) - kept
     left = cancels_left(desk.venue, desk.config) - forced - max(kept, len(wanted))
-    fresh = {side: level.target for side, level in sides.items() if not level.orders}
+    fresh = {side: _anew(desk, level.target) for side, level in sides.items() if not level.orders}
     held_back = []
     for side in sorted((s for s in sides if sides[s].orders), key=lambda s: -sides[s].off):
         level = sides[side]
         if level.off <= 0:
             continue
-        if (beside := _beside(desk, level)) is not None:
+        if (moved := _moved(desk, level)) is not None:
+            level.orders.pop()
+            fresh[side] = moved
+        elif (beside := _beside(desk, level)) is not None:
             fresh[side] = beside
         elif left > 0:
             left -= 1
@@ -136,6 +142,29 @@ def _bearable(desk: Desk, side: Side, amount: Decimal) -> bool:
     """Whether the share and the drift may take fills of ``amount`` together on this side."""
     room = drift_room(desk, side)
     return (room is None or amount <= room) and inventory_limit(desk, side, amount) is None
+
+
+def _moved(desk: Desk, level: Level) -> TargetQuote | None:
+    """The farthest order at the wanted price, just as large as it is; None where it is to stay."""
+    *others, farthest = level.orders
+    left = farthest.amount - farthest.filled
+    if not desk.venue.amends or left < HALF * level.target.amount:
+        return None
+    beside = [as_quote(order) for order in others]
+    moved = _another(desk, replace(level.target, amount=left), beside)
+    return moved if moved is not None and moved.amount == left else None
+
+
+def _anew(desk: Desk, target: TargetQuote) -> TargetQuote:
+    """A side of which no order stays: as large as one that can be moved there, if one can."""
+    if not desk.venue.amends:
+        return target
+    parts = (o.amount - o.filled for o in desk.ours if o.side is target.side)
+    fitting = [left for left in parts if HALF * target.amount <= left <= target.amount]
+    least = least_amount(desk.venue.spot, target.price)
+    return replace(
+        target, amount=max([left for left in fitting if left >= least] or [target.amount])
+    )
 
 
 def _beside(desk: Desk, level: Level) -> TargetQuote | None:

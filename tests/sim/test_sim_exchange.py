@@ -6,12 +6,24 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from sim.sim_exchange_world import BUY, EVEN, PERPETUAL, REST, SELL, SPOT, START, Stage
+from sim.sim_exchange_world import (
+    BUY,
+    EVEN,
+    PERPETUAL,
+    REST,
+    SELL,
+    SPOT,
+    START,
+    SYMBOLS,
+    Stage,
+)
 
-from dexmm.model.order import OrderStatus, Purpose
-from dexmm.model.steps import CancelOrder, SetLeverage
+from dexmm.model.order import OrderIntent, OrderStatus, Purpose
+from dexmm.model.steps import AmendOrder, CancelOrder, Outcome, SetLeverage
 from dexmm.model.venue import Side
 from dexmm.ops.accounting import Source
+from dexmm.sim.exchange import VenueOpening
+from dexmm.sim.venue_words import INSUFFICIENT_BALANCE
 
 D = Decimal
 
@@ -233,3 +245,61 @@ def test_a_position_without_margin_is_closed_and_owes_nothing() -> None:
     assert stage.sim.liquidations == [stage.now * 1000]
     assert stage.order(resting).detail == "canceled"
     stage.close_the_books()
+
+
+# Amendments
+
+
+AMENDING = replace(SYMBOLS, amends=True)
+
+
+def amend(stage: Stage, order: OrderIntent, price: str) -> Outcome:
+    return stage.sim.send(
+        AmendOrder(symbol=order.symbol, client_id=order.client_id, price=D(price))
+    )
+
+
+def test_an_order_is_moved_in_place_and_it_is_no_cancel() -> None:
+    stage = Stage(EVEN, AMENDING)
+    order = stage.place(BUY, "0.5", "3990", REST).order
+    assert order is not None
+    assert stage.sim.observe().amends
+    assert amend(stage, order, "3995").status == "done"
+    (resting,) = stage.sim.observe().resting
+    assert (resting.client_id, resting.price) == (order.client_id, D(3995))
+    assert stage.sim.observe().balance("USDT").free == D(30_000) - D("1997.5")
+    assert (stage.sim.observe().recent_sent, stage.sim.observe().recent_cancelled) == (1, 0)
+    stage.price("3990")
+    assert stage.sim.orders[0].filled == D("0.5")
+    assert stage.sim.orders[0].cost == D("1997.5")
+
+
+def test_an_amendment_that_would_take_ends_the_order() -> None:
+    stage = Stage(EVEN, AMENDING)
+    order = stage.place(BUY, "0.5", "3990", REST).order
+    assert order is not None
+    outcome = amend(stage, order, "4010")
+    assert outcome.order is not None
+    assert (outcome.order.status, outcome.order.filled) == (OrderStatus.CLOSED, 0)
+    assert stage.sim.observe().recent_cancelled == 0
+    assert amend(stage, order, "3990").detail.endswith("has ended already")
+
+
+def test_one_that_cannot_be_paid_leaves_the_order_where_it_is() -> None:
+    stage = Stage(EVEN, AMENDING, VenueOpening(coins={"USDT": D(980)}))
+    order = stage.place(BUY, "0.25", "3900", REST).order
+    assert order is not None
+    outcome = amend(stage, order, "3990")
+    assert (outcome.status, outcome.detail) == ("failed", INSUFFICIENT_BALANCE)
+    assert [o.price for o in stage.sim.observe().resting] == [D(3900)]
+    assert amend(stage, order, "3920").status == "done"
+
+
+def test_without_amendments_there_are_none() -> None:
+    stage = Stage(EVEN)
+    order = stage.place(BUY, "0.5", "3990", REST).order
+    assert order is not None
+    outcome = amend(stage, order, "3995")
+    assert outcome.refusal is not None
+    assert outcome.refusal.rule == "amend"
+    assert stage.sim.observe().resting[0].price == D(3990)

@@ -14,7 +14,7 @@ from dexmm.errors import BadInput
 from dexmm.model.decision import Refusal
 from dexmm.model.memory import Memory
 from dexmm.model.order import OrderKind, Purpose
-from dexmm.model.steps import CancelOrder, PlaceOrder
+from dexmm.model.steps import AmendOrder, CancelOrder, PlaceOrder
 from dexmm.model.venue import PendingOrder, RestingOrder, Side
 from dexmm.strategy.inventory import inventory
 from dexmm.strategy.orders import plan_orders
@@ -511,6 +511,92 @@ def test_the_cancel_ratio_holds_over_a_random_walk(seed: int) -> None:
             street.send(change)
         assert street.cancelled - forced <= D("0.30") * street.sent
     assert street.sent > 50
+
+
+def test_where_orders_are_amended_a_quote_follows_the_price_without_a_cancel() -> None:
+    street = middle(amends=True)
+    refresh(street)
+    names = {order.client_id for order in street.resting}
+    for off in (D(3), D("-5"), D("0.6"), D(9)):  # also past both of them at once
+        street.price += off
+        steps = refresh(street)[1]
+        assert {type(step) for step in steps} <= {AmendOrder}
+        assert {order.client_id for order in street.resting} == names
+        for order in street.resting:
+            assert abs(order.price - street.price) <= D("0.75")
+        assert refresh(street)[1] == ()
+    assert (street.sent, street.cancelled) == (2, 0)
+    assert street.amended >= 6
+
+
+def test_the_order_that_makes_room_is_amended_first() -> None:
+    street = middle(amends=True)
+    refresh(street)
+    sides = {order.client_id: order.side for order in street.resting}
+    street.price += D(3)
+    steps = refresh(street)[1]
+    assert [sides[step.client_id] for step in steps] == [Side.SELL, Side.BUY]
+    street.price -= D(3)
+    steps = refresh(street)[1]
+    assert [sides[step.client_id] for step in steps] == [Side.BUY, Side.SELL]
+
+
+def test_no_budget_is_asked_for_an_amendment() -> None:
+    street = middle(amends=True, sent=10, cancelled=10)
+    refresh(street)
+    street.price += D(2)
+    found, steps = refresh(street)
+    assert [step.kind for step in steps] == ["amend_order", "amend_order"]
+    assert "cancel_budget" not in {refusal.rule for refusal in found.refusals}
+
+
+def test_a_small_rest_of_an_order_is_not_moved() -> None:
+    street = middle(amends=True)
+    refresh(street)
+    bid = next(order for order in street.resting if order.side is Side.BUY)
+    street.resting[street.resting.index(bid)] = replace(bid, filled=D("0.08"))
+    street.price += D("0.4")
+    steps = refresh(street)[1]
+    assert [(s.kind, s.side, s.amount) for s in steps if isinstance(s, PlaceOrder)] == [
+        ("place_order", Side.BUY, D("0.1"))
+    ]
+
+
+def test_a_side_that_is_not_wanted_is_cancelled_and_not_moved() -> None:
+    street = middle(amends=True)
+    refresh(street)
+    steps = refresh(street, exchange_config())[1]
+    assert [type(step) for step in steps] == [CancelOrder, CancelOrder]
+
+
+def test_a_hedge_that_rests_never_becomes_a_quote() -> None:
+    street = middle(amends=True)
+    refresh(street)
+    hedge = street.resting[0].client_id
+    street.price += D(3)
+    found = quoting(street)
+    steps = plan_orders(street.view(), (), found.quotes, a_quoter(), hedge=hedge)
+    assert hedge not in {step.client_id for step in steps if isinstance(step, AmendOrder)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_amended_quotes_stay_near_over_a_random_walk(seed: int) -> None:
+    """Both sides rest near after every refresh, and nothing is cancelled but what risk demands."""
+    dice = random.Random(seed)  # noqa: S311 - a walk, not a secret
+    street, config = middle(amends=True), a_quoter()
+    for step in range(200):
+        street.price += D(dice.randrange(-300, 301)) / 100
+        if dice.random() < 0.2 and street.resting:  # one is filled whole
+            street.resting.pop(dice.randrange(len(street.resting)))
+        found = quoting(street, config, now=START + 5 * step)
+        for change in plan_orders(street.view(), (), found.quotes, config):
+            street.send(change)
+        assert {order.side for order in street.resting} == set(Side)
+        for side in Side:
+            away = min(abs(o.price - street.price) for o in street.resting if o.side is side)
+            assert away <= D("0.75")
+    assert street.cancelled == 0
+    assert street.amended > 100
 
 
 def test_a_holiday_is_a_closed_session() -> None:

@@ -12,7 +12,15 @@ from dexmm.model.decision import Decision
 from dexmm.model.memory import Memory
 from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
 from dexmm.model.snapshot import Snapshot
-from dexmm.model.steps import CancelOrder, CexStep, Outcome, PlaceOrder, SetLeverage, Step
+from dexmm.model.steps import (
+    AmendOrder,
+    CancelOrder,
+    CexStep,
+    Outcome,
+    PlaceOrder,
+    SetLeverage,
+    Step,
+)
 from dexmm.model.venue import (
     Balance,
     Book,
@@ -98,6 +106,8 @@ class Street:
     pending: tuple[PendingOrder, ...] = ()
     sent: int = 0
     cancelled: int = 0
+    amends: bool = False
+    amended: int = 0
     fee_in_base: bool = False  # a buyer pays in what he receives
     fill_part: Decimal = Decimal(1)
     lag: bool = False  # balances do not show fills yet
@@ -155,6 +165,7 @@ class Street:
             triangle=self.triangle,
             recent_sent=self.sent,
             recent_cancelled=self.cancelled,
+            amends=self.amends,
         )
 
     def book(self, symbol: str) -> Book:
@@ -174,8 +185,26 @@ class Street:
             self.cancelled += 1
             self.resting = [o for o in self.resting if o.client_id != step.client_id]
             return Outcome(step=step.kind, status="done")
+        if isinstance(step, AmendOrder):
+            return self.amend(step)
         assert isinstance(step, PlaceOrder)
         return self.place(step)
+
+    def amend(self, step: AmendOrder) -> Outcome:
+        assert self.amends
+        assert step.price % self.spot.price_step == 0
+        self.amended += 1
+        (order,) = [o for o in self.resting if o.client_id == step.client_id]
+        book = self.book(order.symbol)
+        facing = [o.price for o in self.resting if o.side is not order.side]
+        if order.side is Side.BUY:
+            assert step.price < min([book.asks[0].price, *facing])
+        else:
+            assert step.price > max([book.bids[0].price, *facing])
+        self.resting[self.resting.index(order)] = replace(order, price=step.price)
+        assert self.locked(Side.SELL) <= self.base
+        assert self.locked(Side.BUY) <= self.quote
+        return Outcome(step=step.kind, status="done")
 
     def place(self, step: PlaceOrder) -> Outcome:
         self.sent += 1
