@@ -120,7 +120,7 @@ def test_a_table_of_a_section_means_the_same_as_dotted_names() -> None:
         (one('["http://a"]', "network.rpc_urls"), "network.rpc_urls cannot be searched"),
         (one("[1, 2]", "guards.max_loss_bp"), "protects from what no history shows"),
         (one("[1, 2]", "gas.max_gwei"), "protects from what no history shows"),
-        (one('["budgt"]', "strategy.name"), "cannot be budgt: it must be 'budget'"),
+        (one('["budgt"]', "strategy.name"), "cannot be budgt: it must be 'measured'"),
         (one('{ low = "0.5", high = "1.5", step = "0.5" }', "strategy.target"), "is a share"),
         (one("[900, 901.5]", "strategy.dwell_seconds"), "cannot be 901.5"),
         ('[objectives]\nprofit = "maximise"\n', "profit is no objective"),
