@@ -117,6 +117,7 @@ def with_exchange(report: Report, there: ExchangeExit) -> Report:
         withheld=(*report.withheld, *there.withheld),
         unfinished=(*report.unfinished, *there.unfinished),
         elsewhere=there.places(),
+        seen_there=there.words(),
         flat=there.proved if there.config.exchange is not None else None,
     )
 
@@ -132,6 +133,9 @@ class _Exit:
     ladder: Ladder = field(default_factory=Ladder)
     rehearsed: dict[int, Rung] = field(default_factory=dict)  # what a dry run found to work
     left: dict[int, Left] = field(default_factory=dict)  # by token id: not worth its gas
+    had: tuple[int, int] | None = None  # base and quote at the address, before any was sent there
+    sold: bool = False  # it came to the sale
+    read_back: list[str] = field(default_factory=list)
     settled: int = 0
     proved: bool = False
     proof: Proof | None = None
@@ -205,6 +209,7 @@ class _Exit:
             view=view,
             proved=self.proved,
             proof=self.proof,
+            read_back=tuple(self.read_back),
             left=() if view is None else tuple(self.left_of(view).values()),
             pool=self.config.market.has_pool,
         )
@@ -373,6 +378,7 @@ class _Exit:
 
     def convert(self) -> None:
         """Sell the base for quote: in smaller slices, and then at a lower price, as it must be."""
+        self.sold = not self.request.dry_run
         view = self.legs.look()
         base, whole = base_in_wallet(view)
         if reason := why_not_sold(view):
@@ -435,6 +441,7 @@ class _Exit:
                 "transfer", f"send all {market.base.symbol} and {market.quote.symbol} to {to}"
             )
             return
+        self.had = self.legs.holds(to)
         for token in (market.base, market.quote):
             for _ in range(MOST_TRANSFERS):
                 if (amount := self.held(token.address)) == 0:
@@ -446,6 +453,35 @@ class _Exit:
                         f"{shown(amount, token)} stays in the wallet: {outcome.detail}"
                     )
                     break
+
+    def tell_what_is_there(self, view: ChainView) -> None:
+        """What the sale and the transfers came to, as it is now, not as it was sent."""
+        market, block = view.market, view.block.number
+        units = (view.wallet.amount0, view.wallet.amount1)
+        held = units if market.base_is_token0 else units[::-1]
+        tokens = (market.base, market.quote)
+        in_wallet = [shown(amount, token) for amount, token in zip(held, tokens, strict=True)]
+        if self.sold and self.had is None:
+            self.read_back.append(f"at block {block} the wallet holds {' and '.join(in_wallet)}")
+        if self.had is None or self.request.to is None:
+            return
+        there = self.legs.holds(self.request.to)
+        more = [now - before for now, before in zip(there, self.had, strict=True)]
+        at_address, arrived = (
+            " and ".join(
+                shown(amount, token) for amount, token in zip(amounts, tokens, strict=True)
+            )
+            for amounts in (there, more)
+        )
+        self.read_back.append(
+            f"at block {block} the wallet holds {' and '.join(in_wallet)}; {self.request.to} holds "
+            f"{at_address}, {arrived} more than before"
+        )
+        stuck = {item.token for item in trapped_in_wallet(view)}
+        for amount, token in zip(held, tokens, strict=True):
+            told = token.symbol in stuck or any(token.symbol in line for line in self.withheld)
+            if amount and not told:
+                self.unfinished.append(f"{shown(amount, token)} is still in the wallet")
 
     def held(self, token: str) -> int:
         view = self.legs.look()
@@ -468,6 +504,7 @@ class _Exit:
         if proof.doubt:
             self.unfinished.append(proof.doubt)
         self.unfinished += self.unpaid(view)
+        self.tell_what_is_there(view)
         if self.request.dry_run:
             return
         left = self.left_of(view)

@@ -96,6 +96,22 @@ class ExchangeExit:
             )
         return tuple(places)
 
+    def words(self) -> str:
+        """What the last look showed: orders, perpetual, and what is there."""
+        view = self.view
+        if view is None:
+            return ""
+        theirs = sum(not order.ours for order in view.resting)
+        others = f" ({theirs} of others, left alone)" if theirs else ""
+        perpetual = "" if view.position is None else f", the perpetual is {view.position.base:f}"
+        coins = " and ".join(
+            f"{view.balance(coin).total:f} {coin}" for coin in (view.spot.base, view.spot.quote)
+        )
+        return (
+            f"{view.exchange} shows no order of ours{others}{perpetual}, no order of unknown fate, "
+            f"and {coins}"
+        )
+
     # the legs
 
     def _cancel(self, cex: Cex) -> None:
@@ -154,7 +170,10 @@ class ExchangeExit:
             self.unfinished.append(f"{len(ours)} order(s) still rest on the exchange")
         if view.pending:
             self.unfinished.append(f"the fate of {len(view.pending)} order(s) is not known yet")
-        flat = view.position is None or not view.position.base
+        held = Decimal(0) if view.position is None else view.position.base
+        flat = not held
+        if not flat and not self.withheld:
+            self.unfinished.append(f"the perpetual is {held:f} again")
         self.proved = flat and not ours and not view.pending
 
     def _rehearse(self, cex: Cex) -> None:

@@ -52,6 +52,10 @@ class ExitChain(Chain, Protocol):
         Where there is one node alone it is not asked again: ``view``, just seen, is what it shows.
         """
 
+    def holds(self, address: str) -> tuple[int, int]:
+        """What an address holds now of token0 and token1, in smallest units. Raises
+        ``Transient``."""
+
     def prefer(self, node: str) -> None:
         """Ask the node of this name first, from now on."""
 
@@ -123,6 +127,12 @@ class Legs:
         nodes = self._chain().survey(self.view)
         self.newest = max([self.newest, *(seen.view.block.number for seen in nodes.seen)])
         return nodes
+
+    def holds(self, address: str) -> tuple[int, int]:
+        """What an address holds now of base and quote, in smallest units."""
+        amount0, amount1 = self._patiently(lambda: self._chain().holds(address))
+        base_first = self._seen().market.base_is_token0
+        return (amount0, amount1) if base_first else (amount1, amount0)
 
     def prefer(self, node: str) -> None:
         self._chain().prefer(node)

@@ -90,6 +90,8 @@ class Report:
     warnings: tuple[str, ...]
     view: ChainView | None  # the last look at the chain; None: it could not be seen at all
     proved: bool  # on `view`: but for `left` no liquidity, nothing owed, nothing still to be mined
+    read_back: tuple[str, ...] = ()  # what the sale and the transfers came to
+    seen_there: str = ""  # what the last look at the exchange showed
     left: tuple[Left, ...] = ()  # in the pool, not worth their gas
     pool: bool = True  # whether there is one at all
     elsewhere: tuple[Place, ...] = ()  # on the exchange
@@ -146,8 +148,9 @@ class Report:
             )
         if self.proof is not None:
             lines += self.proof.lines()
+        lines += [f"read back: {line}" for line in self.read_back]
         if self.flat:
-            lines.append("proved on the exchange: no order rests, no position is open")
+            lines.append(f"proved on the exchange, read back: {self.seen_there}")
         return tuple(lines)
 
     def _left_lines(self) -> list[str]:

@@ -13,8 +13,11 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Generic, TypeVar
 
+from dexmm.chain.abi import BALANCE_OF, Answer
 from dexmm.chain.client import ChainClient, connect
+from dexmm.chain.hexes import data
 from dexmm.chain.keys import wallet_address
+from dexmm.chain.rpc import Request, expect
 from dexmm.config import Config
 from dexmm.errors import DexmmError
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
@@ -130,6 +133,19 @@ class ExitChain:
             return self._client.observe_each()
         alone = () if view is None else (NodeView(name=rpc.name, view=view),)
         return NodeViews(seen=alone, failures=())
+
+    def holds(self, address: str) -> tuple[int, int]:
+        market = self._client.market
+        requests: list[Request] = [
+            (
+                "eth_call",
+                [{"to": token.address, "data": "0x" + BALANCE_OF(address).hex()}, "latest"],
+            )
+            for token in (market.token0, market.token1)
+        ]
+        answers = self._client.rpc.batch(requests)
+        held = [Answer(data(expect(each), "a balance"), "a balance").uint(0) for each in answers]
+        return held[0], held[1]
 
     def prefer(self, node: str) -> None:
         rpc = self._client.rpc

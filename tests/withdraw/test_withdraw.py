@@ -262,9 +262,19 @@ def test_both_tokens_stopped_still_ends_the_exposure(scene: Scene) -> None:
 def test_to_the_safe_address(scene: Scene) -> None:
     scene.mint(-600, 600)
     held = scene.balances()
-    _all_out(scene, "--to", "safe")
+    scene.mainnet.fund_wallet(SAFE, paxg=Decimal(2))
+    (read_back,) = _all_out(scene, "--to", "safe")["read_back"]
     assert scene.balances() == (0, 0)
     at_safe = scene.balances(SAFE)
+    block = int(scene.anvil.block()["number"], 16)
+    paxg, arrived = (
+        Decimal(units).scaleb(-18).normalize() for units in (at_safe[0], at_safe[0] - 2 * 10**18)
+    )
+    usdt = Decimal(at_safe[1]).scaleb(-6).normalize()
+    assert read_back == (
+        f"at block {block} the wallet holds 0 PAXG and 0 USDT; {SAFE} holds {paxg:f} PAXG and "
+        f"{usdt:f} USDT, {arrived:f} PAXG and {usdt:f} USDT more than before"
+    )
     assert at_safe[0] > held[0]
     assert at_safe[1] > held[1]
     assert scene.anvil.balance(WALLET) > 10**18, "the ether for gas stays"
@@ -295,9 +305,11 @@ def test_to_nonsense_is_bad_input(scene: Scene, target: str) -> None:
 def test_convert_sells_the_base_near_the_fair_price(scene: Scene) -> None:
     scene.mint(-600, 600)
     before = scene.balances()
-    _all_out(scene, "--convert")
+    (read_back,) = _all_out(scene, "--convert")["read_back"]
     after = scene.balances()
     assert after[0] == 0
+    usdt = Decimal(after[1]).scaleb(-6).normalize()
+    assert read_back.endswith(f" the wallet holds 0 PAXG and {usdt:f} USDT")
     sold = Decimal(before[0] + 10**18).scaleb(-18)
     got = Decimal(after[1] - before[1]).scaleb(-6)
     assert got > sold * 4000 * Decimal("0.97")

@@ -86,6 +86,9 @@ def test_everything_is_closed_and_proved(
     told = json.loads(capsys.readouterr().out)
     assert told["proved"]
     assert told["exchange"]["flat"] is True
+    assert told["exchange"]["seen"].startswith(
+        "binance shows no order of ours, the perpetual is 0, no order of unknown fate, and 1"
+    )
     assert _short(paper) == 0
     assert _resting(paper) == 0
     assert _gold(paper) == 1  # spot gold stays: nobody asked to sell it
