@@ -147,7 +147,7 @@ def test_a_comparison_as_one_object(
     assert dexmm("--prices", candles, "--compare", "--turns", 48, "--workers", 1, "--json") == 0
     found = answered(capsys)
     rows = {row["name"]: row for row in found["rows"]}
-    assert len(rows) == 11
+    assert len(rows) == 12
     held = rows["hold"]
     assert [Decimal(held[name]) for name in ("net", "fees", "gas")] == [0, 0, 0]
     assert held["pays_gas"] is None
