@@ -124,7 +124,7 @@ class MarketSection(Section):
     reference_feed: Address | None = None  # a Chainlink base/quote feed the pool is held against
     reference_heartbeat_seconds: Seconds = 86_400
     eth_feed: Address | None = None  # a Chainlink ETH/quote feed, to put gas beside fees
-    eth_price: Positive = Decimal(4000)  # quote per ETH where there is no feed
+    eth_price: Positive = Decimal(2500)  # quote per ETH where there is no feed
     weight: Positive = Decimal(1)  # of this market where several divide one token
     budget: Positive | None = None  # quote: this market never counts more than this as its own
 

@@ -11,6 +11,7 @@ from dexmm.backtest.run import (
     Watch,
     assumptions,
     complete,
+    gas_sentence,
     open_world,
     purse_of,
     run_in,
@@ -19,7 +20,7 @@ from dexmm.backtest.run import (
 from dexmm.model.market import Block
 from dexmm.sim.chain import SimChain
 from dexmm.sim.events import EventHistory
-from dexmm.sim.gas import GWEI, BaseFee
+from dexmm.sim.gas import base_fee
 from dexmm.sim.position_manager import PositionManager
 from dexmm.sim.replay import EventWorld
 from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed
@@ -28,28 +29,11 @@ from dexmm.uniswap.oracle import GROWN
 from dexmm.uniswap.pool_state import PoolState
 
 OBSERVATIONS = 720  # slots, as in the sandbox's pool
-WALK = "0.5 to 2 gwei (a seeded walk)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedScenario(Scenario):
-    """``gas_gwei`` is what a block asks for; None: the seeded walk."""
-
-    gas_gwei: Decimal | None = None
-
-
-class Steady(BaseFee):
-    """A base fee that stands still."""
-
-    def __init__(self, gwei: Decimal) -> None:
-        self._wei = int(gwei * GWEI)
-
-    def pass_block(self) -> None:
-        """Nothing changes."""
-
-    @property
-    def wei(self) -> int:
-        return self._wei
+    """Candles, as somebody asked for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +54,7 @@ def world_of(scenario: Scenario) -> CandleWorld | EventWorld:
     """A world of its own, before anything has happened. ``scenario`` is ``complete``."""
     if isinstance(scenario, EventScenario):
         return open_event_world(scenario)
-    world = open_world(scenario)
-    if isinstance(scenario, PricedScenario) and scenario.gas_gwei is not None:
-        world.street.base_fee = Steady(scenario.gas_gwei)
-    return world
+    return open_world(scenario)
 
 
 def open_event_world(scenario: EventScenario) -> EventWorld:
@@ -82,12 +63,12 @@ def open_event_world(scenario: EventScenario) -> EventWorld:
     pool = replace(history, opening=with_known_oracle(history.opening)).opened()
     pool.increase_observation_cardinality_next(OBSERVATIONS)
     price = market.price(history.opening.sqrt_price_x96)
-    base_fee = BaseFee(scenario.seed) if scenario.gas_gwei is None else Steady(scenario.gas_gwei)
+    fee = base_fee(scenario.seed, scenario.gas_gwei)
     chain = SimChain(
         terms_of(scenario),
         PositionManager(pool, market.position_manager),
         purse_of(scenario, price),
-        Block(number=0, timestamp=history.opened_at, base_fee_wei=base_fee.next_wei()),
+        Block(number=0, timestamp=history.opened_at, base_fee_wei=fee.next_wei()),
     )
     feeds = []
     if (name := config.market.reference_feed) is not None:
@@ -95,7 +76,7 @@ def open_event_world(scenario: EventScenario) -> EventWorld:
         feeds.append(Feed(name=name, heartbeat_seconds=heartbeat, said=price, said_at=at))
         chain.hear(name, price)
     interval = config.loop.interval_seconds
-    return EventWorld(chain, history, interval, base_fee=base_fee, feeds=feeds)
+    return EventWorld(chain, history, interval, base_fee=fee, feeds=feeds)
 
 
 def with_known_oracle(state: PoolState) -> PoolState:
@@ -118,10 +99,7 @@ def with_known_oracle(state: PoolState) -> PoolState:
 
 def assumed(scenario: Scenario) -> tuple[str, ...]:
     """Of cost and flow, in plain sentences, for either kind of history."""
-    told = _recorded(scenario) if isinstance(scenario, EventScenario) else assumptions(scenario)
-    if not isinstance(scenario, PricedScenario) or scenario.gas_gwei is None:
-        return told
-    return tuple(line.replace(WALK, f"{scenario.gas_gwei:f} gwei") for line in told)
+    return _recorded(scenario) if isinstance(scenario, EventScenario) else assumptions(scenario)
 
 
 def _recorded(scenario: EventScenario) -> tuple[str, ...]:
@@ -134,9 +112,7 @@ def _recorded(scenario: EventScenario) -> tuple[str, ...]:
         "pool with our liquidity in it; nobody else does anything because we are there.",
         "Where our liquidity leaves the pool further than its fee from the recorded price, an "
         "arbitrageur brings it back at the end of the block.",
-        f"Gas costs {WALK} at {scenario.eth_price:f} "
-        f"{market.quote.symbol} per ether; what is sent is mined a slot later and nobody comes in "
-        "between.",
+        gas_sentence(scenario),
         "The fair price is the recorded one.",
         f"The pool's oracle has room for {OBSERVATIONS} observations or more from the start: who "
         "paid for that is not recorded.",

@@ -6,11 +6,13 @@ comes from the history or from what was asked for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from math import ceil
 from pathlib import Path
 
+from dexmm.backtest.compare_columns import ETHERS
 from dexmm.backtest.event_world import EventScenario, PricedScenario
 from dexmm.backtest.expectation import facts_of
 from dexmm.backtest.request_config import live, newcomer
@@ -33,6 +35,7 @@ from dexmm.sim.history_events import read_events
 from dexmm.sim.packed import PackedPath, packed, read_path
 from dexmm.sim.prices import PricePath, generate
 from dexmm.sim.replay import cut
+from dexmm.sim.traders import ARBITRAGE_FEE_PIPS, ARBITRAGE_GAS
 from dexmm.sim.venue_costs import VenueCosts
 from dexmm.strategy.judge import judge
 from dexmm.strategy.strategies import STRATEGIES
@@ -63,6 +66,9 @@ class Request:
     since: int | None = None
     until: int | None = None
     eth_price: Decimal | None = None
+    eth_prices: Path | None = None  # candles over the whole history, instead
+    arbitrage_gas: int | None = None
+    arbitrage_fee_bp: Decimal | None = None
     gas_gwei: Decimal | None = None  # None: a seeded walk
     pay_ratio: Decimal | None = None  # of others' liquidity; None: 1
     pool_scale: Decimal | None = None
@@ -76,6 +82,8 @@ def scenario_of(request: Request) -> Scenario:
     """Read, checked and ready to run. Raises ``BadInput``."""
     _refuse_contradictions(request)
     scenario = _of_events(request) if request.events is not None else _of_candles(request)
+    if request.eth_prices is not None:
+        scenario = _with_ether(scenario, request.eth_prices)
     refuse_pointless(scenario)
     return scenario
 
@@ -98,6 +106,10 @@ def _of_candles(request: Request) -> Scenario:
         pool_scale=request.pool_scale or Decimal(1),
         fee_protocol=PROTOCOL if request.fee_protocol is None else request.fee_protocol,
         eth_price=request.eth_price or ether(config, market),
+        arbitrage_gas=ARBITRAGE_GAS if request.arbitrage_gas is None else request.arbitrage_gas,
+        arbitrage_fee_pips=ARBITRAGE_FEE_PIPS
+        if request.arbitrage_fee_bp is None
+        else int(request.arbitrage_fee_bp * 100),
         exchange=VenueCosts() if exchange else None,
         gas_gwei=request.gas_gwei,
         every_turn=request.every_turn,
@@ -134,6 +146,28 @@ def _of_events(request: Request) -> Scenario:
     )
 
 
+def _with_ether(scenario: Scenario, file: Path) -> Scenario:
+    """With the ether's price as a file has it, which must reach over the whole history."""
+    if scenario.market.quote.symbol in ETHERS:
+        raise BadInput("an ether costs one where it is the quote: leave --eth-prices away")
+    history = read_path(file)
+    if isinstance(scenario, EventScenario):
+        began, ended = scenario.history.opened_at, scenario.history.ends_at
+    else:
+        candles = packed(scenario.path)
+        began, ended = candles.at(0), candles.at(len(candles))
+    if began < history.at(0) or history.at(len(history)) < ended:
+        spans = [
+            f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+            for at in (history.at(0), history.at(len(history)), began, ended)
+        ]
+        raise BadInput(
+            f"{file.name} has the price of an ether from {spans[0]} to {spans[1]}, and the history "
+            f"goes from {spans[2]} to {spans[3]}: take a longer file, or --since and --until"
+        )
+    return replace(scenario, eth_prices=history)
+
+
 def from_first_trade(history: EventHistory) -> EventHistory:
     """A history that begins with the pool's own birth, from the second before its first swap on.
 
@@ -160,12 +194,16 @@ def _refuse_contradictions(request: Request) -> None:
         raise BadInput("--interval belongs to --generate: a turn is one candle of a file")
     if request.generated and (request.since is not None or request.until is not None):
         raise BadInput("--since and --until cut a file: use --turns with --generate")
+    if request.eth_price is not None and request.eth_prices is not None:
+        raise BadInput("--eth-price and --eth-prices exclude each other: choose one")
     if request.events is None:
         return
     recorded = {
         "--flow": request.flow,
         "--pay-ratio": request.pay_ratio,
         "--pool-liquidity": request.pool_scale,
+        "--arbitrage-gas": request.arbitrage_gas,
+        "--arbitrage-fee-bp": request.arbitrage_fee_bp,
         "--turns": request.turns,
         "--fee": request.market.fee_pips,
         "--tick-spacing": request.market.tick_spacing,

@@ -13,7 +13,7 @@ from dexmm.model.market import Market, Token
 from dexmm.sim.events import EventHistory
 
 SPACINGS = {100: 1, 500: 10, 3000: 60, 10_000: 200}
-ETHER_DOLLARS = Decimal(4000)  # for defaults alone
+ETHER_DOLLARS = Decimal(2500)  # for defaults alone
 
 PAXG_USDT_MARKET = Market(
     chain_id=1,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 
 from dexmm.backtest.desk import Desk, parts, with_exchange
 from dexmm.backtest.doze import doze, sleep
@@ -25,14 +26,20 @@ from dexmm.ops.track import Track
 from dexmm.sim.background import others
 from dexmm.sim.chain import SimChain, Terms
 from dexmm.sim.flow import FLOWS
-from dexmm.sim.gas import GWEI
+from dexmm.sim.gas import GWEI, MEAN_GWEI, WALK, base_fee
 from dexmm.sim.opening import PoolOpening, open_pool
 from dexmm.sim.packed import PackedPath, packed
 from dexmm.sim.pay_ratio import Surroundings, others_liquidity, surroundings
 from dexmm.sim.price_walk import PriceWalk, walk_of
 from dexmm.sim.prices import PricePath
 from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed, Street
-from dexmm.sim.traders import USUAL_COSTS, ArbitrageCosts
+from dexmm.sim.traders import (
+    ARBITRAGE_FEE_PIPS,
+    ARBITRAGE_GAS,
+    ETHER_PRICE,
+    ArbitrageCosts,
+    arbitrage_costs,
+)
 from dexmm.sim.trial import Purse
 from dexmm.sim.venue_costs import VenueCosts
 from dexmm.sim.world import CandleWorld, World
@@ -66,8 +73,12 @@ class Scenario:
     pool_scale: Decimal = Decimal(1)  # times that liquidity
     others: int | None = None  # liquidity of others in the pool's units, instead of all this
     fee_protocol: int = 4  # the denominator of the protocol's share of the fee; 0: none
-    eth_price: Decimal = Decimal(4000)
-    arbitrage: ArbitrageCosts = USUAL_COSTS  # of those who do it
+    eth_price: Decimal = ETHER_PRICE
+    eth_prices: PackedPath | None = None  # its history over the whole run, instead
+    gas_gwei: Decimal | None = None  # what a block asks for; None: a seeded walk
+    arbitrage: ArbitrageCosts | None = None  # of those who do it; None: as gas and ether cost, with
+    arbitrage_gas: int = ARBITRAGE_GAS
+    arbitrage_fee_pips: int = ARBITRAGE_FEE_PIPS  # of what is traded elsewhere, in millionths
     exchange: VenueCosts | None = None  # beside the pool; None: there is none
     every_turn: bool = False  # False: turns that can decide nothing are slept through
 
@@ -135,8 +146,9 @@ def open_world(scenario: Scenario) -> CandleWorld:
         first.open,
         _feeds(config, first.open, first.at),
         walk=walk,
-        costs=scenario.arbitrage,
+        costs=costs_of_arbitrage(scenario),
     )
+    street.base_fee = base_fee(scenario.seed, scenario.gas_gwei)
     chain = SimChain(
         terms_of(scenario),
         manager,
@@ -156,7 +168,20 @@ def around(scenario: Scenario, walk: PriceWalk) -> Surroundings:
         FLOWS[REAL_FLOW if scenario.flow == NO_FLOW else scenario.flow],
         fee_pips=scenario.market.fee_pips,
         fee_protocol=scenario.fee_protocol,
-        costs=scenario.arbitrage,
+        costs=costs_of_arbitrage(scenario),
+    )
+
+
+def costs_of_arbitrage(scenario: Scenario) -> ArbitrageCosts:
+    """What it costs at the gas and the ether price that are assumed, the configured tip in it."""
+    if scenario.arbitrage is not None:
+        return scenario.arbitrage
+    history, gwei = scenario.eth_prices, MEAN_GWEI
+    ether = scenario.eth_price if history is None else history.candle(len(history) // 2).close
+    if scenario.gas_gwei is not None:
+        gwei = scenario.gas_gwei + scenario.config.gas.tip_gwei
+    return arbitrage_costs(
+        ether, gwei, gas=scenario.arbitrage_gas, exchange_fee_pips=scenario.arbitrage_fee_pips
     )
 
 
@@ -179,6 +204,7 @@ def terms_of(scenario: Scenario) -> Terms:
         tip_wei=int(config.gas.tip_gwei * GWEI),
         twap_seconds=config.guards.twap_seconds,
         eth_price=scenario.eth_price,
+        eth_prices=scenario.eth_prices,
         confirmations=config.network.confirmations,
         reference_feed=config.market.reference_feed or "",
         reference_heartbeat_seconds=config.market.reference_heartbeat_seconds,
@@ -267,6 +293,7 @@ def assumptions(scenario: Scenario) -> tuple[str, ...]:
     """Of cost and flow, in plain sentences."""
     market, quote = scenario.market, scenario.market.quote.symbol
     fee_bp = Decimal(market.fee_pips) / 100
+    costs = costs_of_arbitrage(scenario)
     share = (
         f"the protocol takes 1/{scenario.fee_protocol} of them"
         if scenario.fee_protocol
@@ -282,10 +309,26 @@ def assumptions(scenario: Scenario) -> tuple[str, ...]:
         "Within a candle the price walks from block to block through its open, high, low and "
         f"close; arbitrageurs bring the pool back to within its fee of it; {flow}.",
         _others_sentence(scenario),
-        f"Gas costs 0.5 to 2 gwei (a seeded walk) at {scenario.eth_price:f} {quote} per ether; "
-        "what is sent is mined a slot later and nobody comes in between.",
+        gas_sentence(scenario),
+        f"Arbitrage costs {Decimal(costs.exchange_fee_pips) / 100:f} bp of what it trades "
+        f"elsewhere and {costs.transaction.normalize():f} {quote} a transaction.",
         "The fair price is the history's: it does not answer to what we trade.",
         *(scenario.exchange.sentences(triangle=False) if scenario.exchange is not None else ()),
+    )
+
+
+def gas_sentence(scenario: Scenario) -> str:
+    """What gas costs, for people."""
+    asked = WALK if scenario.gas_gwei is None else f"{scenario.gas_gwei:f} gwei"
+    quote, history = scenario.market.quote.symbol, scenario.eth_prices
+    ether = (
+        f"{scenario.eth_price:f} {quote} per ether"
+        if history is None
+        else f"the price of an ether in {Path(history.source).name}"
+    )
+    return (
+        f"Gas costs {asked} at {ether}; what is sent is mined a slot later and nobody comes in "
+        "between."
     )
 
 

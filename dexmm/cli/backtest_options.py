@@ -82,13 +82,32 @@ def cost_options(command: Callable[..., None]) -> Callable[..., None]:
                 "--gas-gwei",
                 type=POSITIVE,
                 metavar="N",
-                help="What a block asks for; 0.5 to 2 unless said, a walk from the seed.",
+                help="What a block asks for; 0.05 to 1 around 0.2 unless said, a walk with rare "
+                "spikes to 50.",
             ),
             click.option(
                 "--eth-price",
                 type=POSITIVE,
                 metavar="QUOTE",
-                help="Of an ether.",
+                help="Of an ether. The configuration's, or 2500.",
+            ),
+            click.option(
+                "--eth-prices",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="Candles of an ether in quote over the same time, instead of one price.",
+            ),
+            click.option(
+                "--arbitrage-gas",
+                type=click.IntRange(0, 10**9),
+                metavar="GAS",
+                help="That a transaction of an arbitrageur takes. 150000 unless said.",
+            ),
+            click.option(
+                "--arbitrage-fee-bp",
+                type=Number(1000),
+                metavar="BP",
+                help="That an arbitrageur pays elsewhere on what it trades. 1 unless said.",
             ),
             click.option(
                 "--pool-liquidity",
@@ -147,7 +166,8 @@ def request_of(asked: dict[str, Any]) -> Request:
     from dexmm.backtest.request import Request
     from dexmm.backtest.request_market import MarketAsked
 
-    alike = "prices events strategy capital flow seed turns since until eth_price gas_gwei exchange"
+    alike = "prices events strategy capital flow seed turns since until eth_price eth_prices "
+    alike += "arbitrage_gas arbitrage_fee_bp gas_gwei exchange"
     pool = "base quote base_decimals quote_decimals base_is_token1 fee_pips tick_spacing"
     protocol = asked["fee_protocol"]
     return Request(

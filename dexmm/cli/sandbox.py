@@ -55,6 +55,14 @@ STRATEGIES = ("budget", "avellaneda", "single", "passive", "recentre", "hold")
     metavar="RATIO",
     help="Other people's fees over what arbitrage costs liquidity; that of others is sized to it.",
 )
+@click.option(
+    "--eth-price",
+    type=Number(10**9, above_zero=True),
+    default="2500",
+    show_default=True,
+    metavar="USDT",
+    help="Of an ether; a fork has its own.",
+)
 @click.option("--strategy", type=click.Choice(STRATEGIES), default="budget", show_default=True)
 @click.option(
     "--set",
@@ -96,6 +104,7 @@ def sandbox(
     prices: Path | None,
     flow: str,
     pay_ratio: Decimal,
+    eth_price: Decimal,
     strategy: str,
     settings: tuple[str, ...],
     capital: Decimal,
@@ -135,6 +144,7 @@ def sandbox(
         prices=prices,
         flow=flow,
         pay_ratio=pay_ratio,
+        eth_price=eth_price,
         strategy=strategy,
         settings=settings,
         capital=capital,

@@ -54,7 +54,7 @@ from dexmm.sim.flow import FLOWS
 from dexmm.sim.pay_ratio import others_liquidity, surroundings
 from dexmm.sim.price_walk import walk_of
 from dexmm.sim.prices import PricePath, generate, read_candles
-from dexmm.sim.traders import USUAL_COSTS
+from dexmm.sim.traders import ETHER_PRICE, arbitrage_costs
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.orders import SqlOrderLog
 from dexmm.strategy.inventory import inventory
@@ -78,6 +78,7 @@ class Options:
     interval_seconds: int | None = None  # between generated turns; None: the default
     flow: str = "busy"
     pay_ratio: Decimal = Decimal(1)  # of the others' liquidity (sim/pay_ratio.py); not of a fork's
+    eth_price: Decimal = ETHER_PRICE  # in quote; a fork has its own
     strategy: str = "budget"
     settings: tuple[str, ...] = ()  # further ones, as "strategy.edge_sigmas=1"
     capital: Decimal = Decimal(50_000)  # in quote
@@ -259,7 +260,9 @@ def _open_stage(
     else:
         path = path or _generated(options)
         market_day = MainnetOptions(
-            price=path.candles[0].open, layers=others(_others_liquidity(options, path))
+            price=path.candles[0].open,
+            eth_price=options.eth_price,
+            layers=others(_others_liquidity(options, path)),
         )
         forget_parents(anvil)
         deployment, eth_price = deploy_mainnet(anvil, market_day), market_day.eth_price
@@ -272,6 +275,7 @@ def _open_stage(
         price=price,
         eth_price=eth_price,
         path=path,
+        costs=arbitrage_costs(eth_price),
     )
     paper = None
     if options.exchange:
@@ -330,7 +334,7 @@ def _others_liquidity(options: Options, path: PricePath) -> int:
         FLOWS[options.flow],
         fee_pips=FEE_PIPS,
         fee_protocol=MainnetOptions().fee_protocol,
-        costs=USUAL_COSTS,
+        costs=arbitrage_costs(options.eth_price),
     )
     decimals = PAXG_DECIMALS, USDT_DECIMALS
     return others_liquidity(decimals, around, float(options.pay_ratio))

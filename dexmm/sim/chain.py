@@ -31,6 +31,7 @@ from dexmm.model.steps import (
     Transfer,
 )
 from dexmm.sim.gas import BaseFee
+from dexmm.sim.packed import PackedPath
 from dexmm.sim.position_manager import PositionManager
 from dexmm.sim.price_walk import SLOT_SECONDS
 from dexmm.sim.street import Deed, Trade
@@ -62,6 +63,7 @@ class Terms:
     tip_wei: int
     twap_seconds: int
     eth_price: Decimal  # quote per ETH
+    eth_prices: PackedPath | None = None  # its history, instead
     confirmations: int = 2
     reference_feed: str = ""  # whose answer is the reference; empty: there is none
     reference_heartbeat_seconds: int = 86_400
@@ -115,6 +117,17 @@ class SimChain:
     def base_fee_wei(self) -> int:
         """Of the newest block. What a market of fees passes is only worked out when asked for."""
         return self._base_fee_wei if self._base_fee is None else self._base_fee.wei
+
+    @property
+    def eth_price(self) -> Decimal:
+        """Quote per ETH: the last close known, where there is a history."""
+        history = self.terms.eth_prices
+        if history is None:
+            return self.terms.eth_price
+        closed = (self.timestamp - history.start) // history.interval_seconds - 1
+        if closed < 0:
+            return history.candle(0).open
+        return history.candle(min(closed, len(history) - 1)).close
 
     @property
     def block(self) -> Block:
@@ -180,7 +193,7 @@ class SimChain:
             guards0=self.terms.guards0,
             guards1=self.terms.guards1,
             references=self._references(),
-            eth_price=self.terms.eth_price,
+            eth_price=self.eth_price,
             in_flight=self._in_flight(),
         )
 

@@ -22,6 +22,7 @@ from math import isqrt
 
 from dexmm.model.market import Market
 from dexmm.sim.flow import NoiseTrade
+from dexmm.sim.gas import MEAN_GWEI
 from dexmm.units import Q96, sqrt_from_ratio, to_units_down
 
 WHATEVER_IT_TAKES = 2**127  # an amount that only the price limit ends
@@ -50,8 +51,26 @@ class ArbitrageCosts:
 
 
 NO_COSTS = ArbitrageCosts()
-# A basis point on a large exchange, and 150,000 gas at 0.3 gwei and 2,500 of quote an ether.
-USUAL_COSTS = ArbitrageCosts(exchange_fee_pips=100, transaction=Decimal("0.11"))
+ETHER_PRICE = Decimal(2500)  # quote, where nobody says another
+ARBITRAGE_GAS = 150_000
+ARBITRAGE_FEE_PIPS = 100  # a basis point, on a large exchange
+
+
+def arbitrage_costs(
+    eth_price: Decimal = ETHER_PRICE,
+    gwei: Decimal = MEAN_GWEI,
+    *,
+    gas: int = ARBITRAGE_GAS,
+    exchange_fee_pips: int = ARBITRAGE_FEE_PIPS,
+) -> ArbitrageCosts:
+    """A transaction of ``gas`` at ``gwei`` (all paid for a unit) and ``eth_price`` (quote)."""
+    return ArbitrageCosts(
+        exchange_fee_pips=exchange_fee_pips,
+        transaction=(gas * gwei * eth_price).scaleb(-9),
+    )
+
+
+USUAL_COSTS = arbitrage_costs()
 
 
 def no_arbitrage_interval(

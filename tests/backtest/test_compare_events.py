@@ -23,6 +23,7 @@ from dexmm.backtest.request_market import PAXG_USDT_MARKET, MarketAsked, as_reco
 from dexmm.backtest.run import Scenario
 from dexmm.errors import BadInput
 from dexmm.ops.accounting import Source, attribute
+from dexmm.sim.traders import USUAL_COSTS
 from dexmm.uniswap.oracle import GROWN, Observation
 from dexmm.uniswap.pool import Pool
 
@@ -74,7 +75,7 @@ def test_everybody_side_by_side_over_events(day: Path) -> None:
 @pytest.mark.data
 def test_the_default_capital_and_gas_are_counted_in_ether(day: Path) -> None:
     scenario = recorded(day)
-    assert (scenario.capital, scenario.eth_price) == (Decimal("12.5"), 1)
+    assert (scenario.capital, scenario.eth_price) == (Decimal(20), 1)
     assert facts_of(scenario).gas_per_rerange < Decimal("0.01")
 
 
@@ -120,11 +121,14 @@ def generated(**asked: object) -> Scenario:
 
 
 def test_gas_that_stands_still_is_paid_and_told() -> None:
-    cheap, dear = (generated(gas_gwei=Decimal(gwei)) for gwei in ("0.4", "4"))
+    # Arbitrage pays gas too, and trades less where it is dear: here its costs are the same.
+    cheap, dear = (
+        replace(generated(gas_gwei=Decimal(gwei)), arbitrage=USUAL_COSTS) for gwei in ("0.4", "4")
+    )
     paid = [-attribute(run_scenario(s).track.marks).part(Source.GAS).total for s in (cheap, dear)]
     # The configured tip of 0.1 gwei comes on top.
     assert paid[1] * 5 == paid[0] * 41
-    assert any("Gas costs 4 gwei at 4000 USDT per ether" in line for line in assumed(dear))
+    assert any("Gas costs 4 gwei at 2500 USDT per ether" in line for line in assumed(dear))
     assert any("a seeded walk" in line for line in assumed(generated()))
 
 
