@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dexmm.chain.transactions import draft_of
 from dexmm.errors import NodeError
 from dexmm.model.intent import IntentStatus
 from dexmm.model.steps import Settle, Transfer
@@ -598,3 +599,41 @@ def test_a_header_that_cannot_be_is_not_believed(
     with pytest.raises(NodeError):
         world.approve_all(client)
     assert world.intents.log == []
+
+
+def test_an_exit_outbids_a_stranger_only_as_far_as_the_ether_goes(world: Any) -> None:
+    client = world.connect(rescue=True)
+    world.deposit(client)
+    view = client.observe()
+    stuck_stranger(world, 40)
+    balance = 4 * 10**15
+    world.mainnet.anvil.set_balance(client.address, balance)
+    outcome = client.send(world.rerange(world.remove_all(view)), world.verdict)
+    assert outcome.status == "failed"
+    attempts = world.intents.newest.attempts
+    assert len(attempts) > 1
+    costs = [a.max_fee_per_gas * draft_of(a).gas for a in attempts]
+    assert balance * 9 // 10 < costs[-1] <= balance
+
+
+def test_a_replacement_offers_what_the_wallet_has_or_says_what_it_lacks(world: Any) -> None:
+    client = world.connect(rescue=True, loop={"receipt_timeout_seconds": 1})
+    world.deposit(client)
+    view = client.observe()
+    anvil = world.mainnet.anvil
+    anvil.rpc("evm_setAutomine", [False])
+    assert client.send(world.rerange(world.remove_all(view)), world.verdict).status == "pending"
+    stuck = world.intents.newest
+    first = stuck.attempts[-1]
+    cost = first.max_fee_per_gas * draft_of(first).gas
+    anvil.set_balance(client.address, cost * 9 // 8 - 1)
+    settle = Settle(intent_id=stuck.id, action="replace")
+    refused = client.send(settle, world.verdict)
+    assert refused.refusal is not None
+    assert refused.refusal.rule == "gas_money"
+    assert "send ether for gas to" in refused.detail
+    anvil.set_balance(client.address, cost * 5 // 4)
+    assert client.send(settle, world.verdict).status == "pending"
+    newest = world.intents.newest.attempts[-1]
+    assert newest.max_fee_per_gas * draft_of(newest).gas <= cost * 5 // 4
+    assert newest.max_fee_per_gas * 8 >= first.max_fee_per_gas * 9
