@@ -149,7 +149,8 @@ def candles(
 @click.option(
     "--check-prices",
     is_flag=True,
-    help="Prove that each swap begins where the one before it ended.",
+    help="Prove that each swap begins where the one before it ended; from the pool's first block "
+    "on, replay them all in the exact pool.",
 )
 @output_option
 def swaps(
@@ -173,6 +174,7 @@ def swaps(
     for module in ("numpy", "pyarrow", "msgspec"):
         need(module, "backtest")
     from dexmm.ops.fetch_swaps import SwapsAsked, fetch_swaps
+    from dexmm.sim.history_proof import prove_logs
 
     started = time.monotonic()
     config = _about(_configs(config_path), pool)
@@ -187,7 +189,7 @@ def swaps(
         base=config.market.base if config and config.market.has_pool else None,
     )
     with _progress("blocks", as_json) as watch, _resumable():
-        fetched = fetch_swaps(_node(rpc, config), asked, watch)
+        fetched = fetch_swaps(_node(rpc, config), asked, watch, prove=prove_logs)
     _tell_swaps(fetched, _seconds_since(started), as_json)
 
 

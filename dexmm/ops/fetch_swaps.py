@@ -17,13 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dexmm.chain.rpc import Rpc
 from dexmm.errors import BadInput, NodeError, Transient
+from dexmm.model.market import Market
 from dexmm.ops.fetch_continuity import Continuity
 from dexmm.ops.fetch_node import Node
 from dexmm.ops.fetch_output import demand_writable
-from dexmm.ops.fetch_parts import Parts, Wanted, discard, read_wanted
+from dexmm.ops.fetch_parts import Parts, Span, Wanted, discard, read_wanted
 from dexmm.ops.fetch_pool import pool_metadata, read_pool
 from dexmm.ops.fetch_range import Patience, RangeFiller, Watch
+from dexmm.ops.fetch_replay import Prove, replayed
 from dexmm.ops.fetch_state import Mismatch, mismatches
 
 FINAL_AFTER = 64  # blocks: two epochs, when mainnet calls a block final
@@ -59,9 +62,16 @@ class SwapsFetched:
 
 
 def fetch_swaps(
-    node: Node, asked: SwapsAsked, watch: Watch, patience: Patience = USUAL_PATIENCE
+    node: Node,
+    asked: SwapsAsked,
+    watch: Watch,
+    patience: Patience = USUAL_PATIENCE,
+    prove: Prove | None = None,
 ) -> SwapsFetched:
     """Fetch what is missing of the range, and write the file when nothing is.
+
+    ``check_prices`` holds each swap against the next, and with ``prove`` replays a history that
+    begins with the pool's opening.
 
     Raises ``BadInput`` for what a person must correct, ``Transient`` for what may pass: the same
     call then goes on where it ended.
@@ -72,15 +82,35 @@ def fetch_swaps(
     wanted = _wanted(node, asked)
     market = read_pool(node.rpc, asked.pool, wanted.chain_id)
     with Parts.of(asked.output, wanted) as parts:
-        held = _fill(node, parts, RangeFiller(node, parts, patience, watch), market.tick_spacing)
-        if asked.check_prices:
-            _check_prices(parts, market.tick_spacing)
+        filler = RangeFiller(node, parts, patience, watch)
+        hold = _Hold(node.rpc, parts, market, asked.check_prices, prove)
+        held = _fill(node, parts, filler, hold)
         told = {**pool_metadata(market, asked.base), **_range_metadata(wanted)}
         parts.merge({**told, "dexmm.held": json.dumps(held)})
     return _described(asked.output, node.requests)
 
 
-def _fill(node: Node, parts: Parts, filler: RangeFiller, tick_spacing: int) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """What fetched logs are held against."""
+
+    rpc: Rpc
+    parts: Parts
+    market: Market
+    check_prices: bool
+    prove: Prove | None
+
+    def wrong(self) -> tuple[list[Mismatch], bool]:
+        """Where logs must be missing, and whether the pool's state at the end is known."""
+        found, held = mismatches(self.rpc, self.parts, self.market.tick_spacing)
+        if self.check_prices and not found:
+            found = _broken(self.parts, self.market.tick_spacing)
+            if self.prove is not None and not found:
+                found = replayed(self.prove, self.rpc, self.parts, self.market)
+        return found, held
+
+
+def _fill(node: Node, parts: Parts, filler: RangeFiller, hold: _Hold) -> bool:
     """Fetch what is missing until it leads to the pool's own state; False when no node has that.
 
     Raises ``NodeError`` when logs are missing again and again, from every node.
@@ -90,7 +120,7 @@ def _fill(node: Node, parts: Parts, filler: RangeFiller, tick_spacing: int) -> b
     for _ in range(node.count + SMALLER):
         filler.fill()
         _demand_same_chain(node, parts.wanted)
-        wrong, held = mismatches(node.rpc, parts, tick_spacing)
+        wrong, held = hold.wrong()
         if not wrong:
             return held
         asked.append(node.logs_name)
@@ -152,16 +182,17 @@ def _demand_same_chain(node: Node, wanted: Wanted) -> None:
         )
 
 
-def _check_prices(parts: Parts, tick_spacing: int) -> None:
+def _broken(parts: Parts, tick_spacing: int) -> list[Mismatch]:
+    """The first swap that does not follow from the one before it."""
     continuity = Continuity(tick_spacing)
     for logs in parts.batches():
         if broken := continuity.look(logs):
-            parts.drop(broken.after_block, broken.block)
-            raise NodeError(
+            why = (
                 f"log {broken.log_index} of block {broken.block} does not follow from the swap "
-                f"before it, in block {broken.after_block}: {broken.why}; the node left out a "
-                "log, so repeat the command, with another node if this comes again"
+                f"before it, in block {broken.after_block}: {broken.why}"
             )
+            return [Mismatch(Span(broken.after_block, broken.block), 0, why)]
+    return []
 
 
 def _range_metadata(wanted: Wanted) -> dict[str, str]:

@@ -60,7 +60,7 @@ def read_logs(path: Path, opening: PoolState | None, opened_at: int | None) -> E
         table = file.read(columns=list(_COLUMNS))
     if not table.num_rows:
         raise BadInput(f"{path} holds no event: choose another file", file=str(path))
-    events = _events(table, opening, path)
+    events = events_of(table, opening, path)
     if opening is None:
         if events.kinds[0] != INITIALIZE:
             raise BadInput(
@@ -134,7 +134,11 @@ def _token(text: str | None) -> Token | None:
     )
 
 
-def _events(table: Any, opening: PoolState | None, path: Path) -> Events:
+def events_of(table: Any, opening: PoolState | None, path: Path) -> Events:
+    """The columns of such a file as events; ``path`` is named in what is wrong with them.
+
+    Raises ``BadInput`` for a kind that nobody knows, and for one without what it needs.
+    """
     import numpy as np
     import pyarrow.compute as compute
 

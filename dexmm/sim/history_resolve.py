@@ -50,6 +50,15 @@ def resolved(history: EventHistory, *, given: bool = False) -> EventHistory:
     )
 
 
+def proved(history: EventHistory) -> Pool:
+    """The pool after the last event, each of them having been held against it. Raises as
+    ``resolved``."""
+    history.events.refuse_disorder(history.source)
+    proof = _Proof(history, given=False)
+    proof.run()
+    return proof.pool
+
+
 class _Recorded(NamedTuple):
     amount0: int
     amount1: int

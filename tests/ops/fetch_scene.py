@@ -19,6 +19,7 @@ from dexmm.ops.fetch_swaps import SwapsAsked, SwapsFetched, fetch_swaps
 from dexmm.sandbox.calls import encode_call
 from dexmm.sandbox.mainnet import Deployment, account
 from dexmm.sandbox.pools import POSITION_MANAGER
+from dexmm.sim.history_proof import prove_logs
 
 BRIEF = Patience(attempts=3, first=0.001, longest=0.01)
 
@@ -41,7 +42,8 @@ class Scene:
     def fetch(
         self, watch: Callable[[int, int, int], None] = nothing_said, **other: Any
     ) -> SwapsFetched:
-        return fetch_swaps(Node([self.node.url]), replace(self.asked, **other), watch, BRIEF)
+        asked = replace(self.asked, **other)
+        return fetch_swaps(Node([self.node.url]), asked, watch, BRIEF, prove_logs)
 
     def receipts(self) -> list[dict[str, Any]]:
         """Every log of the pool as its transaction's receipt tells it, decoded by eth_abi."""
