@@ -44,7 +44,6 @@ from dexmm.sim.venue_perpetual import PerpetualAccount
 from dexmm.sim.venue_spot import SpotAccount
 from dexmm.sim.venue_words import (
     CANCELED,
-    INSUFFICIENT_BALANCE,
     MARGIN_INSUFFICIENT,
     leverage_invalid,
     refuse,
@@ -97,7 +96,8 @@ class SimExchange:
     ) -> None:
         """``market``: the name of the market that orders are placed for.
 
-        Raises ``BadInput`` for a symbol that is none or a balance below zero."""
+        Raises ``BadInput`` for a symbol that is none or a balance below zero.
+        """
         for coin, amount in (*opening.coins.items(), ("margin", opening.margin)):
             if not (amount.is_finite() and amount >= 0):
                 raise BadInput(f"an account cannot begin with {amount} {coin}")
@@ -287,11 +287,9 @@ class SimExchange:
         if order.status.final:
             detail = f"order {step.client_id} has ended already"
             return Outcome(step=step.kind, status="done", detail=detail, order=order)
-        after = self._orders.amend(step.client_id, step.price, market)
-        failed = not after.status.final and after.price != step.price
-        status: Literal["failed", "done"] = "failed" if failed else "done"
-        detail = INSUFFICIENT_BALANCE if failed else after.detail
-        return Outcome(step=step.kind, status=status, detail=detail, order=after)
+        after, why = self._orders.amend(step.client_id, step.price, market)
+        status: Literal["failed", "done"] = "failed" if why else "done"
+        return Outcome(step=step.kind, status=status, detail=why or after.detail, order=after)
 
     def _cancel_all(self, step: CancelAll) -> Outcome:
         for client_id in [name for m in self._markets.values() for name in m.resting]:

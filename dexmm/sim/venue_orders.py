@@ -56,15 +56,18 @@ class Orders:
         """End an order that is still open."""
         return self._record(market, replace(order, status=OrderStatus.CLOSED, detail=why))
 
-    def amend(self, client_id: str, price: Decimal, market: VenueMarket) -> OrderIntent:
-        """At another price, unless the account cannot pay it; one that would take is ended."""
+    def amend(self, client_id: str, price: Decimal, market: VenueMarket) -> tuple[OrderIntent, str]:
+        """At another price, unless the account cannot pay it; one that would take is ended.
+
+        The order as it then stands, and why it stays where it was; empty when it does not.
+        """
         order = self.stored[client_id]
         wanted = replace(order, price=price)
         if market.would_take(order.side, price):
-            return self.close(market, order, CANCELED)
+            return self.close(market, order, CANCELED), ""
         market.resting.pop(client_id)
-        refused = bool(market.account.refusal(wanted, market.instrument))
-        return self._record(market, order if refused else wanted)
+        reason = market.account.refusal(wanted, market.instrument)
+        return self._record(market, order if reason else wanted), reason
 
     def counts(self) -> tuple[int, int]:
         """Orders sent and orders cancelled within the window."""

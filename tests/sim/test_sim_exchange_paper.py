@@ -13,7 +13,15 @@ import pytest
 from cex.cex_world import NOBODY_TAKES, PAXG, PERPETUAL, Hand, Trader
 
 from dexmm.model.order import OrderIntent, OrderKind, Purpose
-from dexmm.model.steps import CancelAll, CancelOrder, CexStep, Outcome, PlaceOrder, SetLeverage
+from dexmm.model.steps import (
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    CexStep,
+    Outcome,
+    PlaceOrder,
+    SetLeverage,
+)
 from dexmm.model.venue import Perpetual, Side, VenueView
 from dexmm.sandbox.exchange.house import Shape
 from dexmm.sandbox.exchange.margin import LIQUIDATION_FEE
@@ -56,8 +64,8 @@ class Twins:
         return live
 
     def named(self, step: CexStep) -> CexStep:
-        """A cancel is of the simulated order that is the other one's twin."""
-        if not isinstance(step, CancelOrder):
+        """A cancel or another price is of the simulated order that is the other one's twin."""
+        if not isinstance(step, CancelOrder | AmendOrder):
             return step
         return replace(step, client_id=next(s for s, t in self.pairs if t == step.client_id))
 
@@ -146,6 +154,7 @@ def twins_of(root: Path, paper: PaperExchange, **exchange: object) -> Twins:
     symbols = VenueSymbols(
         perpetual=PERPETUAL if "perpetual_symbol" in exchange else None,
         triangle=(CROSS_SYMBOL, COIN_SYMBOL) if "triangle" in exchange else (),
+        amends=True,  # of what is traded here, the perpetual
     )
     sim = SimExchange(
         COSTS,
@@ -225,6 +234,33 @@ def test_cancels_are_told_alike(twins: Twins) -> None:
     assert (again.status, again.detail) == (live.status, f"order {name} has ended already")
     twins.do(CancelAll())
     twins.agree()
+
+
+def test_amendments_are_told_alike(twins: Twins) -> None:
+    """Of the perpetual: this exchange amends none of its spot orders."""
+
+    def move(order: OrderIntent | None, price: str) -> Outcome:
+        assert order is not None
+        step = AmendOrder(symbol=PERPETUAL, client_id=order.client_id, price=D(price))
+        return twins.do(step)
+
+    sale = twins.do(rest(SELL, "2.4", "4010", PERPETUAL)).order
+    assert move(sale, "4020").status == "done"
+    assert move(sale, "4020").status == "done"  # where it is already
+    twins.agree()
+    assert move(sale, "4015.001").status == "refused"
+    failed = move(sale, "4190")  # its margin is more than there is
+    assert (failed.status, failed.detail) == (
+        "failed",
+        "Margin is insufficient. (-2019) [HTTP 400]",
+    )
+    twins.agree()
+    bid = twins.do(rest(BUY, "0.5", "3900", PERPETUAL)).order
+    assert move(bid, "3990").status == "done"
+    assert move(sale, "3980").status == "done"  # would take: that ends it
+    assert [order.side for order in twins.agree()[0].resting] == [BUY]
+    twins.price("3989")
+    assert twins.agree()[0].resting == ()
 
 
 def test_refusals_are_told_alike(twins: Twins) -> None:

@@ -8,6 +8,7 @@ account's margin does not cover is the house's, as Binance's insurance fund pays
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from dexmm.sandbox.exchange import problems
@@ -52,6 +53,17 @@ class PerpetualDesk(BaseDesk):
         more = initial_margin(account, self.market, order) - before
         if more > 0 and available(account, self.perpetuals) < more:
             raise Refused(problems.MARGIN_INSUFFICIENT)
+
+    def amend(self, order: Order, price: Decimal, quantity: Decimal) -> None:
+        """Refused where it needs more margin than there is, as a new order would be."""
+        account, asked = self.ledger.of(order.owner), order.ask
+        before, spare = initial_margin(account, self.market), available(account, self.perpetuals)
+        order.ask = replace(asked, price=price, quantity=quantity)
+        more = initial_margin(account, self.market) - before
+        order.ask = asked
+        if more > 0 and spare < more:
+            raise Refused(problems.MARGIN_INSUFFICIENT)
+        super().amend(order, price, quantity)
 
     def release(self, order: Order) -> None:
         """Nothing is locked: margin is counted from what is open."""
