@@ -2,7 +2,7 @@
 # With ccxt's setting for exact numbers (exchange.number = str) no perpetual order can be placed at
 # KuCoin: a TypeError before anything is sent.
 #
-# ccxt's base class offers ``number = float  # or str (a pointer to a class)`` for whoever wants no
+# ccxt's base class offers ``number`` (float, or str, as its comment says) for whoever wants no
 # floats: numbers are then returned as text, and amounts and prices may be passed as text. In
 # kucoin.create_contract_order_request (4.5.90) the amount is compared with a number (``amount < 1``)
 # and Python refuses. KuCoin's spot orders, and the perpetuals of Binance and OKX, take text. It

@@ -1,7 +1,8 @@
 """Bybit's spot protocol on loopback: an exchange that cannot be asked for an order by our id.
 
 Orders are listed, looked up and cancelled by the exchange's own id alone. ``keep`` is what becomes
-of the client id of a new order; ``lost`` answers to new orders never arrive, though the orders do.
+of the client id of a new order. ``lost`` answers to new orders never arrive, though the orders do;
+``ignored`` new orders never arrive themselves. While it is ``blind`` it can list no orders.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ INSTRUMENT = {
 class Bybit:
     def __init__(self, keep: Callable[[str], str]) -> None:
         self.keep = keep
-        self.lost = 0
+        self.lost = self.ignored = 0
+        self.blind = False
         self.orders: list[dict[str, str]] = []
         self.asked: list[str] = []
         self.url = ""
@@ -148,11 +150,21 @@ def bybit(keep: Callable[[str], str] = str) -> Iterator[Bybit]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             given = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            if world.blind and parts.path.startswith(("/v5/order", "/v5/execution")):
+                self.send_response(503)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             self._tell(world.answer("GET", parts.path, given))
 
         def do_POST(self) -> None:
             given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             path = urlsplit(self.path).path
+            if path.endswith("order/create") and world.ignored > 0:
+                world.ignored -= 1
+                self.close_connection = True
+                self.connection.close()
+                return
             told = world.answer("POST", path, given)
             if path.endswith("order/create") and world.lost > 0:
                 world.lost -= 1

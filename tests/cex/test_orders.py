@@ -84,6 +84,27 @@ def test_an_ioc_whose_answer_was_lost_is_found_among_the_ended_orders(tmp_path: 
         assert len(world.orders) == 1
 
 
+@pytest.mark.parametrize("arrived", [True, False])
+def test_an_order_of_unknown_fate_is_looked_for_before_it_is_ended(
+    tmp_path: Path, *, arrived: bool
+) -> None:
+    """A cancel without any id could mean every order: none is ever sent."""
+    clock = Hand()
+    with bybit() as world, trading(tmp_path, world, clock) as (client, log):
+        world.lost, world.ignored, world.blind = int(arrived), int(not arrived), True
+        placed = client.send(REST)
+        assert placed.order is not None
+        assert (placed.status, placed.order.exchange_id) == ("pending", "")
+        world.blind = False
+        clock.ahead += 60  # later than any order would be accepted
+        cancel = CancelOrder(symbol=REST.symbol, client_id=placed.order.client_id)
+        ended = client.send(cancel)
+        assert ended.status == ("done" if arrived else "failed")
+        assert [o["orderStatus"] for o in world.orders] == ["Cancelled"] * arrived
+        assert world.asked.count("POST /v5/order/cancel") == int(arrived)
+        assert log.open_orders(client.connection.account) == ()
+
+
 def refused(client: ExchangeClient, step: PlaceOrder) -> str:
     outcome = client.send(step)
     assert outcome.refusal is not None

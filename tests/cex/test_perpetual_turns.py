@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -318,6 +319,29 @@ def test_funding_is_in_the_margin_and_moves_no_hedge(turns: Turns) -> None:
     paid = turns.venue.position.margin - before.margin
     assert paid == pytest.approx(short * before.mark_price * D("0.0001"))  # shorts are paid
     assert (steps, turns.short()) == ((), short)
+
+
+def test_four_hours_of_turns_with_a_funding_payment_in_them(turns: Turns) -> None:
+    """A turn every ten minutes on the exchange's own clock: paid once, counted once, no order."""
+    turns.paper.exchange.set_funding("PAXGUSDT", D("-0.0002"), D(3 * 3600))
+    until_quiet(turns)
+    turns.turn()
+    short, orders, before = turns.short(), turns.orders(), turns.venue.position
+    assert before is not None
+    margins = [before.margin]
+    for _ in range(24):
+        ahead_ms = 600_000
+        turns.trader.clock.ahead += ahead_ms // 1000
+        turns.paper.advance(turns.paper.exchange.clock.now_ms() + ahead_ms)
+        _, steps = turns.turn()
+        assert steps == ()
+        assert turns.venue.position is not None
+        margins.append(turns.venue.position.margin)
+    paid = -short * before.mark_price * D("0.0002")  # a negative rate is paid by shorts
+    changes = [after - earlier for earlier, after in pairwise(margins)]
+    assert [n for n, change in enumerate(changes) if abs(change) > abs(paid) / 2] == [17]
+    assert margins[-1] - margins[0] == pytest.approx(paid, rel=D("0.01"))
+    assert (turns.short(), turns.orders()) == (short, orders)
 
 
 def test_killed_before_the_answer_to_a_closing_order_it_is_found_again(turns: Turns) -> None:
