@@ -60,6 +60,7 @@ LENGTHS = {
     "bybit": 36,
     "bybiteu": 36,
     "bybitid": 36,
+    "cryptocom": 36,
     "fmfwio": 32,
     "gate": 28,
     "gateeu": 28,

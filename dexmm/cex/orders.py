@@ -149,11 +149,7 @@ class Orders:
 
     def _keeps_names(self, symbol: str) -> bool:
         """Whether an order has been told there under the id that we gave it."""
-        return self._names.get(self._place_of(symbol)) == ""
-
-    def _place_of(self, symbol: str) -> bool:
-        """Spot and perpetuals can keep ids differently, also at one exchange."""
-        return self._desk_of(symbol).instrument(symbol).contract
+        return self._names.get(_is_contract(symbol)) == ""
 
     def _named(self, desk: Desk, intent: OrderIntent, told: Told) -> Told:
         """The same order with the client id that the exchange has for it; once per process.
@@ -174,7 +170,7 @@ class Orders:
         """Remember whether the order is known there by our id; say so in the log if it is not."""
         if told.client_id is None:
             return intent
-        place = self._place_of(intent.symbol)
+        place = _is_contract(intent.symbol)
         if told.client_id == intent.client_id:
             self._names.setdefault(place, "")
             return intent
@@ -205,7 +201,7 @@ class Orders:
             for order in self._log.orders_since(self.account, since):  # of before a restart
                 if NAMELESS in order.detail:
                     told = order.detail[order.detail.index(NAMELESS) :]
-                    self._names.setdefault(self._place_of(order.symbol), told)
+                    self._names.setdefault(_is_contract(order.symbol), told)
         why = self._names.get(place)
         if not why or (step.reduce_only and instrument.contract):
             return None
@@ -472,6 +468,11 @@ class Orders:
             detail = f"order {order.client_id} is not known to have ended yet"
             return Outcome(step=step, status="pending", detail=detail, order=order)
         return Outcome(step=step, status="done", detail=order.detail, order=order)
+
+
+def _is_contract(symbol: str) -> bool:
+    """By ccxt's unified name: one exchange can keep ids of spot and not of perpetuals."""
+    return ":" in symbol
 
 
 def _cancelled(detail: str) -> str:

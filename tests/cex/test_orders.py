@@ -13,6 +13,7 @@ from cex.bybit_world import Bybit, bybit
 from cex.cex_world import Hand, config_for, order
 
 from dexmm.cex.client import ExchangeClient, open_client
+from dexmm.cex.orders import REMEMBERED_SECONDS
 from dexmm.model.order import OrderKind, OrderStatus, Purpose
 from dexmm.model.steps import CancelAll, CancelOrder, PlaceOrder
 from dexmm.model.venue import Side
@@ -137,6 +138,9 @@ def test_an_id_that_is_not_kept_is_noticed_with_the_first_order(
             assert log.open_orders(client.connection.account) == ()
         with trading(tmp_path, world, Hand()) as (client, _):
             refused(client, step)  # also after a restart
+        with trading(tmp_path, world, Hand(REMEMBERED_SECONDS + 60)) as (client, _):
+            assert client.send(step).status == "done"  # a day later it is tried once more
+            refused(client, step)
 
 
 @pytest.mark.parametrize("keep", [cut, replaced, dropped])
