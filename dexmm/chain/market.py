@@ -120,8 +120,15 @@ def _token(address: str, symbol: Any, decimals: Any) -> Token:
 
 
 def _symbol(answer: Any, address: str) -> str:
-    """A ``string``, or the ``bytes32`` of early tokens; a token without one goes by its address."""
     raw = b"" if isinstance(answer, RpcError) else data(answer, "a token's symbol")
+    return token_name(raw, address)
+
+
+def token_name(raw: bytes, address: str) -> str:
+    """What ``symbol()`` answered: a ``string``, or the ``bytes32`` of early tokens.
+
+    A token without one goes by its address. Raises ``NodeError`` for a text that is cut off.
+    """
     if len(raw) > WORD:
         words = Answer(raw, "a token's symbol")
         raw = words.bytes_at(words.at(0))

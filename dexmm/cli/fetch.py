@@ -113,7 +113,7 @@ def candles(
     from dexmm.ops.fetch_candles import CandlesAsked, fetch_candles
 
     started = time.monotonic()
-    configs = _configs(config_path)
+    configs = configurations(config_path)
     settings = _exchange(configs, exchange)
     asked = CandlesAsked(
         symbol=symbol or settings.symbol,
@@ -122,7 +122,7 @@ def candles(
         until_ms=None if until is None else until * 1000,
         output=output,
     )
-    with _progress("candles", as_json) as watch, _resumable():
+    with progress("candles", as_json) as watch, resumable():
         fetched = fetch_candles(settings, asked, watch, proxy=_proxy(configs))
     _tell_candles(fetched, _seconds_since(started), as_json)
 
@@ -177,7 +177,7 @@ def swaps(
     from dexmm.sim.history_proof import prove_logs
 
     started = time.monotonic()
-    config = _about(_configs(config_path), pool)
+    config = _about(configurations(config_path), pool)
     asked = SwapsAsked(
         pool=_pool(pool, config),
         from_block=from_block,
@@ -188,12 +188,12 @@ def swaps(
         check_prices=check_prices,
         base=config.market.base if config and config.market.has_pool else None,
     )
-    with _progress("blocks", as_json) as watch, _resumable():
-        fetched = fetch_swaps(_node(rpc, config), asked, watch, prove=prove_logs)
+    with progress("blocks", as_json) as watch, resumable():
+        fetched = fetch_swaps(node_of(rpc, config), asked, watch, prove=prove_logs)
     _tell_swaps(fetched, _seconds_since(started), as_json)
 
 
-def _configs(path: Path) -> tuple[Config, ...]:
+def configurations(path: Path) -> tuple[Config, ...]:
     """The configuration's markets; none where there is no file and none was named."""
     source = click.get_current_context().get_parameter_source("config_path")
     if source is ParameterSource.DEFAULT and not path.exists():
@@ -229,7 +229,7 @@ def _pool(pool: str | None, config: Config | None) -> str:
     return config.market.pool
 
 
-def _node(rpc: str | None, config: Config | None) -> Node:
+def node_of(rpc: str | None, config: Config | None) -> Node:
     from dexmm.ops.fetch_node import Node
 
     if rpc is not None:
@@ -246,7 +246,7 @@ def _proxy(configs: tuple[Config, ...]) -> str | None:
 
 
 @contextmanager
-def _resumable() -> Iterator[None]:
+def resumable() -> Iterator[None]:
     """What may pass says how to go on."""
     try:
         yield
@@ -255,7 +255,7 @@ def _resumable() -> Iterator[None]:
 
 
 @contextmanager
-def _progress(unit: str, as_json: bool) -> Iterator[Callable[[int, int, int], None]]:
+def progress(unit: str, as_json: bool) -> Iterator[Callable[[int, int, int], None]]:
     """A bar on a terminal, and nothing anywhere else."""
     if as_json or not sys.stderr.isatty():
         yield lambda done, total, rows: None

@@ -21,6 +21,7 @@ from dexmm.errors import BadInput, DexmmError, Transient, passes
 COMMANDS = {
     "init": ("dexmm.cli.init:init", "Write a commented dexmm.toml and .env.example."),
     "doctor": ("dexmm.cli.doctor:doctor", "Check every prerequisite, and say what to do."),
+    "scout": ("dexmm.cli.scout:scout", "Compare all pools of a token: which of them pays."),
     "status": ("dexmm.cli.status:status", "Show the pool, the positions and the inventory."),
     "run": ("dexmm.cli.run:run", "Keep the inventory in its band: a loop, or one turn."),
     "withdraw": ("dexmm.cli.withdraw:withdraw", "Get everything out of the pool, now."),

@@ -75,6 +75,15 @@ def set_fee_protocol(anvil: Anvil, pool: str, denominator: int) -> None:
     anvil.send_as(owner, pool, data)
 
 
+def enable_fee(anvil: Anvil, fee_pips: int, tick_spacing: int) -> None:
+    """The factory's owner allows another tier, as mainnet's did with 100 and a spacing of 1."""
+    owner = _ask(anvil, FACTORY, "owner()", "address")[0]
+    anvil.set_balance(owner, ETHER)
+    anvil.send_as(
+        owner, FACTORY, encode_call("enableFeeAmount(uint24,int24)", fee_pips, tick_spacing)
+    )
+
+
 def grow_observations(anvil: Anvil, maker: str, pool: str, cardinality: int) -> None:
     """Pay for oracle slots up to ``cardinality``; they fill as the pool is used."""
     anvil.set_balance(maker, 100 * ETHER)

@@ -208,7 +208,7 @@ def _pay(facts: MarketFacts, s: Decimal) -> Pay | None:
     cost = lvr_after_arbitrage_fees(
         lvr_rate(facts.sigma, s),
         arbitrage_keeps(fee, facts.sigma, BLOCK_SECONDS),
-        1 - facts.fee_kept,
+        facts.fee_kept,
     )
     fees = (facts.volume_per_day * fee * facts.fee_kept / DAY).scaleb(facts.market.quote.decimals)
     return Pay(fees=fees, others=Decimal(facts.pool_liquidity), cost=cost)

@@ -167,17 +167,17 @@ def test_swaps_of_any_node_without_a_configuration(mainnet: Any, here: Path, cap
 
 
 def test_a_bar_on_a_terminal_and_nothing_on_a_pipe(monkeypatch: Any, capsys: Any) -> None:
-    with command._progress("blocks", False) as watch:
+    with command.progress("blocks", False) as watch:
         watch(1, 2, 3)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    with command._progress("blocks", False) as watch:
+    with command.progress("blocks", False) as watch:
         watch(1, 2, 3_000)
     shown = capsys.readouterr().err
     assert "fetching blocks" in shown
     assert "3,000 rows" in shown
-    with command._progress("blocks", True) as watch:
+    with command.progress("blocks", True) as watch:
         watch(1, 2, 3)
     assert capsys.readouterr().err == ""
