@@ -69,7 +69,7 @@ def read_market(rpc: Rpc, config: Config, *, pool_only: bool = False) -> Market:
         )
         if _words(answers[10], no_router).address(0) != factory:
             raise BadInput(no_router)
-    addresses = (_checksummed(token0.address(0)), _checksummed(token1.address(0)))
+    addresses = (checksummed(token0.address(0)), checksummed(token1.address(0)))
     if section.base not in addresses:
         raise BadInput(
             f"market.base {section.base} is not a token of the pool: it holds {addresses[0]} and "
@@ -103,7 +103,7 @@ def _tokens(
         f"market.pool {section.pool} was not made by the factory of market.position_manager: "
         "positions in it cannot be managed"
     )
-    if _checksummed(_words(answers[0], foreign).address(0)) != section.pool:
+    if checksummed(_words(answers[0], foreign).address(0)) != section.pool:
         raise BadInput(foreign)
     return (
         _token(addresses[0], answers[1], answers[2]),
@@ -160,7 +160,8 @@ def _words(answer: Any, problem: str) -> Answer:
     return Answer(raw, "a market read")
 
 
-def _checksummed(address: str) -> str:
+def checksummed(address: str) -> str:
+    """An address as EIP-55 writes it."""
     return str(to_checksum_address(address))
 
 

@@ -11,12 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from eth_utils.address import to_checksum_address
-
 from dexmm.chain import abi
 from dexmm.chain.abi import WORD, Answer
 from dexmm.chain.hexes import data, mapping, quantity
-from dexmm.chain.market import MOST_DECIMALS, token_name
+from dexmm.chain.market import MOST_DECIMALS, checksummed, token_name
 from dexmm.chain.multicall import aggregate, decode_aggregate
 from dexmm.chain.probes import BARRED, Found, Probe
 from dexmm.chain.rpc import Rpc
@@ -310,4 +308,4 @@ def _flag(found: Found) -> bool | None:
 
 def _address(found: Found) -> str | None:
     value = _number(found)
-    return str(to_checksum_address(f"0x{value:040x}")) if value and value >> 160 == 0 else None
+    return checksummed(f"0x{value:040x}") if value and value >> 160 == 0 else None
