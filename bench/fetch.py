@@ -44,6 +44,7 @@ from web3.contract import Contract
 
 from bench._harness import arguments, finish
 from dexmm.ops.fetch_events import EVENTS, Event, Word
+from dexmm.ops.fetch_limit import LogLimit
 from dexmm.ops.fetch_logs import Asked, decode_logs
 from dexmm.ops.fetch_node import Node
 from dexmm.ops.fetch_parts import Parts, Span, Wanted, write_logs
@@ -86,13 +87,27 @@ def a_log(event: Event, block: int, index: int, dice: random.Random, people: lis
 
 def an_answer(first: int, count: int, dice: random.Random, people: list[str]) -> bytes:
     """``count`` logs in the blocks from ``first`` on, about five in each block that has any."""
-    logs = []
+    logs, begun = [], (0, 0)  # the block of the last log, and the number of its first
     blocks = sorted(dice.sample(range(BLOCKS), min(BLOCKS, max(1, count // 5))))
     for number in range(count):
         event = EVENTS[0] if dice.random() < 0.9 else dice.choice(EVENTS[1:4])
         block = first + blocks[number * len(blocks) // count]
-        logs.append(a_log(event, block, number % 1000 + number // 1000, dice, people))
+        index = (block * 7 % 990) + (number - begun[-1] if block == begun[0] else 0)
+        begun = begun if block == begun[0] else (block, number)
+        logs.append(a_log(event, block, index, dice, people))
     return json.dumps({"jsonrpc": "2.0", "id": 1, "result": logs}, separators=(",", ":")).encode()
+
+
+def plain_counts(answers: int, most: int) -> list[int]:
+    """So many different counts below ``most``, none of which a node's limit may be: those are
+    asked for again in halves."""
+    found: list[int] = []
+    count = most
+    while len(found) < answers:
+        count -= 1
+        if count < 1 or not LogLimit().doubts(count, None):
+            found.append(max(count, 1))
+    return found
 
 
 class History:
@@ -104,8 +119,12 @@ class History:
         self.first = 17_000_000
         starts = [self.first + BLOCKS * number for number in range(answers)]
         self.spans = [Span(start, start + BLOCKS - 1) for start in starts]
-        self.bodies = [an_answer(start, logs, dice, people) for start in starts]
-        self.logs = answers * logs
+        counts = plain_counts(answers, logs)
+        self.bodies = [
+            an_answer(start, count, dice, people)
+            for start, count in zip(starts, counts, strict=True)
+        ]
+        self.logs = sum(counts)
 
     def wanted(self) -> Wanted:
         return Wanted(
@@ -238,7 +257,7 @@ def served(history: History, folder: Path) -> Iterator[Node]:
 def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--answers", type=int, default=20, help="of the node (default 20)")
-    parser.add_argument("--logs", type=int, default=10_000, help="in each (default 10,000)")
+    parser.add_argument("--logs", type=int, default=10_000, help="in each, about (default 10,000)")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     history = History(options.answers, options.logs, options.seed)

@@ -119,7 +119,7 @@ class Node:
         count = logs.num_rows
         if limit.reached(count):
             raise _cut(endpoint, count, span)
-        if not limit.doubts(count) or len(span) == 1:
+        if not limit.doubts(count, span) or len(span) == 1:
             return logs
         middle = (span.first + span.last) // 2
         halves = (Span(span.first, middle), Span(middle + 1, span.last))

@@ -60,7 +60,7 @@ class SwapLogs:
     def _whole(self, first: int, last: int) -> list[Any]:
         """An answer that may have been cut is replaced by those to the halves of its range."""
         logs = self._answer(first, last)
-        if not (self._limit.reached(len(logs)) or self._limit.doubts(len(logs))):
+        if not (self._limit.reached(len(logs)) or self._limit.doubts(len(logs), (first, last))):
             return logs
         if first == last:
             return logs

@@ -47,8 +47,9 @@ def busy(scene: Scene) -> Scene:
 def test_round_counts_are_doubted_and_others_only_when_they_come_again(logs: int) -> None:
     limit = LogLimit()
     round_count = logs % ROUND == 0 or logs.bit_count() == 1
-    assert limit.doubts(logs) is round_count
-    assert limit.doubts(logs)  # as long as the longest
+    assert limit.doubts(logs, "these") is round_count
+    assert limit.doubts(logs, "these") is round_count  # the same question
+    assert limit.doubts(logs, "those")  # as long as the longest
     assert not limit.reached(logs)
     limit.learn(logs)
     assert limit.reached(logs)
@@ -59,12 +60,14 @@ def test_round_counts_are_doubted_and_others_only_when_they_come_again(logs: int
     "logs", [50, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 64, 1_024, 4_096]
 )
 def test_every_limit_that_providers_have_is_doubted(logs: int) -> None:
-    assert LogLimit().doubts(logs)
+    assert LogLimit().doubts(logs, "these")
 
 
 def test_a_few_logs_are_never_doubted() -> None:
     limit = LogLimit()
-    assert not any(limit.doubts(count) for count in (0, 1, 2, 4, 8, FEWEST - 1, FEWEST - 1))
+    assert not any(
+        limit.doubts(n, at) for at, n in enumerate((0, 1, 2, 4, 8, FEWEST - 1, FEWEST - 1))
+    )
 
 
 @anvil
