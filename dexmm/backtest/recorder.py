@@ -48,6 +48,8 @@ class Recorder:
         self._before: _Standing | None = None
         self._leg = 0
         self._gas = ZERO  # paid so far, in quote
+        self._watched = ZERO  # seconds
+        self._part_seconds = ZERO  # of the liquidity in range, times seconds
         self._sketcher = Sketcher()
 
     def saw(
@@ -79,6 +81,19 @@ class Recorder:
         with localcontext(PRICE):
             self.points.append(self._sketcher.look(view, fair_price, held.share, held.nav, state))
 
+    @property
+    def liquidity_share(self) -> Decimal:
+        """Ours of the liquidity in range, 0 to 1, mean over time: a look counts since the last."""
+        return PRICE.divide(self._part_seconds, self._watched) if self._watched else ZERO
+
+    def _watch_liquidity(self, view: ChainView, since: int) -> None:
+        pool, seconds = view.pool, Decimal(view.block.timestamp - since)
+        ours = sum(p.liquidity for p in view.positions if p.in_range(pool.tick))
+        self._watched += seconds
+        if ours:
+            part = PRICE.divide(Decimal(ours), Decimal(pool.liquidity))
+            self._part_seconds += PRICE.multiply(part, seconds)
+
     def _mark(
         self,
         view: ChainView,
@@ -90,6 +105,7 @@ class Recorder:
         now = _standing(view, tally)
         gas = ZERO
         if self._before is not None:
+            self._watch_liquidity(view, self.marks[-1].at)
             spent = tally.gas_wei - self._before.tally.gas_wei
             gas = EXACT.multiply(to_decimal(spent, ETHER_DECIMALS), view.eth_price)
             self._gas = EXACT.add(self._gas, gas)

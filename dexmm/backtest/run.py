@@ -89,6 +89,7 @@ class Backtest:
     figures: Figures
     legs: tuple[Leg, ...]
     turns: int  # taken
+    liquidity_share: Decimal = Decimal(0)  # ours of what is in range, mean over time, 0 to 1
 
 
 def paxg_usdt_market(config: Config) -> Market:
@@ -284,9 +285,19 @@ def finish(
         orders=orders,
         halted=halted,
         assumptions=assumptions(scenario),
-        facts={"turns taken": str(turns), "seed": str(scenario.seed)},
+        facts={
+            "turns taken": str(turns),
+            "seed": str(scenario.seed),
+            "ours of the liquidity in range": f"{recorder.liquidity_share * 100:.2f} %",
+        },
     )
-    return Backtest(track=track, figures=figures(track), legs=legs(track.marks), turns=turns)
+    return Backtest(
+        track=track,
+        figures=figures(track),
+        legs=legs(track.marks),
+        turns=turns,
+        liquidity_share=recorder.liquidity_share,
+    )
 
 
 def assumptions(scenario: Scenario) -> tuple[str, ...]:

@@ -9,21 +9,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from dexmm.backtest.sensitivity import Sensitivity, sentences
 from dexmm.ops.report.page import Page, Part, Section
-from dexmm.ops.report.parts import Bullets, Tiles
+from dexmm.ops.report.parts import Bullets, Table, Tiles
 from dexmm.ops.report.track_page import track_page
 from dexmm.ops.track import Track
 
 UPTIME = "Uptime"
+SAYS = (
+    "The pay ratio is other people's fees over what arbitrage costs liquidity; each is a run of "
+    "its own in a pool whose other liquidity is sized to it. Gas is scaled on the same decisions."
+)
 
 
-def run_page(track: Track, advice: Sequence[str]) -> Page:
+def run_page(track: Track, advice: Sequence[str], depends: Sensitivity | None = None) -> Page:
     """Raises ``BadInput`` when plotly is not installed."""
     page = track_page(track)
     kept = [_awake(section) for section in page.sections if section.title != UPTIME]
     told = Section(title="Advice", parts=(Bullets(advice) if advice else "Nothing to change.",))
-    page.sections[:] = [*kept[:-1], told, kept[-1]]
+    other = [] if depends is None else [_depends(depends, track)]
+    page.sections[:] = [*kept[:-1], *other, told, kept[-1]]
     return page
+
+
+def _depends(found: Sensitivity, track: Track) -> Section:
+    table = Table(
+        headings=("at", "net"),
+        rows=tuple(sentences(found, track.quote)),
+        left=2,
+        caption=SAYS,
+    )
+    return Section(title="Net at other assumptions", parts=(table,))
 
 
 def _awake(section: Section) -> Section:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from dexmm.backtest.compare_columns import Money, percent
 from dexmm.backtest.run import Backtest
+from dexmm.backtest.sensitivity import Sensitivity, sentences
 from dexmm.ops.narrate import digits
 from dexmm.ops.report.legs_shown import LegShown, legs_shown
 from dexmm.ops.report.numbers import moment
@@ -22,7 +23,13 @@ WIDEST = 110
 MOST_LEGS = 40  # in a terminal; the page and --json have them all
 
 
-def show(console: Console, run: Backtest, advice: Sequence[str], seconds: Decimal) -> None:
+def show(
+    console: Console,
+    run: Backtest,
+    advice: Sequence[str],
+    seconds: Decimal,
+    depends: Sensitivity | None = None,
+) -> None:
     """Everything on stdout. ``seconds`` is how long the run took."""
     track, width = run.track, min(console.width, WIDEST) if console.is_terminal else None
     console.print(_pairs(tuple(_figures(run, seconds))), width=width)
@@ -31,6 +38,7 @@ def show(console: Console, run: Backtest, advice: Sequence[str], seconds: Decima
             "Against holding",
             _pairs(tuple(_attribution(run)), right=True),
         ),
+        *(() if depends is None else (("Net at other assumptions", _depends(depends, track)),)),
         ("Re-ranges", _legs(run)),
         ("Guards that bit", _refusals(track)),
     ):
@@ -43,6 +51,10 @@ def show(console: Console, run: Backtest, advice: Sequence[str], seconds: Decima
             console.print(Text(f"- {line}"), width=width)
     if track.halted:
         console.print(Text(f"\nHalted itself: {track.halted}", "red"), width=width)
+
+
+def _depends(found: Sensitivity, track: Track) -> RenderableType:
+    return _pairs(tuple(sentences(found, track.quote)))
 
 
 def _pairs(rows: Sequence[tuple[str, str]], *, right: bool = False) -> RenderableType:
@@ -78,7 +90,8 @@ def _figures(run: Backtest, seconds: Decimal) -> Iterator[tuple[str, str]]:
     yield (
         "ranges",
         f"around the price {percent(f.time_in_range)} of the time, {percent(f.deployed)} of the "
-        f"capital in them; {f.reranges} re-range{'' if f.reranges == 1 else 's'}",
+        f"capital in them, {run.liquidity_share * 100:.2f} % of the pool's liquidity in range; "
+        f"{f.reranges} re-range{'' if f.reranges == 1 else 's'}",
     )
     yield (
         "efficiency",

@@ -31,6 +31,7 @@ from dexmm.cli.common import (
 if TYPE_CHECKING:
     from dexmm.backtest.compare import Comparison
     from dexmm.backtest.run import Backtest, Scenario
+    from dexmm.backtest.sensitivity import Sensitivity
 
 HALTED = 4
 
@@ -54,7 +55,7 @@ HALTED = 4
     type=click.IntRange(1, 64),
     default=2,
     show_default=True,
-    help="Processes of --compare.",
+    help="Processes of --compare, and of long runs at other pay ratios.",
 )
 @click.option(
     "-o",
@@ -88,7 +89,7 @@ def backtest(
     if comparing:
         _compare(scenario, workers, output, as_json)
     else:
-        _run(scenario, output, as_json)
+        _run(scenario, workers, output, as_json)
 
 
 def _refuse_unwritable(output: Path | None) -> None:
@@ -99,22 +100,25 @@ def _refuse_unwritable(output: Path | None) -> None:
         raise BadInput(f"there is no folder {output.parent} to write {output.name} into: make it")
 
 
-def _run(scenario: Scenario, output: Path | None, as_json: bool) -> None:
+def _run(scenario: Scenario, workers: int, output: Path | None, as_json: bool) -> None:
     from dexmm.backtest.advice import advise
     from dexmm.backtest.event_world import run_scenario
+    from dexmm.backtest.sensitivity import sensitivity
 
     began = time.monotonic()
     with _bar(scenario.config.strategy.name) as moved:
         found = run_scenario(scenario, lambda done, total: moved([(done, total)]))
     seconds = Decimal(round((time.monotonic() - began) * 10)) / 10
+    with _bar("other pay ratios") as moved:
+        depends = sensitivity(scenario, found, workers=workers, progress=moved)
     advice = advise(found.figures, scenario.config)
-    written = _write_report(found, advice, output)
+    written = _write_report(found, advice, depends, output)
     if as_json:
-        answer(_facts(found, advice, seconds, written))
+        answer(_facts(found, advice, depends, seconds, written))
     else:
         from dexmm.backtest.show import show
 
-        show(console(), found, advice, seconds)
+        show(console(), found, advice, seconds, depends)
         _tell_written(written)
     if found.track.halted:
         finish(HALTED)
@@ -182,7 +186,11 @@ def _compared(found: Comparison) -> dict[str, object]:
 
 
 def _facts(
-    found: Backtest, advice: Sequence[str], seconds: Decimal, written: str
+    found: Backtest,
+    advice: Sequence[str],
+    depends: Sensitivity,
+    seconds: Decimal,
+    written: str,
 ) -> dict[str, object]:
     """The report's facts, without its curves, and without the uptime of what slept on purpose."""
     from dexmm.ops.report.facts import report
@@ -190,6 +198,9 @@ def _facts(
     facts = report(found.track)
     return {
         **{key: value for key, value in facts.items() if key not in {"series", "uptime"}},
+        "liquidity_share": found.liquidity_share,
+        "pay_ratios": jsonable(depends.ratios),
+        "gas_prices": jsonable(depends.gas),
         "advice": advice,
         "turns_taken": found.turns,
         "seconds": seconds,
@@ -197,12 +208,14 @@ def _facts(
     }
 
 
-def _write_report(found: Backtest, advice: Sequence[str], output: Path | None) -> str:
+def _write_report(
+    found: Backtest, advice: Sequence[str], depends: Sensitivity, output: Path | None
+) -> str:
     if output is None:
         return ""
     from dexmm.backtest.run_page import run_page
 
-    return _written(output, run_page(found.track, advice).write(output))
+    return _written(output, run_page(found.track, advice, depends).write(output))
 
 
 def _written(output: Path, size: int) -> str:

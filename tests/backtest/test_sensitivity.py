@@ -1,0 +1,104 @@
+"""A result at other pay ratios and gas prices, and a long run beside its parts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from dexmm.backtest.run import Scenario, open_world, run_backtest
+from dexmm.backtest.sensitivity import PAY_RATIOS, at_gas, at_ratios, sensitivity
+from dexmm.ops.accounting import Source, attribute
+from dexmm.sim.packed import PackedPath, packed, read_path
+from dexmm.sim.prices import generate
+from tests.backtest.scenes import a_scenario
+
+D = Decimal
+HALF_YEAR = "prices/PAXGUSDT_perp_5m_2025-07_2025-12.csv.gz"
+DAY = 86_400
+
+
+def test_what_pays_more_has_fewer_others_and_earns_us_more() -> None:
+    path = generate(2, 700, interval_seconds=1800)
+    runs = at_ratios(a_scenario(path))
+    assert [run.pay_ratio for run in runs] == list(PAY_RATIOS)
+    shares, fees = [run.liquidity_share for run in runs], [run.fees for run in runs]
+    assert shares == sorted(shares)
+    assert fees == sorted(fees)
+    assert 0 < shares[0] < shares[-1] < 1
+    assert fees[0] < fees[-1]
+
+
+def test_the_run_itself_is_not_made_again_and_a_ratio_of_ones_own_is_shown_too() -> None:
+    scenario = a_scenario(generate(2, 200, interval_seconds=1800), pay_ratio=D(2))
+    found = run_backtest(scenario)
+    shown = sensitivity(scenario, found).ratios
+    assert [run.pay_ratio for run in shown] == [*PAY_RATIOS, D(2)]
+    assert (shown[-1].net, shown[-1].fees) == (found.figures.net, found.figures.fees)
+    alone = run_backtest(replace(scenario, pay_ratio=D("0.7")))
+    assert (shown[0].net, shown[0].liquidity_share) == (alone.figures.net, alone.liquidity_share)
+
+
+def test_gas_is_scaled_on_the_same_decisions() -> None:
+    found = run_backtest(a_scenario(generate(2, 300, interval_seconds=1800), restless=True))
+    paid = -attribute(found.track.marks).part(Source.GAS).total
+    assert paid > 0
+    third, same, three = at_gas(found.figures)
+    assert same.net == found.figures.net
+    assert three.net == same.net - 2 * paid
+    assert third.net == pytest.approx(same.net + paid * 2 / 3)
+    assert third.net_bp > same.net_bp > three.net_bp
+
+
+def test_our_part_of_the_liquidity_in_range_is_told() -> None:
+    path = generate(2, 400, interval_seconds=1800)
+    found = run_backtest(a_scenario(path))
+    assert found.track.facts["ours of the liquidity in range"] == (
+        f"{found.liquidity_share * 100:.2f} %"
+    )
+    twice = run_backtest(a_scenario(path, capital=D(100_000)))
+    ours, more = (run.liquidity_share for run in (found, twice))
+    # Odds grow as the liquidity does.
+    assert more / (1 - more) == pytest.approx(2 * ours / (1 - ours), rel=D("0.1"))
+    assert run_backtest(a_scenario(path, "hold")).liquidity_share == 0
+
+
+def parts_of(scenario: Scenario, days: int) -> list[Scenario]:
+    path = packed(scenario.path)
+    return [
+        replace(scenario, path=path.between(at, at + days * DAY))
+        for at in range(path.start, path.at(len(path)), days * DAY)
+    ]
+
+
+def paid_a_unit(scenario: Scenario) -> float:
+    """What a unit of liquidity that is always in range earns, without us, in quote."""
+    world = open_world(scenario)
+    pool = world.chain.pool
+    earned, price = 0.0, float(world.fair_price)
+    before = pool.fee_growth_global0_x128, pool.fee_growth_global1_x128
+    while world.advance():
+        now = pool.fee_growth_global0_x128, pool.fee_growth_global1_x128
+        earned += (now[0] - before[0]) / 2**128 * 1e-6 * price
+        earned += (now[1] - before[1]) / 2**128 * 1e6
+        before, price = now, float(world.fair_price)
+    return earned
+
+
+def test_a_unit_of_liquidity_earns_in_a_long_run_what_it_does_in_its_parts() -> None:
+    scenario = a_scenario(PackedPath.of(generate(2, 4 * 7 * 48, interval_seconds=1800)))
+    parts = parts_of(scenario, 7)
+    assert len(parts) == 4
+    whole = paid_a_unit(scenario)
+    assert sum(map(paid_a_unit, parts)) == pytest.approx(whole, rel=0.05)
+
+
+@pytest.mark.data
+def test_half_a_year_of_gold_earns_what_its_months_do(shared_data: Path) -> None:
+    scenario = a_scenario(read_path(shared_data / HALF_YEAR))
+    parts = [run_backtest(part).figures.fees for part in parts_of(scenario, 30)]
+    assert len(parts) > 5
+    whole = run_backtest(scenario).figures.fees
+    assert sum(parts, D(0)) == pytest.approx(whole, rel=D("0.05"))
