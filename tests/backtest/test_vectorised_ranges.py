@@ -60,7 +60,7 @@ def test_edges_are_those_of_the_strategies(price: Decimal, edge_bp: int, mirrore
     with localcontext(PRICE):
         here = situation_at(price, edge_bp, 1, 1, mirrored)
         wanted = around(here)
-        assert rungs_of(edge_bp) == in_rungs(distance(here.sigma, here.settings))
+        assert rungs_of(edge_bp) == in_rungs(distance(here.sigma, here.settings, here.fee_pips))
     found = Grid(here.ladder).around(float(here.s), rungs_of(edge_bp))
     assert (found.bid, found.ask) == wanted
     assert found.low == pytest.approx(float(here.ladder.root_at(found.bid)), rel=1e-15)
