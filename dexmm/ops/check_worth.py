@@ -10,7 +10,11 @@ from dexmm.model.snapshot import Snapshot
 from dexmm.ops.checks import Check, fail, ok, warn
 from dexmm.ops.flow import Flow
 from dexmm.ops.narrate import digits
-from dexmm.strategy.judge import Judgement, judge, market_facts
+from dexmm.ops.pool_trade import Trade, pay_of_trade
+from dexmm.strategy.judge import Judgement, MarketFacts, judge, market_facts
+from dexmm.strategy.pool_pay import best_liquidity
+from dexmm.strategy.precise import DAY
+from dexmm.strategy.volatility import annual
 
 
 def settings(config: Config) -> Iterator[Check]:
@@ -28,9 +32,12 @@ def worth(snapshot: Snapshot, config: Config, flow: Flow | None, nav: Decimal) -
     if nav < config.strategy.min_position_quote:
         return
     volume = flow.per_day(flow.volume) if flow is not None and flow.seconds else None
-    judgement = judge(config, market_facts(snapshot, config, volume))
+    facts = market_facts(snapshot, config, volume)
+    judgement = judge(config, facts)
     symbol = snapshot.chain.market.quote.symbol
     yield ok("edges", _edges(judgement, symbol))
+    if flow is not None and flow.trade is not None and flow.swaps:
+        yield _pay_ratio(flow.trade, facts)
     yield _pays(judgement, symbol)
     yield from (fail("economics", problem) for problem in judgement.problems)
 
@@ -41,6 +48,25 @@ def _edges(judgement: Judgement, symbol: str) -> str:
         f"expected to be reached {_per_day(judgement.hits_per_day)}; gas for that is "
         f"{digits(judgement.gas_per_day or Decimal(0), 2)} {symbol} a day"
     )
+
+
+def _pay_ratio(trade: Trade, facts: MarketFacts) -> Check:
+    """What others pay a unit of liquidity against what arbitrage costs it, as `dexmm scout` has it.
+
+    Volatility is that of the same swaps once they span a day, and the strategy's until then.
+    """
+    long_enough = trade.sigma is not None and trade.seconds >= DAY
+    sigma = trade.sigma if long_enough and trade.sigma is not None else facts.sigma
+    pay = pay_of_trade(trade, facts.market, facts.sqrt_price_x96, facts.fee_kept, sigma)
+    line = (
+        f"{digits(pay.ratio, 2)}: others' fees over what arbitrage costs a unit of liquidity, at "
+        f"{digits(annual(sigma) * 100, 1)} % a year of volatility"
+    )
+    if pay.ratio > 1:
+        best = best_liquidity(pay.others * trade.liquidity, trade.liquidity, pay.lvr_after)
+        much = digits(best / trade.liquidity, 2) if trade.liquidity and best.is_finite() else "?"
+        return ok("pay ratio", f"{line}; most is earned with {much} of the liquidity there")
+    return warn("pay ratio", line, "below 1 it pays no liquidity; `dexmm scout` compares pools")
 
 
 def _pays(judgement: Judgement, symbol: str) -> Check:

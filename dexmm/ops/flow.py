@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from dexmm.chain.hexes import mapping, quantity
 from dexmm.chain.rpc import Rpc
 from dexmm.errors import Halt, NodeError
 from dexmm.model.market import Market
+from dexmm.ops import pool_trade
 from dexmm.ops.flow_logs import SwapLogs, TooMany, amounts
+from dexmm.ops.pool_trade import Trade
 from dexmm.units import to_decimal
 
 # About a week, a day, and what the most frugal public nodes answer.
@@ -28,6 +30,7 @@ class Flow:
     swaps: int
     volume: Decimal
     fees: Decimal  # to the liquidity that was in range, after the protocol's part
+    trade: Trade | None = None  # what a unit of liquidity had of it; None where no time passed
 
     def per_day(self, number: Decimal | int) -> Decimal:
         """Zero when no time passed: nothing can be said."""
@@ -58,12 +61,30 @@ def _flow_from(
     for window in WINDOWS:
         first = max(head - window + 1, 0)
         try:
-            swaps = amounts(logs.between(first, head, sqrt_price_x96))
+            swaps = logs.between(first, head, sqrt_price_x96)
         except TooMany as error:
             refused = error
             continue
         start, end = (_timestamp(node, number) for number in (first, head))
-        return tally(swaps, market, fee_protocol, blocks=head - first + 1, seconds=end - start)
+        found = tally(
+            amounts(swaps), market, fee_protocol, blocks=head - first + 1, seconds=end - start
+        )
+        if head <= first or end <= start:
+            return found
+        seen = [
+            pool_trade.Swap(
+                time=start + (end - start) * (swap.block - first) // (head - first),
+                amount0=swap.amount0,
+                amount1=swap.amount1,
+                sqrt_price_x96=swap.sqrt_price_x96,
+                liquidity=swap.liquidity,
+            )
+            for swap in swaps
+        ]
+        trade = pool_trade.measure_trade(
+            seen, market, fee_protocol, start=start, end=end, blocks=head - first
+        )
+        return replace(found, trade=trade)
     raise refused
 
 

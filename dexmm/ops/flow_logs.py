@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dexmm.chain.abi import FEE_GROWTH_GLOBAL0, FEE_GROWTH_GLOBAL1
-from dexmm.chain.hexes import data, mapping
+from dexmm.chain.hexes import data, mapping, quantity
 from dexmm.chain.rpc import Rpc, RpcError
 from dexmm.errors import NodeError
 from dexmm.ops.fetch_limit import FEWEST, LogLimit
@@ -24,11 +24,13 @@ class TooMany(NodeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swap:
-    """One swap's log: the pool's signed amounts, and the price that it left."""
+    """One swap's log: the pool's signed amounts, the price and the liquidity that it left."""
 
     amount0: int
     amount1: int
     sqrt_price_x96: int
+    liquidity: int = 0
+    block: int = 0
 
 
 class SwapLogs:
@@ -118,9 +120,11 @@ def _swap(log: Any) -> Swap:
     raw = data(mapping(log, "an event").get("data"), "an event")
     if len(raw) != 5 * WORD:
         raise NodeError("the node answered with an event that is no swap")
-    words = [raw[at : at + WORD] for at in range(0, 3 * WORD, WORD)]
+    words = [raw[at : at + WORD] for at in range(0, 4 * WORD, WORD)]
     return Swap(
         amount0=int.from_bytes(words[0], "big", signed=True),
         amount1=int.from_bytes(words[1], "big", signed=True),
         sqrt_price_x96=int.from_bytes(words[2], "big"),
+        liquidity=int.from_bytes(words[3], "big"),
+        block=quantity(log.get("blockNumber"), "an event's block"),
     )

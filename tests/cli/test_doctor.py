@@ -1,6 +1,7 @@
 """The doctor finds what is wrong, says what to do, and leaves with the first cause's code."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -81,6 +82,11 @@ def test_whether_the_market_pays_is_said_honestly(
     assert checks["worth it"]["verdict"] == "warn"
     assert checks["worth it"]["detail"].startswith("no: at the trade measured above")
     assert "0.00 USDT a day of fees" in checks["worth it"]["detail"]
+    assert "pay ratio" not in checks  # of no trade at all there is none
+    account.deployment.swap(zero_for_one=False, amount_in=40 * 10**6)
+    _, checks = doctor(account, capsys)
+    assert checks["pay ratio"]["verdict"] == "warn"
+    assert checks["pay ratio"]["detail"].startswith("0.")
     # A busy pool is another matter.
     for _ in range(40):
         for zero_for_one, amount in ((False, 40_000 * 10**6), (True, 10 * 10**18)):
@@ -88,6 +94,8 @@ def test_whether_the_market_pays_is_said_honestly(
     _, checks = doctor(account, capsys)
     assert checks["worth it"]["verdict"] == "ok"
     assert checks["worth it"]["detail"].startswith("yes: ")
+    assert checks["pay ratio"]["verdict"] == "ok"
+    assert Decimal(checks["pay ratio"]["detail"].partition(":")[0].replace(" ", "")) > 1
 
 
 def test_an_empty_wallet_is_told_to_be_filled_and_not_judged(
