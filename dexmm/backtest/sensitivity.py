@@ -70,9 +70,9 @@ def at_ratios(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> tuple[AtRatio, ...]:
-    """One run for each of ``PAY_RATIOS``; the one that ``found`` is of is not made again."""
+    """One run for each of ``PAY_RATIOS``, and for the scenario's own; ``found`` is of that one."""
     known = {} if found is None else {scenario.pay_ratio: _at(scenario.pay_ratio, found)}
-    asked = [ratio for ratio in PAY_RATIOS if ratio not in known]
+    asked = sorted({*PAY_RATIOS, scenario.pay_ratio} - known.keys())
     if len(packed(scenario.path)) < ALONE:
         workers = 1
     runs = run_jobs(_play, scenario, asked, workers=workers, progress=progress)

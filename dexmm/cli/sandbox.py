@@ -14,7 +14,8 @@ from dexmm.cli.types import Number
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
-    from dexmm.sandbox.run import Result, Screen
+    from dexmm.backtest.sensitivity import AtRatio
+    from dexmm.sandbox.run import Options, Result, Screen
 
 HALTED = 4
 LEAST_CAPITAL, MOST_CAPITAL = 100, 10**9
@@ -156,7 +157,7 @@ def sandbox(
         state_dir=state_dir,
     )
     result = run_sandbox(options, _screen(as_json))
-    _tell(result, as_json)
+    _tell(result, options, as_json)
     if result.summary.untracked:
         finish(1)
     if result.halted:
@@ -173,18 +174,44 @@ def _screen(as_json: bool) -> Screen:
     return LiveScreen(console()) if sys.stdout.isatty() else PlainScreen(console())
 
 
-def _tell(result: Result, as_json: bool) -> None:
+def _tell(result: Result, options: Options, as_json: bool) -> None:
+    ratios = _at_ratios(result, options)
     if not as_json:
         from dexmm.sandbox.closing import show
 
-        show(console(), result)
+        show(console(), result, [(f"{run.pay_ratio:f}", run.net, run.net_bp) for run in ratios])
         return
     facts = dict(jsonable(result.summary))
     answer(
         {
             **facts,
+            "pay_ratios": jsonable(ratios),
             "halted": result.halted,
             "stopped": result.stopped,
             "kept": jsonable(result.kept) if result.kept is not None else None,
         }
+    )
+
+
+def _at_ratios(result: Result, options: Options) -> tuple[AtRatio, ...]:
+    """The same turns in memory, without an exchange, with others' liquidity of other sizes.
+
+    None for a run that was stopped, or of one turn, and on a fork: its pool is as it is.
+    """
+    if result.fork or result.stopped or result.halted or len(result.path.candles) < 2:
+        return ()
+    from dexmm.backtest.run import Scenario
+    from dexmm.backtest.sensitivity import at_ratios
+
+    return at_ratios(
+        Scenario(
+            path=result.path,
+            config=result.config,
+            market=result.market,
+            capital=options.capital,
+            flow=options.flow,
+            pay_ratio=options.pay_ratio,
+            eth_price=options.eth_price,
+            seed=options.seed,
+        )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from shlex import quote
 
@@ -17,11 +18,14 @@ from dexmm.sandbox.summary import Summary
 WIDEST = 100
 
 
-def show(console: Console, result: Result) -> None:
-    """Everything on stdout."""
+Ratio = tuple[str, Decimal, Decimal]  # a pay ratio, net and net in bp
+
+
+def show(console: Console, result: Result, ratios: Sequence[Ratio] = ()) -> None:
+    """Everything on stdout. ``ratios`` are the same run's in memory, with no exchange."""
     width = min(console.width, WIDEST) if console.is_terminal else WIDEST
     console.print()
-    console.print(_figures(result.summary), width=width)
+    console.print(_figures(result.summary, ratios), width=width)
     console.print()
     console.print(_refusals(result.summary), width=width)
     if result.stopped:
@@ -45,11 +49,11 @@ def kept_lines(kept: Kept) -> tuple[str, ...]:
     )
 
 
-def _figures(summary: Summary) -> RenderableType:
+def _figures(summary: Summary, ratios: Sequence[Ratio]) -> RenderableType:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for name, value in _rows(summary):
+    for name, value in (*_rows(summary), *_ratio_rows(ratios)):
         table.add_row(name, value)
     return table
 
@@ -110,6 +114,16 @@ def _rows(s: Summary) -> tuple[tuple[str, str], ...]:
             f"{len(s.untracked)} untracked{untracked}",
         ),
     )
+
+
+def _ratio_rows(ratios: Sequence[Ratio]) -> tuple[tuple[str, str], ...]:
+    if not ratios:
+        return ()
+    nets = ", ".join(
+        f"{_signed(net)} ({net_bp:+.1f} bp) at {ratio}" for ratio, net, net_bp in ratios
+    )
+    says = "after gas, against holding: the same turns in memory, without an exchange"
+    return (("pay ratio", f"{nets}; {says}"),)
 
 
 def _exchange_rows(t: Trading) -> tuple[tuple[str, str], ...]:

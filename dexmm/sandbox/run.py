@@ -24,6 +24,7 @@ from dexmm.config import Config, Strategy
 from dexmm.errors import BadInput, Halt, Transient
 from dexmm.loop import Shutdown, World, run_once
 from dexmm.model.entry import Entry
+from dexmm.model.market import Market
 from dexmm.model.order import OrderIntent
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome
@@ -128,6 +129,10 @@ class Result:
     halted: str  # why the product halted itself; empty when it did not
     stopped: str  # why the run ended before its last turn; empty when it did not
     kept: Kept | None
+    config: Config  # that the turns were taken with
+    path: PricePath  # that the price took
+    market: Market
+    fork: bool  # of a real pool, whose liquidity nobody sized
 
 
 class _LongRun(AnvilOptions):
@@ -180,6 +185,10 @@ def run_sandbox(options: Options, screen: Screen) -> Result:
             halted=stage.product.journal.halted() or stage.product.journal.memory().halted,
             stopped=shutdown.reason(),
             kept=_keep(stage, home) if options.keep else None,
+            config=stage.config,
+            path=stage.path,
+            market=stage.street.market,
+            fork=options.fork_url is not None,
         )
 
 

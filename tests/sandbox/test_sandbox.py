@@ -130,6 +130,19 @@ def test_quotes_on_the_exchange_do_not_drive_the_pool() -> None:
     assert Decimal(quoted["gas_quote"]) < 5
 
 
+def test_the_closing_table_shows_what_other_pay_ratios_would_have_brought() -> None:
+    found = summary("--turns", "12", "--seed", "3", "--no-exchange", "--pay-ratio", "2")
+    runs = {run["pay_ratio"]: run for run in found["pay_ratios"]}
+    assert list(runs) == ["0.7", "1", "1.4", "2"]
+    shares = [Decimal(run["liquidity_share"]) for run in runs.values()]
+    assert 0 < shares[0] < shares[1] < shares[2] < shares[3] < 1
+    # In memory it is the run that was on the chain, but for the gas that its steps are reckoned at.
+    assert Decimal(runs["2"]["fees"]) == pytest.approx(
+        Decimal(found["fees_value"]), rel=Decimal("0.01")
+    )
+    assert Decimal(runs["2"]["net"]) == pytest.approx(Decimal(found["after_gas"]), abs=1)
+
+
 @pytest.mark.parametrize("strategy", ["avellaneda", "single", "passive", "recentre", "hold"])
 def test_every_strategy_runs(strategy: str) -> None:
     found = summary("--turns", "8", "--strategy", strategy, "--flow", "real", "--capital", "9000")
@@ -258,6 +271,7 @@ def test_what_the_wallet_holds_before_a_fork_belongs_to_the_start(
     )
     assert 0 <= Decimal(found["fees_value"]) < 5
     assert found["untracked"] == []
+    assert found["pay_ratios"] == []  # what others hold there is nobody's to size
 
 
 def candles(folder: Path, *numbers: int) -> Path:
