@@ -21,7 +21,7 @@ from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.pay import measured
 from dexmm.strategy.precise import BP, DAY
 from dexmm.strategy.session import closed_window
-from dexmm.strategy.stop_loss import followed
+from dexmm.strategy.stop_loss import followed, offered
 from dexmm.strategy.venue import amounts_there, venue_flow
 
 ZERO = Decimal(0)
@@ -249,11 +249,37 @@ def _stop_loss(seen: Observation, memory: Memory) -> Memory:
         now=seen.now,
         bought=lambda: capital_flow(seen, seen.snapshot.memory)[0],
         sigma=lambda: sigma_of(memory, seen.settings),
-        offered=lambda: any(held.ask - held.bid == seen.ladder.spacing for held in seen.held),
+        free=lambda: _free_base(seen, memory),
+        moved=lambda: _ranges_moved(seen, memory),
+        offering=lambda: offered(seen.held, memory, seen.ladder) is not None,
         least=lambda: _least_sale(seen),
         settings=seen.settings,
         guards=seen.config.guards,
     )
+
+
+def _free_base(seen: Observation, memory: Memory) -> Decimal:
+    """Base outside of the pool's ranges, but for one that offers the stop-loss's part."""
+    held, offer = seen.inventory, offered(seen.held, memory, seen.ladder)
+    free = held.base_total - held.principal_base
+    if offer is None:
+        return free
+    amount0, amount1 = (sum(getattr(p, n) for p in offer.positions) for n in ("amount0", "amount1"))
+    return free + seen.view.market.base_quote(amount0, amount1)[0]
+
+
+def _ranges_moved(seen: Observation, memory: Memory) -> bool:
+    """Whether liquidity of ranges, but for those that offer the part, has changed."""
+    offer = offered(seen.held, memory, seen.ladder)
+    ours = {p.token_id for p in offer.positions} if offer is not None else set()
+    ours.update(memory.stop_loss_ranges)
+    now = {p.token_id: int(p.liquidity) for p in seen.view.positions if p.token_id not in ours}
+    before = {
+        p.token_id: p.liquidity
+        for p in seen.snapshot.memory.seen
+        if p.token_id not in ours and p.liquidity
+    }
+    return {i: liquidity for i, liquidity in now.items() if liquidity} != before
 
 
 def _least_sale(seen: Observation) -> Decimal:

@@ -175,7 +175,9 @@ def _reducing(seen: Look, held: Targets, bites: tuple[Bite, ...], dealing: Deali
     due = without_dust(here, less.slice, seen)
     no_entry = any(bite.blocks in NO_ENTRY for bite in bites if not _pace(bite))
     stuck = any(bite.blocks is Blocks.ALL for bite in bites)
-    targets = as_targets(here, due) if due and not no_entry else less.staying
+    targets = less.staying
+    if due and not no_entry:
+        targets = _beside(seen, less.kept, as_targets(here, due))
     change = difference(seen.view.positions, targets, seen.settings.liquidity_tolerance_bp)
     if stuck:
         wanted = bool(change) or bool(due)
@@ -189,16 +191,23 @@ def _reducing(seen: Look, held: Targets, bites: tuple[Bite, ...], dealing: Deali
     if not change:
         return Choice(
             targets=held,
-            reason="the stop-loss holds: nothing that is held buys",
+            reason="the stop-loss holds: what is held stays",
             trigger=Trigger.STOP_LOSS if withheld else None,
             withheld=withheld,
         )
     return Choice(
         targets=targets,
-        reason="the stop-loss holds: what buys is taken out, a slice is offered above the price",
+        reason="the stop-loss holds: its part is offered above the price, or out once it is sold",
         trigger=Trigger.STOP_LOSS,
         withheld=withheld,
     )
+
+
+def _beside(seen: Look, kept: Targets, new: Targets) -> Targets:
+    """Both, lowest first; where both have a range, the new one."""
+    ticks = {(t.tick_lower, t.tick_upper) for t in new}
+    both = (*(t for t in kept if (t.tick_lower, t.tick_upper) not in ticks), *new)
+    return tuple(sorted(both, key=lambda t: seen.ladder.rungs(t.tick_lower, t.tick_upper)))
 
 
 def _pace(bite: Bite) -> bool:

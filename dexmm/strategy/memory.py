@@ -105,7 +105,12 @@ def remember(
         )
         if decision.state is State.REDUCING:
             offers = memory.stop_loss_offers + bool(minted)
-            memory = evolve(memory, last_slice_at=now, stop_loss_offers=offers)
+            memory = evolve(
+                memory,
+                last_slice_at=now,
+                stop_loss_offers=offers,
+                stop_loss_ranges=minted or memory.stop_loss_ranges,
+            )
     return memory
 
 

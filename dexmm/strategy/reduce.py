@@ -1,9 +1,11 @@
 """The target in the pool while the stop-loss sells (``stop_loss.py``).
 
-Where the exchange sells the part, ranges stay as they are: it takes a few turns, and what it has
-traded is answered later, like any other trade there. Where it cannot, ranges that buy as the
-price falls go at once, whatever guard bites on the entry of new liquidity, and the part is
-offered in one range over the single grid step above the price: the first bounce converts it.
+Ranges stay as they are: they keep the share inside its band whatever the price does, and to take
+them out and make them anew costs more than it saves (``bench/stop_loss.py``). Nothing is added to
+them. Where the exchange sells the part, that is all. Where it cannot, the part is offered from the
+wallet in one more range over the single grid step above the price: the first bounce converts it,
+and it is taken out before it could buy back. Where the wallet has too little, ranges that buy as
+the price falls are taken out for it, whatever guard bites on the entry of new liquidity.
 
 The price is not chased. A range that was not filled is replaced by one nearer to the price after
 ``slice_seconds``, the next one after twice as long, and so on: a fall of a month takes ten at
@@ -18,8 +20,8 @@ from decimal import Decimal
 from dexmm.model.decision import Role, TargetPosition
 from dexmm.strategy.held import HeldRange
 from dexmm.strategy.look import Look, situation
-from dexmm.strategy.situation import Range, ranges
-from dexmm.strategy.stop_loss import left_to_sell
+from dexmm.strategy.situation import Range, Situation, ranges
+from dexmm.strategy.stop_loss import left_to_sell, offered
 
 ZERO = Decimal(0)
 MOST_DOUBLINGS = 20  # of a pause: beyond it lasts for years
@@ -27,23 +29,66 @@ MOST_DOUBLINGS = 20  # of a pause: beyond it lasts for years
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """What may stay of what is held, and the slice that is due."""
+    """What stays of what is held where no slice is due, and the slice that is, beside ``kept``."""
 
     staying: tuple[TargetPosition, ...]
     slice: tuple[Range, ...]
+    kept: tuple[TargetPosition, ...]
 
 
 def reduction(seen: Look) -> Reduction:
     """What reduces exposure now."""
-    staying = tuple(r.target(seen.ladder) for r in seen.held if not _buys(seen, r))
-    return Reduction(staying, due_slice(seen) if slice_is_due(seen) else ())
+    old = offered(seen.held, seen.known, seen.ladder)
+    others = tuple(held for held in seen.held if held is not old)
+    here = situation(seen, near=0)
+    left = left_to_sell(seen.known)
+    wanted = min(
+        left.scaleb(seen.view.market.base.decimals),
+        here.base * seen.config.guards.slice_share,
+    )
+    least = seen.settings.min_position_quote.scaleb(seen.view.market.quote.decimals)
+    idle = _idle(here, old)
+    if min(idle, wanted) * here.s * here.s < least <= wanted * here.s * here.s:
+        others = tuple(held for held in others if not _buys(seen, held))
+        due = _slice(here, wanted, None)
+        kept: tuple[HeldRange, ...] = ()
+    else:
+        due, kept = _slice(here, wanted, idle), others
+    staying = others if old is None or _filled(seen, old) else (*others, old)
+    return Reduction(
+        tuple(held.target(seen.ladder) for held in staying),
+        due if slice_is_due(seen) else (),
+        tuple(held.target(seen.ladder) for held in kept),
+    )
+
+
+def _idle(here: Situation, old: HeldRange | None) -> Decimal:
+    """Base in the wallet, with what the range that offers it now would give back."""
+    back = [stake for stake in here.stakes if old and (stake.bid, stake.ask) == (old.bid, old.ask)]
+    edges = _edges(here)
+    return here.wallet_base + sum(
+        (s.base if (s.bid, s.ask) == edges else s.sure_base for s in back), ZERO
+    )
+
+
+def _edges(here: Situation) -> tuple[int, int]:
+    bid = here.ladder.up(here.ceiling)
+    return bid, bid + here.ladder.spacing
+
+
+def _slice(here: Situation, wanted: Decimal, idle: Decimal | None) -> tuple[Range, ...]:
+    """A slice of ``wanted``, or of what there is: ``idle``, None with all ranges taken out."""
+    edges = _edges(here)
+    base = here.deployable({edges})[0] if idle is None else idle
+    return ranges((edges, here.most(*edges, min(base, wanted), ZERO), Role.LIMIT))
+
+
+def _filled(seen: Look, held: HeldRange) -> bool:
+    return seen.s >= seen.ladder.root_at(held.ask)
 
 
 def _buys(seen: Look, held: HeldRange) -> bool:
-    if seen.s <= seen.ladder.root_at(held.bid):
-        return False
-    finishing = held.ask - held.bid == seen.ladder.spacing
-    return not (finishing and seen.s < seen.ladder.root_at(held.ask))
+    return seen.s > seen.ladder.root_at(held.bid)
 
 
 def slice_is_due(seen: Look) -> bool:
@@ -53,18 +98,3 @@ def slice_is_due(seen: Look) -> bool:
     last, offers = seen.known.last_slice_at, seen.known.stop_loss_offers
     pause = seen.config.guards.slice_seconds << min(max(offers - 1, 0), MOST_DOUBLINGS)
     return last is None or seen.now - last >= pause
-
-
-def due_slice(seen: Look) -> tuple[Range, ...]:
-    """The next slice; empty when nothing is left to sell."""
-    here = situation(seen, near=0)
-    bid = here.ladder.up(here.ceiling)
-    edges = (bid, bid + here.ladder.spacing)
-    base, _ = here.deployable({edges})
-    left = left_to_sell(seen.known, seen.inventory, seen.settings)
-    sold = min(
-        base,
-        here.base * seen.config.guards.slice_share,
-        left.scaleb(seen.view.market.base.decimals),
-    )
-    return ranges((edges, here.most(*edges, sold, ZERO), Role.LIMIT))

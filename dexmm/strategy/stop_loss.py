@@ -12,16 +12,17 @@
 not widen its own distance. A calm market's swings stay inside ``stop_loss_bp``; a restless
 market's inside ``D``.
 
-    armed    --f >= D-->              selling   the goal is set: base - q
-    selling  --base at the goal-->    waiting   everything works around a band that is lower by
+    armed    --f >= D-->              selling   the goal is set: free base - q
+    selling  --free base at it-->     waiting   everything works around a band that is lower by
                                                 the part sold: no range and no hedge buys it back
     selling, waiting  --f < E-->      armed     the price is back near the reference
 
 While it sells or waits the reference stands still, so that a fall which lasts is not forgotten,
 and the part is sold once in it: what a fall can cost is q (D - E) of the price and the trades.
-The goal is a balance and not an amount to send: it is measured afresh each turn, and nothing is
-sent to the exchange before a turn that knows it has been recorded. A process that dies in the
-middle sells the rest and no more. Deposits and withdrawals of base move the goal with them.
+The goal is a balance (of all base outside of the pool's ranges, which trade on as they do) and not
+an amount to send: it is measured afresh each turn, and nothing is sent to the exchange before a
+turn that knows it has been recorded. A process that dies in the middle sells the rest and no more.
+Deposits and withdrawals of base, and what ranges that are taken out give back, move the goal.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from functools import lru_cache
 
 from dexmm.config import Guards, Strategy
 from dexmm.model.memory import Memory, evolve
+from dexmm.strategy.held import HeldRange
 from dexmm.strategy.inventory import Inventory
+from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.precise import BP, HOUR, remaining
 
 ZERO, ONE = Decimal(0), Decimal(1)
@@ -76,12 +79,25 @@ def lowered(settings: Strategy, sold: Decimal) -> Strategy:
     return settings.model_copy(update={"target": target, "band_high": high})
 
 
-def left_to_sell(memory: Memory, held: Inventory, settings: Strategy) -> Decimal:
+def left_to_sell(memory: Memory) -> Decimal:
     """Base that this fall still has to sell; zero when it has sold its part."""
-    if not memory.reducing or memory.stop_loss_goal is None:
-        return ZERO
-    over = min(held.base_total - memory.stop_loss_goal, held.excess(floor_share(settings)))
-    return max(over, ZERO)
+    return memory.slice_left if memory.reducing else ZERO
+
+
+def offered(held: tuple[HeldRange, ...], memory: Memory, ladder: Ladder) -> HeldRange | None:
+    """The range in the pool that offers the part, if there is one.
+
+    Where none is known to have been placed, one that is a single grid step wide: a turn may have
+    died before it could remember it.
+    """
+    known = memory.stop_loss_ranges
+    for found in reversed(held):
+        if known:
+            if any(position.token_id in known for position in found.positions):
+                return found
+        elif found.ask - found.bid == ladder.spacing:
+            return found
+    return None
 
 
 def followed(
@@ -91,7 +107,9 @@ def followed(
     now: int,
     bought: Callable[[], Decimal],
     sigma: Callable[[], Decimal],
-    offered: Callable[[], bool],
+    free: Callable[[], Decimal],
+    moved: Callable[[], bool],
+    offering: Callable[[], bool],
     least: Callable[[], Decimal],
     settings: Strategy,
     guards: Guards,
@@ -99,9 +117,11 @@ def followed(
     """The memory once the stop-loss has seen the price of ``held``.
 
     ``bought`` is base that was deposited since the last look (negative: withdrawn), ``sigma``
-    the volatility per square root of a second, ``offered`` whether a range in the pool still
-    offers the part: one that was filled must be out before anything waits; ``least`` the base
-    that is worth selling. None of them is asked for where it does not matter.
+    the volatility per square root of a second, ``free`` the base outside of the pool's ranges but
+    for the one that offers the part, ``moved`` whether liquidity of the others has changed since
+    the last look, ``offering`` whether there is a range that offers it: one that was filled must
+    be out before anything waits; ``least`` the base that is worth selling. None of them is asked
+    for where it does not matter.
     """
     price = held.price
     memory = _reference(memory, held, now, bought, sigma, guards)
@@ -112,7 +132,7 @@ def followed(
         distance = distance_of(memory.reference_sigma or sigma(), guards)
         if fallen < distance:
             return memory
-        return evolve(memory, **_begin(held, distance, settings, guards))
+        return evolve(memory, **_begin(held, free(), distance, settings, guards))
     distance = memory.stop_loss_distance or guards.stop_loss_bp / BP
     if fallen < release_of(distance, guards):
         return evolve(
@@ -128,10 +148,11 @@ def followed(
     if memory.stop_loss_goal is None:  # a journal from before there was one
         if memory.last_slice_at is not None:
             return evolve(memory, reducing=False, stop_loss_waits=True)
-        return evolve(memory, **_begin(held, distance, settings, guards))
-    memory = evolve(memory, stop_loss_goal=max(memory.stop_loss_goal + bought(), ZERO))
-    left = left_to_sell(memory, held, settings)
-    if (left and left >= least()) or (memory.stop_loss_offers and offered()):
+        return evolve(memory, **_begin(held, free(), distance, settings, guards))
+    goal = free() - memory.slice_left if moved() else memory.stop_loss_goal + bought()
+    left = max(min(free() - goal, held.excess(floor_share(settings))), ZERO)
+    memory = evolve(memory, stop_loss_goal=goal, slice_left=left)
+    if (left and left >= least()) or offering():
         return memory
     return sold(memory)
 
@@ -142,17 +163,20 @@ def sold(memory: Memory) -> Memory:
 
 
 def _begin(
-    held: Inventory, distance: Decimal, settings: Strategy, guards: Guards
+    held: Inventory, free: Decimal, distance: Decimal, settings: Strategy, guards: Guards
 ) -> dict[str, object]:
     part = min(held.base_total * guards.stop_loss_share, held.excess(floor_share(settings)))
     if settings.name == "hold":
         part = ZERO  # it never touches the inventory, in either direction
+    part = max(part, ZERO)
     return {
         "reducing": True,
         "stop_loss_waits": False,
-        "stop_loss_goal": held.base_total - max(part, ZERO),
+        "stop_loss_goal": free - part,
+        "slice_left": part,
         "stop_loss_distance": distance,
         "stop_loss_offers": 0,
+        "stop_loss_ranges": (),
         "last_slice_at": None,
     }
 

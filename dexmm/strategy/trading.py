@@ -386,11 +386,11 @@ def slice_amount(seen: Look) -> Decimal:
     """
     if seen.snapshot.memory.stop_loss_goal is None or seen.settings.name == "hold":
         return ZERO
-    return left_to_sell(seen.known, seen.inventory, seen.settings)
+    return left_to_sell(seen.known)
 
 
 def _slice(seen: Look, venue: VenueView, holds: tuple[Bite, ...]) -> Dealing:
-    left = left_to_sell(seen.known, seen.inventory, seen.settings)
+    left = left_to_sell(seen.known)
     if not seen.config.hedge.enabled or not left or seen.settings.name == "hold":
         return Dealing()
     quotes = resting_quotes(venue, seen.snapshot.memory)

@@ -403,9 +403,12 @@ def test_the_default_move_cap_bites_on_a_jump_of_a_quarter() -> None:
 
 
 def falling() -> World:
-    """The stop-loss holds, and a range that buys is still there."""
+    """The stop-loss sells, and all that could be sold is in a range that buys."""
     world = World(
-        a_config(guards={"stop_loss_bp": 200, "stop_loss_release_bp": 100, "stop_loss_sigmas": 0})
+        a_config(
+            strategy={"name": "passive"},
+            guards={"stop_loss_bp": 200, "stop_loss_release_bp": 100, "stop_loss_sigmas": 0},
+        )
     )
     world.settle()
     world.turn(1800)

@@ -538,6 +538,7 @@ def test_a_stop_loss_with_too_little_there_leaves_the_rest_to_the_pool() -> None
     stage = both(config, Street(base=D("0.3"), quote=D(30_000)), base=D(10), quote=D(45_000))
     stage.turn()
     stage.price(D(3700))
+    held = stage.world.idle[0] + sum(p.amount0 for p in stage.world.positions()) + 3 * 10**17
     stage.turn()
     _, steps = stage.turn()
     assert [order.amount for order in placed(steps)] == [D("0.3")]
@@ -546,8 +547,7 @@ def test_a_stop_loss_with_too_little_there_leaves_the_rest_to_the_pool() -> None
     (mint,) = move.mints
     assert mint.amount1_desired == 0
     # A tenth of all base, less what was sold.
-    left = stage.memory.stop_loss_goal / 9 - D("0.3")
-    assert mint.amount0_desired == pytest.approx(int(left * 10**18), rel=1e-6)
+    assert mint.amount0_desired == pytest.approx((held // 10) - 3 * 10**17, rel=1e-6)
 
 
 def test_the_stop_loss_does_not_let_the_hedge_buy() -> None:

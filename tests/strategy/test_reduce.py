@@ -51,18 +51,33 @@ def test_cost_is_the_average_price_of_what_came_in() -> None:
     assert world.memory.reference_price == pytest.approx(paid, rel=Decimal("0.0001"))
 
 
-def test_what_buys_is_taken_out_at_once_whatever_guard_of_entry_bites() -> None:
+def test_what_buys_goes_where_the_wallet_has_nothing_to_sell_whatever_guard_of_entry_bites() -> None:
     world = fallen(
-        "3910", guards={"stop_loss_bp": 200, "stop_loss_release_bp": 100, "stop_loss_sigmas": 0}
+        "3910",
+        strategy={"name": "passive"},
+        guards={"stop_loss_bp": 200, "stop_loss_release_bp": 100, "stop_loss_sigmas": 0},
     )
-    assert all(p.amount1 for p in world.positions())
+    assert any(p.amount1 for p in world.positions())
     world.base_fee_wei = 100 * 10**9  # far over the cap of what earns
     decision, steps = world.turn(60)
     (move,) = [step for step in steps if isinstance(step, Rerange)]
     assert move.mints == ()
     assert decision.trigger is Trigger.STOP_LOSS
     assert decision.withheld  # the slice
-    assert world.ranges == {}
+    assert all(not p.amount1 for p in world.positions())
+    left = world.memory.slice_left
+    world.base_fee_wei = 10**8
+    world.turn(60)
+    assert world.memory.slice_left == pytest.approx(left, rel=Decimal("1e-9"))  # nothing is sold
+
+
+def test_ranges_stay_as_they_are_while_the_part_is_offered_beside_them() -> None:
+    world = fallen()
+    before = dict(world.ranges)
+    _, steps = world.turn(60)
+    (move,) = [step for step in steps if isinstance(step, Rerange)]
+    assert move.removals == ()
+    assert {i: r for i, r in world.ranges.items() if i in before} == before
 
 
 def test_selling_goes_in_slices_just_above_the_price() -> None:
@@ -111,7 +126,7 @@ def bounced(**sections: dict[str, object]) -> World:
     world.turn(60)
     world.price = Decimal(3800)
     world.turn(60)
-    assert world.ranges == {}
+    assert set(world.ranges) == {1, 2}
     return world
 
 
@@ -119,14 +134,19 @@ def total(world: World) -> int:
     return world.idle[0] + sum(p.amount0 for p in world.positions())
 
 
+def free(world: World) -> int:
+    """Base outside of the two ranges that were there before the fall."""
+    return world.idle[0] + sum(p.amount0 for p in world.positions() if p.token_id > 2)
+
+
 def test_the_part_is_sold_once_and_then_it_waits_around_a_lower_band() -> None:
     world = fallen()
-    had = total(world)
+    had, part = free(world), total(world) // 10
     world.turn(60)
     world.price = Decimal(3800)
     assert world.turn(60)[0].state is State.REDUCING
-    assert world.ranges == {}  # it is out before it could buy back
-    assert total(world) == pytest.approx(had * 9 // 10, rel=1e-6)
+    assert set(world.ranges) == {1, 2}  # it is out before it could buy back
+    assert free(world) == pytest.approx(had - part, rel=1e-6)
     decision, steps = world.turn(HOUR)
     assert decision.state is State.ACTIVE
     assert "stop_loss" in {refusal.rule for refusal in decision.refusals}
@@ -265,14 +285,13 @@ def test_a_calm_markets_swings_never_sell(swings: list[Decimal], pause: int) -> 
 def test_a_fall_never_sells_more_than_its_part(moves: list[Decimal], pause: int) -> None:
     """While it sells no more than a tenth goes, whatever the price does before the release."""
     world = fallen()
-    had = total(world)
+    least = free(world) - total(world) // 10 - 10**13
     for part in moves:
-        before = world.memory.stop_loss_waits
         world.price = 4000 * part
         world.turn(pause)
-        if before:
+        if world.memory.stop_loss_waits:
             break
-        assert total(world) >= had * 9 // 10 - 10**13
+        assert free(world) >= least
 
 
 def test_holding_does_not_sell() -> None:
