@@ -137,7 +137,9 @@ def main() -> int:
     parser.add_argument("--only", choices=("pool", "exchange"), help="one of the two")
     options = parser.parse_args()
     rows = []
-    venues = [v for v, name in ((False, "pool"), (True, "exchange")) if options.only in (None, name)]
+    venues = [
+        v for v, name in ((False, "pool"), (True, "exchange")) if options.only in (None, name)
+    ]
     for name, path in histories(options.data, options.interval):
         for exchange in venues:
             rows.append(compared(name, path, options.capital, exchange))
@@ -153,7 +155,9 @@ def main() -> int:
         for row in rows
         if row["history"].startswith(FALL[0]) and row["saved_bp"] <= 0
     ]
-    return finish({"rows": rows} if options.json else {"histories": len(rows)}, missed, options.json)
+    return finish(
+        {"rows": rows} if options.json else {"histories": len(rows)}, missed, options.json
+    )
 
 
 def show(row: dict[str, Any]) -> None:

@@ -56,6 +56,7 @@ from dexmm.fields import (
     Slots,
     Url,
     Week,
+    Zone,
 )
 from dexmm.settings import read_settings
 
@@ -221,6 +222,7 @@ class Guards(Section):
     stop_loss_sigmas: NotNegative = Decimal("1.5")
     stop_loss_horizon_hours: Positive = Decimal(168)
     stop_loss_share: Annotated[Share, Field(gt=0)] = Decimal("0.10")  # of the base, once a fall
+    stop_loss_in_pool: Literal["band", "range"] = "band"  # where no exchange can sell the part
     slice_share: Annotated[Share, Field(gt=0)] = Decimal("0.10")  # of the base, in one range
     slice_seconds: Seconds = 3600  # the first wait for such a range to be filled
     token_implementations: Listed[Address] = ()  # those trusted; empty: the first one seen
@@ -336,7 +338,9 @@ def _on_this_machine(url: str) -> bool:
 
 class Hedge(Section):
     enabled: Flag = True  # counts only where an exchange is configured
-    to: Literal["target", "bound"] = "target"
+    to: Literal["zone", "target", "bound"] = "zone"
+    zone: Zone = "auto"  # half of its width, a share; auto: from cost and risk aversion
+    risk_aversion: Positive = Decimal(5)  # relative, of the zone's width
     max_order_base: Positive = Decimal("0.5")
     slippage_bp: Bp = Decimal(20)
     style: Literal["ioc", "post_only", "cheapest"] = "cheapest"
@@ -352,6 +356,11 @@ class Hedge(Section):
         if self.liquidation_distance_min >= self.liquidation_distance_entry:
             raise ValueError("liquidation_distance_min must be below liquidation_distance_entry")
         return self
+
+    @property
+    def zone_share(self) -> Decimal | None:
+        """Half the zone's configured width; None where it follows from cost."""
+        return None if self.zone == "auto" else Decimal(self.zone)
 
     @property
     def whole_leverage(self) -> Decimal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
@@ -62,6 +62,20 @@ def _a_share(value: Decimal) -> Decimal:
     if not 0 <= value <= 1:
         raise ValueError("is a share and must be from 0 to 1 (35 % is written 0.35)")
     return value
+
+
+def _a_zone(value: object) -> str:
+    """ "auto", or half the width of a zone as a share."""
+    text = str(value).strip()
+    if text == "auto":
+        return text
+    try:
+        width = Decimal(text)
+    except InvalidOperation:
+        width = Decimal(-1)
+    if isinstance(value, bool) or not (width.is_finite() and 0 < width <= 1):
+        raise ValueError('must be "auto" or a share above 0 and up to 1')
+    return f"{width:f}"
 
 
 def _basis_points(value: Decimal) -> Decimal:
@@ -156,6 +170,7 @@ Number = Annotated[
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, AfterValidator(_a_share)]
+Zone = Annotated[str, BeforeValidator(_a_zone)]
 Bp = Annotated[Number, AfterValidator(_basis_points)]
 Flag = Annotated[bool, BeforeValidator(_a_flag)]
 Integer = Annotated[int, BeforeValidator(_a_number)]

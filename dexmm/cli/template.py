@@ -132,8 +132,10 @@ MEANINGS = {
         "stop_loss_sigmas": "that is at least so many standard deviations of the price, ...",
         "stop_loss_horizon_hours": "... over this many hours",
         "stop_loss_share": "of the base, sold once in a fall, 0 to 1",
-        "slice_share": "of the base, offered at most in one range where no exchange can sell it",
-        "slice_seconds": "how long such a range waits at first; each next one twice as long",
+        "stop_loss_in_pool": "where no exchange can sell it: band (new ranges are made around a "
+        "lower band) or range (it is offered in one range above the price)",
+        "slice_share": "of the base, offered in one such range at most, 0 to 1",
+        "slice_seconds": "how long it waits at first; each next one twice as long",
         "token_implementations": "trusted code behind upgradable tokens; empty: the first seen",
         "closed_weekly": "when the base's own market is closed (gold's weekend), UTC: ranges do "
         "not follow the price then; [] for a base that trades all week",
@@ -186,7 +188,10 @@ MEANINGS = {
     },
     "hedge": {
         "enabled": "may trade on the exchange; counts only where there is one",
-        "to": "target (of the band) or bound (the edge that was left)",
+        "to": "zone (the edge of a no-trade zone around the target, kept within the band too), "
+        "target (of the band) or bound (the edge that was left), for a share outside its band",
+        "zone": "half of its width as a share, or auto: from the cost of a trade and risk_aversion",
+        "risk_aversion": "the higher, the narrower the zone",
         "max_order_base": "one slice at most, in base",
         "slippage_bp": "worst price of a slice, beyond the best one, basis points",
         "style": "ioc (take), post_only (rest), or cheapest of both and the pool",

@@ -28,6 +28,7 @@ class Trigger(StrEnum):
     AGE = "age"
     CAPITAL = "capital"  # a deposit or a withdrawal
     BAND = "band"  # the share is outside its band
+    ZONE = "zone"  # the share is outside its no-trade zone, inside its band
     STOP_LOSS = "stop_loss"
     LIQUIDATION = "liquidation"  # a perpetual position is too near to it, or too large
     INVENTORY = "inventory"  # what was traded on the exchange no longer suits the ranges held

@@ -100,6 +100,8 @@ class Memory:
     venue_quote: Decimal | None = None  # there at the last look; a perpetual at its entry price
     traded_base: Decimal = ZERO  # net, there, since the ranges held were placed; no deposits
     traded_quote: Decimal = ZERO
+    hedged_base: Decimal = ZERO  # the part of that which hedges to the zone have traded
+    hedged_quote: Decimal = ZERO
     promise_since: int | None = None  # those trades have put the ranges' promise in doubt since
     unsettled_base: Decimal = ZERO  # net base that the last turn's orders filled there
     unsettled_at: int | None = None

@@ -138,7 +138,8 @@ def _positions(seen: Observation, memory: Memory) -> Memory:
     # What the last turn saw mined is no news; anything else new was made by hand, or by a turn
     # that died before it could remember.
     told = memory.seen_at is not None and memory.last_rerange_at == memory.seen_at
-    appeared = not told and any(p.token_id not in before for p in seen.view.positions)
+    known = before.keys() | set(memory.stop_loss_ranges)
+    appeared = not told and any(p.token_id not in known for p in seen.view.positions)
     ours = appeared and memory.seen_at is not None
     return evolve(
         memory,
@@ -154,6 +155,8 @@ def _positions(seen: Observation, memory: Memory) -> Memory:
         sigma_at_rerange=None if appeared else memory.sigma_at_rerange,
         traded_base=ZERO if appeared else memory.traded_base,
         traded_quote=ZERO if appeared else memory.traded_quote,
+        hedged_base=ZERO if appeared else memory.hedged_base,
+        hedged_quote=ZERO if appeared else memory.hedged_quote,
     )
 
 
@@ -168,10 +171,16 @@ def _traded(seen: Observation, memory: Memory) -> Memory:
         return memory
     base, quote = amounts_there(venue)
     flow = venue_flow(venue, memory, seen.fair, seen.inventory.nav)
+    more = base - memory.venue_base - flow[0], quote - memory.venue_quote - flow[1]
+    # While a hedge trades no quote rests: all that has changed is its doing, and it answers what
+    # the ranges trade. It is no drift that quotes or ranges have to bring back.
+    ours = seen.config.hedge.to == "zone" and (memory.hedging or memory.hedge_order)
     return evolve(
         memory,
-        traded_base=memory.traded_base + base - memory.venue_base - flow[0],
-        traded_quote=memory.traded_quote + quote - memory.venue_quote - flow[1],
+        traded_base=memory.traded_base + more[0],
+        traded_quote=memory.traded_quote + more[1],
+        hedged_base=memory.hedged_base + (more[0] if ours else ZERO),
+        hedged_quote=memory.hedged_quote + (more[1] if ours else ZERO),
     )
 
 
@@ -283,12 +292,17 @@ def _ranges_moved(seen: Observation, memory: Memory) -> bool:
 
 
 def _least_sale(seen: Observation) -> Decimal:
-    """Base: the smallest order where the exchange has that much, else the smallest position."""
+    """Base: the smallest order where the exchange has that much, else the smallest position.
+
+    Infinite where the pool is not to sell the part.
+    """
     venue = seen.snapshot.venue
     if venue is not None and seen.config.hedge.enabled:
         least = least_amount(venue.spot, seen.fair)
         if venue.balance(venue.spot.base).free >= least:
             return least
+    if seen.config.guards.stop_loss_in_pool == "band":
+        return Decimal("Infinity")
     return seen.settings.min_position_quote / seen.fair
 
 

@@ -1,11 +1,13 @@
 """hedge: trade on the exchange what ranges cannot bring back.
 
-A hedge begins when the share s leaves the hard band [lo - tol, hi + tol], or while it is outside
-[lo, hi] and what is held cannot bring it back within the recovery horizon H: not even a price run
-of one standard deviation, sigma sqrt(H), in the direction in which the ranges correct would. It
-ends at its goal, the target t or (``to = "bound"``) the edge of the band that was left:
+With ``to = "zone"`` a hedge begins when the share leaves a no-trade zone around the target t, and
+ends at the zone's edge (``zone.py``). With ``target`` or ``bound`` it begins when the share s
+leaves the hard band [lo - tol, hi + tol], or while it is outside [lo, hi] and what is held cannot
+bring it back within the recovery horizon H: not even a price run of one standard deviation,
+sigma sqrt(H), in the direction in which the ranges correct would. It ends at its goal, the target
+or the edge of the band that was left:
 
-    gap = base - t NAV / P       base to sell; negative: to buy. Trading at P leaves NAV as it is.
+    gap = base - goal NAV / P    base to sell; negative: to buy. Trading at P leaves NAV as it is.
 
 One slice a turn, min(gap, max_order_base), down to the exchange's step, so that no slice goes past
 the goal. Each turn measures the gap afresh from balances: fills and their fees, in whatever coin,
@@ -28,7 +30,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dexmm.config import Config, Strategy
+from dexmm.config import Config
 from dexmm.model.memory import Memory
 from dexmm.model.venue import Book, Instrument, RestingOrder, Side, VenueView
 from dexmm.strategy.advance import outside_band
@@ -39,6 +41,7 @@ from dexmm.strategy.margin import short_room
 from dexmm.strategy.precise import BP, HOUR
 from dexmm.strategy.routes import maker_price, taker_limit
 from dexmm.strategy.triggers import share_at
+from dexmm.strategy.zone import goal_in_zone, half_width, least_trade
 
 ZERO = Decimal(0)
 
@@ -66,8 +69,11 @@ class Leg:
         return least_amount(self.instrument, self.limit)
 
 
-def goal_share(share: Decimal, settings: Strategy, config: Config) -> Decimal:
-    """Where a hedge of this share leads; the share itself where nothing is to be done."""
+def goal_share(seen: Look) -> Decimal:
+    """Where a hedge leads; the share itself where nothing is to be done."""
+    share, settings, config = seen.inventory.share, seen.working, seen.config
+    if config.hedge.to == "zone":
+        return goal_in_zone(share, settings, half_width(seen))
     if config.hedge.to == "target":
         return settings.target
     return min(max(share, settings.band_low), settings.band_high)
@@ -75,7 +81,7 @@ def goal_share(share: Decimal, settings: Strategy, config: Config) -> Decimal:
 
 def gap_of(seen: Look) -> Decimal:
     """Base to sell (negative: to buy) until the goal."""
-    return seen.inventory.excess(goal_share(seen.inventory.share, seen.working, seen.config))
+    return seen.inventory.excess(goal_share(seen))
 
 
 def side_of(gap: Decimal) -> Side:
@@ -90,9 +96,14 @@ def under_way(seen: Look) -> Side | None:
     if not gap:
         return None
     side = side_of(gap)
-    if seen.known.hedging is side or _begins(seen):
+    if seen.known.hedging is side or _begins(seen, abs(gap)):
         return side
     return None
+
+
+def pressing(seen: Look) -> bool:
+    """Whether the share is outside its band, or would be hedged only there."""
+    return seen.config.hedge.to != "zone" or outside_band(seen.inventory.share, seen.settings, ZERO)
 
 
 def may_hedge(seen: Look) -> bool:
@@ -105,8 +116,10 @@ def may_hedge(seen: Look) -> bool:
     )
 
 
-def _begins(seen: Look) -> bool:
+def _begins(seen: Look, gap: Decimal) -> bool:
     share, settings = seen.inventory.share, seen.settings
+    if seen.config.hedge.to == "zone" and gap >= least_trade(seen, half_width(seen)):
+        return True
     if outside_band(share, settings, settings.band_tolerance):
         return True
     return outside_band(share, settings, ZERO) and not recovers(seen)

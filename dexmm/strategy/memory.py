@@ -93,6 +93,13 @@ def remember(
     if any(o.step in MOVES and o.status in SENT for o in outcomes):
         memory = evolve(memory, last_action_at=now)
     if any(o.step == "rerange" and o.status == "mined" for o in outcomes):
+        if decision.state is State.REDUCING:  # the ranges that stay are as old as they were
+            return evolve(
+                memory,
+                last_slice_at=now,
+                stop_loss_offers=memory.stop_loss_offers + bool(minted),
+                stop_loss_ranges=minted or memory.stop_loss_ranges,
+            )
         memory = evolve(
             memory,
             last_rerange_at=now,
@@ -101,16 +108,10 @@ def remember(
             capital_moved=False,
             traded_base=ZERO,
             traded_quote=ZERO,
+            hedged_base=ZERO,
+            hedged_quote=ZERO,
             promise_since=None,
         )
-        if decision.state is State.REDUCING:
-            offers = memory.stop_loss_offers + bool(minted)
-            memory = evolve(
-                memory,
-                last_slice_at=now,
-                stop_loss_offers=offers,
-                stop_loss_ranges=minted or memory.stop_loss_ranges,
-            )
     return memory
 
 

@@ -19,6 +19,11 @@ market's inside ``D``.
 
 While it sells or waits the reference stands still, so that a fall which lasts is not forgotten,
 and the part is sold once in it: what a fall can cost is q (D - E) of the price and the trades.
+Where no exchange can sell the part, ``stop_loss_in_pool`` decides. ``band``: nothing is sent, and
+new ranges are made around the lower band; ranges of the pool have bought in the fall what they
+sell again in the rise, and to sell it at the low cost 50 and 100 bp of the capital in two of seven
+half-years of gold. ``range``: the part is offered in one range above the price (``reduce.py``).
+
 The goal is a balance (of all base outside of the pool's ranges, which trade on as they do) and not
 an amount to send: it is measured afresh each turn, and nothing is sent to the exchange before a
 turn that knows it has been recorded. A process that dies in the middle sells the rest and no more.
@@ -132,7 +137,8 @@ def followed(
         distance = distance_of(memory.reference_sigma or sigma(), guards)
         if fallen < distance:
             return memory
-        return evolve(memory, **_begin(held, free(), distance, settings, guards))
+        begun = evolve(memory, **_begin(held, free(), distance, settings, guards))
+        return begun if least().is_finite() else sold(begun)
     distance = memory.stop_loss_distance or guards.stop_loss_bp / BP
     if fallen < release_of(distance, guards):
         return evolve(

@@ -39,6 +39,7 @@ from dexmm.strategy.hedge import (
     least_of,
     legs,
     may_hedge,
+    pressing,
     resting_hedge,
     resting_price,
     timed_out,
@@ -235,14 +236,17 @@ def _hedge(
     if abs(gap) < least:
         reason = f"a gap of {gap:.6f} is too small to trade, the smallest order is {least:f}"
         return Dealing(carried=gap, reason=f"{reason}: carried")
+    urgent = pressing(seen)
     if refusals := _refused(seen, side, state):
-        return _held_back(refusals, side, gap)
+        return _held_back(refusals, side, gap) if urgent else Dealing()
     if holds:
-        return _held_back((), side, gap)
+        return _held_back((), side, gap) if urgent else Dealing()
     found = legs(venue, side, seen.config, quotes)
     most = min(abs(gap), seen.config.hedge.max_order_base)
     leg = first_leg(found, most)
     if leg is None:
+        if not urgent:
+            return Dealing(carried=gap, reason="the exchange has too little to reach the zone")
         why = why_no_leg(venue, side, seen.config, quotes, most)
         return _held_back((_no_capacity(venue, side, gap, why),), side, gap)
     return _slice_of_hedge(seen, leg, abs(gap), bites)
@@ -287,7 +291,7 @@ def _resting(
         why = "it rested in vain" if wanted else "it is not wanted any more"
         return Dealing(
             correcting=side is not None,
-            trigger=Trigger.BAND if side is not None else None,
+            trigger=_cause(seen) if side is not None else None,
             reason=f"the hedge at {resting.price} is taken out: {why}",
         )
     kept = TargetTrade(
@@ -301,8 +305,12 @@ def _resting(
         compared=(),
     )
     return Dealing(
-        trades=(kept,), correcting=True, trigger=Trigger.BAND, reason="the hedge rests in the book"
+        trades=(kept,), correcting=True, trigger=_cause(seen), reason="the hedge rests in the book"
     )
+
+
+def _cause(seen: Look) -> Trigger:
+    return Trigger.BAND if pressing(seen) else Trigger.ZONE
 
 
 def _doubtful(holds: tuple[Bite, ...]) -> bool:
@@ -322,7 +330,7 @@ def _slice_of_hedge(seen: Look, leg: Leg, gap: Decimal, bites: tuple[Bite, ...])
         return Dealing(
             swap=replace(swap, compared=compared),
             correcting=True,
-            trigger=Trigger.BAND,
+            trigger=_cause(seen),
             reason=reason,
         )
     price = resting_price(leg) if way == MAKER else None
@@ -336,7 +344,7 @@ def _slice_of_hedge(seen: Look, leg: Leg, gap: Decimal, bites: tuple[Bite, ...])
         reduce_only=leg.reduce_only,
         compared=compared,
     )
-    return Dealing(trades=(trade,), correcting=True, trigger=Trigger.BAND, reason=reason)
+    return Dealing(trades=(trade,), correcting=True, trigger=_cause(seen), reason=reason)
 
 
 def _choose(
@@ -440,6 +448,6 @@ def _quotes(seen: Look, venue: VenueView, state: State, holds: tuple[Bite, ...])
         seen.snapshot.memory,
         tuple(bite.refusal for bite in holds),
         reducing=state is State.REDUCING,
-        drift=seen.known.traded_base if seen.held else None,
+        drift=seen.known.traded_base - seen.known.hedged_base if seen.held else None,
     )
     return Dealing(quotes=found.quotes, refusals=found.refusals)

@@ -143,17 +143,23 @@ def _exchange_answers(seen: Look) -> bool:
 
 
 def _broken(seen: Look, *, traded: bool) -> Promise | None:
-    settings, share = seen.settings, share_at(seen, seen.s, traded=traded)
+    """Without ``traded``, as if the exchange had filled nothing since the ranges were placed; with
+    it, as if hedges to the zone had not: they go on answering what the ranges trade."""
+    known = seen.known
+    out = (known.hedged_base, known.hedged_quote)
+    if not traded:
+        out = (known.traded_base, known.traded_quote)
+    settings, share = seen.settings, share_at(seen, seen.s, without=out)
     bids = [held.bid for held in seen.held if held.side is not Side.ASK]
     asks = [held.ask for held in seen.held if held.side is not Side.BID]
     if bids:
         edge = seen.ladder.root_at(min(bids))
-        fallen = share_at(seen, min(edge, seen.s), traded=traded)
+        fallen = share_at(seen, min(edge, seen.s), without=out)
         if fallen > max(settings.band_high, share) + PROMISE_TOLERANCE:
             return Promise(True, fallen, edge)
     if asks:
         edge = seen.ladder.root_at(max(asks))
-        risen = share_at(seen, max(edge, seen.s), traded=traded)
+        risen = share_at(seen, max(edge, seen.s), without=out)
         if risen < min(settings.band_low, share) - PROMISE_TOLERANCE:
             return Promise(False, risen, edge)
     return None
@@ -185,10 +191,12 @@ def _placed_at(seen: Look) -> Decimal:
     return seen.ladder.root(SqrtPriceX96(max(known, key=lambda p: p.token_id).sqrt_price_x96))
 
 
-def share_at(seen: Look, s: Decimal, *, traded: bool = True) -> Decimal:
+def share_at(
+    seen: Look, s: Decimal, *, without: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
+) -> Decimal:
     """The share of the base were ``s`` the square root of the price, by arbitrage alone.
 
-    Without ``traded``, as if the exchange had filled nothing since the ranges were placed.
+    ``without`` is base and quote, whole tokens, that are left out of what is held.
     """
     view, ladder = seen.view, seen.ladder
     base, quote = (
@@ -203,9 +211,8 @@ def share_at(seen: Look, s: Decimal, *, traded: bool = True) -> Decimal:
     )
     elsewhere = on_exchange(seen)
     base, quote = base + elsewhere[0], quote + elsewhere[1]
-    if not traded:
-        base -= seen.known.traded_base.scaleb(view.market.base.decimals)
-        quote -= seen.known.traded_quote.scaleb(view.market.quote.decimals)
+    base -= without[0].scaleb(view.market.base.decimals)
+    quote -= without[1].scaleb(view.market.quote.decimals)
     for held in seen.held:
         each = amounts_per_liquidity(s, ladder.root_at(held.bid), ladder.root_at(held.ask))
         base += each[0] * held.liquidity

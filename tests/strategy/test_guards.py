@@ -407,7 +407,12 @@ def falling() -> World:
     world = World(
         a_config(
             strategy={"name": "passive"},
-            guards={"stop_loss_bp": 200, "stop_loss_release_bp": 100, "stop_loss_sigmas": 0},
+            guards={
+                "stop_loss_bp": 200,
+                "stop_loss_release_bp": 100,
+                "stop_loss_sigmas": 0,
+                "stop_loss_in_pool": "range",
+            },
         )
     )
     world.settle()

@@ -18,7 +18,8 @@ HOUR = 3600
 
 def fallen(price: str = "3790", **sections: dict[str, object]) -> World:
     """Placed at 4000; the price is then as given."""
-    world = World(a_config(**sections))
+    guards = {"stop_loss_in_pool": "range", **sections.pop("guards", {})}
+    world = World(a_config(guards=guards, **sections))
     world.settle()
     world.turn(600)
     world.price = Decimal(price)
@@ -39,6 +40,22 @@ def test_the_high_moves_with_the_price_and_is_forgotten_by_half_in_a_fortnight()
     assert world.memory.reference_price == pytest.approx(Decimal(4300), rel=Decimal("0.0001"))
 
 
+def test_where_no_exchange_can_sell_new_ranges_are_made_around_a_lower_band() -> None:
+    """Nothing is sent because of the fall, and the next ranges let the share rise to 0.45 only."""
+    world = fallen(guards={"stop_loss_in_pool": "band"})
+    before = dict(world.ranges)
+    decision, steps = world.turn(60)
+    assert (decision.state, steps, world.ranges) == (State.ACTIVE, (), before)
+    assert world.memory.stop_loss_waits
+    world.price = Decimal(3600)
+    for _ in range(4):
+        world.turn(HOUR)
+    assert world.ranges != before
+    bought = world.share()
+    world.price = Decimal(3200)
+    assert world.share() <= max(bought, Decimal("0.4501"))
+
+
 def test_cost_is_the_average_price_of_what_came_in() -> None:
     world = World(a_config(guards={"stop_loss_reference": "cost"}))
     world.settle()
@@ -51,7 +68,9 @@ def test_cost_is_the_average_price_of_what_came_in() -> None:
     assert world.memory.reference_price == pytest.approx(paid, rel=Decimal("0.0001"))
 
 
-def test_what_buys_goes_where_the_wallet_has_nothing_to_sell_whatever_guard_of_entry_bites() -> None:
+def test_what_buys_goes_where_the_wallet_has_nothing_to_sell_whatever_guard_of_entry_bites() -> (
+    None
+):
     world = fallen(
         "3910",
         strategy={"name": "passive"},
@@ -215,7 +234,9 @@ def test_the_distance_is_a_multiple_of_volatility_where_that_is_more() -> None:
 
 
 def test_a_restless_market_is_given_more_room_and_its_fall_does_not_widen_it() -> None:
-    world = World(a_config(strategy={"sigma_annual": Decimal("0.40")}))
+    world = World(
+        a_config(strategy={"sigma_annual": Decimal("0.40")}, guards={"stop_loss_in_pool": "range"})
+    )
     world.settle()
     world.turn(600)
     at_high = world.memory.reference_sigma

@@ -43,9 +43,9 @@ EXCHANGE = {"id": "binance", "symbol": SPOT, "triangle": f"{CROSS},{COIN}"}
 
 
 def exchange_config(**sections: dict[str, object]) -> Config:
-    """``a_config`` with an exchange; hedges take unless a test says otherwise."""
+    """``a_config`` with an exchange; hedges take, and only for the band, unless a test says so."""
     exchange = {**EXCHANGE, **sections.pop("exchange", {})}
-    hedge = {"style": "ioc", **sections.pop("hedge", {})}
+    hedge = {"style": "ioc", "to": "target", **sections.pop("hedge", {})}
     return a_config(exchange=exchange, hedge=hedge, **sections)
 
 
