@@ -132,7 +132,9 @@ def test_sleep_changes_nothing_on_real_prices(shared_data: Path) -> None:
 @pytest.mark.data
 def test_a_stop_loss_is_slept_through_by_a_few_turns_at_most(shared_data: Path) -> None:
     """Gold's fall of October 2025: the highs before it are seen to within twenty basis points."""
-    scenario = a_scenario(real_prices(shared_data, 1_760_832_000, 2000), flow="real")
+    config = a_config(300, guards={"stop_loss_in_pool": "range"})
+    path = real_prices(shared_data, 1_760_832_000, 2000)
+    scenario = replace(a_scenario(path, flow="real"), config=config)
     asleep, every = run_backtest(scenario), awake(scenario)
     stops = [
         [a for a in run.track.actions if a.trigger == "stop_loss" and a.kind != "approve"]
