@@ -8,11 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from dexmm.backtest.run import Scenario, open_world, run_backtest
+from dexmm.backtest.request import Request, scenario_of
+from dexmm.backtest.run import (
+    Scenario,
+    around,
+    assumptions,
+    costs_of_arbitrage,
+    open_world,
+    run_backtest,
+)
 from dexmm.backtest.sensitivity import PAY_RATIOS, at_gas, at_ratios, sensitivity
+from dexmm.errors import BadInput
 from dexmm.ops.accounting import Source, attribute
 from dexmm.sim.packed import PackedPath, packed, read_path
-from dexmm.sim.prices import generate
+from dexmm.sim.price_walk import walk_of
+from dexmm.sim.prices import PricePath, generate
+from dexmm.sim.traders import ArbitrageCosts
 from tests.backtest.scenes import a_scenario
 
 D = Decimal
@@ -102,3 +113,41 @@ def test_half_a_year_of_gold_earns_what_its_months_do(shared_data: Path) -> None
     assert len(parts) > 5
     whole = run_backtest(scenario).figures.fees
     assert sum(parts, D(0)) == pytest.approx(whole, rel=D("0.05"))
+
+
+def candles(file: Path, path: PricePath, price: Decimal) -> Path:
+    """An ether at ``price``, and at twice that from the middle on."""
+    half = len(path.candles) // 2
+    rows = ["timestamp_ms,open,high,low,close,volume"]
+    for number, candle in enumerate(path.candles):
+        here = price if number < half else price * 2
+        rows.append(f"{candle.at * 1000},{here},{here},{here},{here},1")
+    file.write_text("\n".join(rows) + "\n")
+    return file
+
+
+def test_an_ether_costs_what_its_candles_say(tmp_path: Path) -> None:
+    path = generate(1, 60, interval_seconds=1800)
+    asked = Request(generated=True, turns=60, eth_prices=candles(tmp_path / "e.csv", path, D(2000)))
+    scenario = scenario_of(asked)
+    world = open_world(scenario)
+    seen = []
+    while world.advance():
+        seen.append(world.chain.observe().eth_price)
+    assert seen == [D(2000)] * 30 + [D(4000)] * 30
+    # Arbitrageurs reckon with one price, that of the middle: 150,000 gas at 0.3 gwei.
+    assert world.street.costs.transaction == D("0.18")
+    assert any("the price of an ether in e.csv" in line for line in assumptions(scenario))
+    with pytest.raises(BadInput, match=r"e\.csv has the price of an ether from"):
+        scenario_of(replace(asked, turns=61))
+
+
+def test_what_arbitrage_costs_follows_gas_and_ether() -> None:
+    asked = Request(generated=True, turns=60, gas_gwei=D(1), eth_price=D(3000))
+    costs = costs_of_arbitrage(scenario_of(asked))
+    assert (costs.transaction, costs.exchange_fee_pips) == (D("0.495"), 100)  # the tip is 0.1 gwei
+    other = scenario_of(replace(asked, arbitrage_gas=0, arbitrage_fee_bp=D("2.5")))
+    assert costs_of_arbitrage(other) == ArbitrageCosts(exchange_fee_pips=250)
+    # The liquidity of others is sized with the same costs.
+    walk = walk_of(other.path, other.seed)
+    assert around(other, walk).costs == costs_of_arbitrage(other)

@@ -211,6 +211,13 @@ def test_a_run_that_halts_itself_ends_with_4(
         (("--generate", "--fee", "700"), "no tick spacing goes with a fee of 700"),
         (("--generate", "--workers", "0"), "workers"),
         (("--generate", "--gas-gwei", "0"), "must be above 0"),
+        (("--generate", "--pay-ratio", "0"), "must be above 0"),
+        (("--generate", "--eth-prices", "nowhere.csv"), "nowhere.csv"),
+        (
+            ("--generate", "--eth-price", "1", "--eth-prices", "gold.csv"),
+            "--eth-price and --eth-prices exclude each other",
+        ),
+        (("--events", "e.parquet", "--pay-ratio", "1"), "--pay-ratio would be another"),
         (("--events", "nowhere.parquet"), "nowhere.parquet"),
         (("--events", "text.csv"), "text.csv"),
         (("--events", "e.parquet", "--prices", "gold.csv"), "exclude each other"),
