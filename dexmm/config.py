@@ -376,6 +376,7 @@ class Quotes(Section):
     enabled: Flag = False
     skew: Literal["bands", "avellaneda"] = "bands"
     half_spread: Positive = Decimal("0.5")  # quote
+    accept_loss: Flag = False  # quote though each round pays more of fees than it brings
     size_base: Positive = Decimal("0.1")
     refresh_seconds: Count = 5
     back_off_seconds: Count = 10

@@ -38,6 +38,7 @@ cancel_ratio = 1
 
 [quotes]
 enabled = true
+accept_loss = true
 refresh_seconds = 1
 back_off_seconds = 1
 """
@@ -222,3 +223,23 @@ def test_without_a_pool_there_must_be_quotes(tmp_path: Path) -> None:
     path.write_text(CONFIG.replace("enabled = true", "enabled = false"))
     with pytest.raises(BadInput, match=r"market\.pool is missing"):
         load_config(path, {})
+
+
+def test_quotes_that_lose_with_every_round_are_refused_before_the_first_order(
+    paper: PaperExchange, tmp_path: Path
+) -> None:
+    path = tmp_path / "dexmm.toml"
+    path.write_text(CONFIG.replace("accept_loss = true\n", ""))
+    ended = subprocess.run(
+        [sys.executable, "-m", "dexmm.cli.main", "run", "--config", str(path)],
+        env=environment_for(paper),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "10 bp maker" in ended.stderr
+    assert "breaks even at a half spread of" in ended.stderr
+    assert "quotes.accept_loss" in ended.stderr
+    assert resting(paper) == []

@@ -153,6 +153,7 @@ price_high = 8000
 symbol = "{symbol}"
 [market.quotes]
 enabled = true
+accept_loss = true
 """
     one = market.format(name="usdt", symbol="PAXG/USDT")
     path.write_text(f'[network]\nname = "sandbox"{one}')

@@ -34,6 +34,7 @@ max_spread_bp = 300
 
 [quotes]
 enabled = true
+accept_loss = true
 
 [triangle]
 enabled = true

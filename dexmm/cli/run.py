@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,26 +142,32 @@ def _forever(configs: Sequence[Config]) -> int:
     shutdown = Shutdown()
     with shutdown.on_signals():
         worlds = open_worlds(configs)
-        for world in worlds:
-            judge_market(world)
-        return run_forever(worlds, shutdown, seen)
+        return run_forever([judge_market(world) for world in worlds], shutdown, seen)
 
 
-def judge_market(world: World) -> None:
-    """Hold the configuration against the market as it is now.
+def judge_market(world: World) -> World:
+    """Hold the configuration against the market as it is now; the world as it may run.
 
     Refuses to begin what cannot make sense: with ``BadInput`` what a person must mend, with
     ``Transient`` what passes by itself. Where positions are held already it only warns: a loop
-    that a costly day kept from starting could not look after them.
+    that a costly day kept from starting could not look after them. Quotes that lose with every
+    round are refused too, or left out where positions are held.
     """
     from dexmm.strategy.judge import judge, market_facts
     from dexmm.turn import observe
 
-    if not world.config.market.has_pool:
-        return
+    if not (world.config.market.has_pool or world.config.quotes.enabled):
+        return world
     snapshot = observe(world.chain, world.journal, world.clock, world.config, world.cex)
     if snapshot.halted:
-        return
+        return world
+    if losing := _losing_quotes(snapshot, world.config):
+        if not (world.config.market.has_pool and snapshot.chain.positions):
+            raise BadInput(losing)
+        log.warning("no quotes are placed: %s", losing)
+        world = replace(world, config=_unquoted(world.config))
+    if not world.config.market.has_pool:
+        return world
     judgement = judge(world.config, market_facts(snapshot, world.config))
     problems = (*judgement.problems, *_silent_feeds(snapshot))
     if problems and not snapshot.chain.positions:
@@ -177,6 +184,28 @@ def judge_market(world: World) -> None:
         judgement.hits_per_day,
         judgement.break_even_per_day or 0,
     )
+    return world
+
+
+def _losing_quotes(snapshot: Snapshot, config: Config) -> str:
+    """Why quotes would lose with every round at the account's own fees; empty when they need not,
+    or somebody has accepted it."""
+    from dexmm.strategy.advance import sigma_of
+    from dexmm.strategy.quote_worth import ADVICE, in_words, quote_worth
+
+    venue = snapshot.venue
+    if not config.quotes.enabled or venue is None or venue.spot_book.mid is None:
+        return ""
+    sigma = sigma_of(snapshot.memory, config.strategy)
+    worth = quote_worth(venue.spot.maker_fee, venue.spot_book.mid, sigma, config.quotes)
+    told = in_words(worth, venue.spot.base, venue.spot.quote)
+    if not worth.loses:
+        log.info("quotes: %s", told)
+        return ""
+    if config.quotes.accept_loss:
+        log.warning("quotes lose with every round (quotes.accept_loss): %s", told)
+        return ""
+    return f"quotes would lose with every round: {told}; {ADVICE}"
 
 
 def _silent_feeds(snapshot: Snapshot) -> tuple[str, ...]:

@@ -206,6 +206,8 @@ MEANINGS = {
         "enabled": "quote both sides; works without a pool too: leave market.pool and base away",
         "skew": "bands (three steps) or avellaneda (continuous)",
         "half_spread": "in quote",
+        "accept_loss": "quote though each round pays more of fees than it brings: `dexmm doctor` "
+        "says at which half spread it breaks even",
         "size_base": "of one order",
         "refresh_seconds": "between two looks at the quotes",
         "back_off_seconds": "of silence after an error",

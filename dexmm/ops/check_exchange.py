@@ -24,6 +24,8 @@ from dexmm.model.venue import Instrument
 from dexmm.ops.check_perpetual import perpetual
 from dexmm.ops.check_sizes import check_sizes
 from dexmm.ops.checks import Check, fail, failed_by, ok, warn
+from dexmm.strategy.precise import YEAR
+from dexmm.strategy.quote_worth import ADVICE, in_words, quote_worth
 
 Known = dict[str, tuple[Instrument, Decimal | None]]  # by symbol, with its price
 
@@ -154,8 +156,27 @@ def _symbol(
         yield ok(symbol, _terms(instrument))
     ticker = record(lane.read(f"read the ticker of {symbol}", "fetch_ticker", symbol), "ticker")
     known[symbol] = instrument, _price(ticker)
+    price = known[symbol][1]
+    if config.quotes.enabled and price is not None and symbol == _spot_symbol(config):
+        yield _quotes(instrument, price, config)
     if config.exchange is not None and symbol not in config.exchange.triangle:
         yield _volume(ticker, instrument, config.hedge.max_order_base)
+
+
+def _spot_symbol(config: Config) -> str:
+    return config.exchange.symbol if config.exchange is not None else ""
+
+
+def _quotes(instrument: Instrument, price: Decimal, config: Config) -> Check:
+    """Whether a round of quotes can bring more than it pays, at the account's own fees."""
+    sigma = (config.strategy.sigma_annual**2 / YEAR).sqrt()
+    worth = quote_worth(instrument.maker_fee, price, sigma, config.quotes)
+    line = in_words(worth, instrument.base, instrument.quote)
+    if not worth.loses:
+        return ok("quotes", line)
+    if config.quotes.accept_loss:
+        return warn("quotes", f"lose with every round, as quotes.accept_loss allows: {line}")
+    return fail("quotes", f"lose with every round: {line}", ADVICE)
 
 
 def _price(ticker: Mapping[str, Any]) -> Decimal | None:

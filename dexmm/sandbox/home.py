@@ -62,6 +62,7 @@ base_url = "{url}"
 
 [quotes]
 enabled = {quotes}
+accept_loss = true
 refresh_seconds = {refresh_seconds}
 """
 

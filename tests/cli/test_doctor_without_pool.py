@@ -21,6 +21,7 @@ symbol = "PAXG/USDT"
 
 [quotes]
 enabled = true
+accept_loss = true
 """
 
 

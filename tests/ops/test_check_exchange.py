@@ -211,3 +211,22 @@ def test_a_key_without_futures_cannot_hedge_there(tmp_path: Path) -> None:
         found = of_perpetual(tmp_path, paper.url)["key"]
     assert found.verdict is Verdict.FAIL
     assert "futures" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("quotes", "verdict"),
+    [
+        ({"half_spread": D("0.5")}, Verdict.FAIL),
+        ({"half_spread": D("0.5"), "accept_loss": True}, Verdict.WARN),
+        ({"half_spread": D(9)}, Verdict.OK),
+    ],
+)
+def test_quotes_that_cannot_earn_are_told_with_the_spread_that_does(
+    tmp_path: Path, paper: PaperExchange, quotes: dict[str, object], verdict: Verdict
+) -> None:
+    config = config_for(tmp_path, paper.url)
+    changed = config.quotes.model_copy(update={"enabled": True, **quotes})
+    found = {c.name: c for c in exchange(config.model_copy(update={"quotes": changed}))}["quotes"]
+    assert found.verdict is verdict
+    assert "breaks even at a half spread of" in found.detail
+    assert "10 bp maker" in found.detail
