@@ -25,7 +25,7 @@ def a_stranger_mints(scene: Scene, usdt: str, below: int = -2000, above: int = -
 
 
 def dear_gas(scene: Scene, gwei: int = 20) -> None:
-    """At 20 gwei, and 4000 USDT for an ether, 100,000 gas cost 8 USDT."""
+    """At 20 gwei, and 2500 USDT for an ether, 100,000 gas cost 5 USDT."""
     scene.anvil.set_base_fee(gwei * GWEI)
     scene.anvil.mine()
 
@@ -46,7 +46,7 @@ def test_dust_is_left_and_named_and_everything_of_ours_is_proved(scene: Scene) -
     for token_id, each in left.items():
         assert each["where"] == f"position #{token_id}"
         assert 0 < Decimal(each["worth"]) < Decimal("0.03")
-        assert Decimal(each["gas_cost"]) > 8 * Decimal("0.8")
+        assert Decimal(each["gas_cost"]) > 5 * Decimal("0.8")
         assert each["reason"] == "that is worth less than the gas"
     nonce = scene.nonce()
     said = scene.run("withdraw")
