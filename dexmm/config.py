@@ -221,7 +221,7 @@ class Guards(Section):
     # The distance is at least so many standard deviations of the price over so many hours.
     stop_loss_sigmas: NotNegative = Decimal("1.5")
     stop_loss_horizon_hours: Positive = Decimal(168)
-    stop_loss_share: Annotated[Share, Field(gt=0)] = Decimal("0.10")  # of the base, once a fall
+    stop_loss_share: Annotated[Share, Field(gt=0)] = Decimal("0.08")  # of the base, once a fall
     stop_loss_in_pool: Literal["band", "range"] = "band"  # where no exchange can sell the part
     slice_share: Annotated[Share, Field(gt=0)] = Decimal("0.10")  # of the base, in one range
     slice_seconds: Seconds = 3600  # the first wait for such a range to be filled

@@ -496,7 +496,7 @@ def test_an_exchange_that_was_not_read_stops_everything() -> None:
 
 
 def falling_there(max_order: str = "0.5") -> Both:
-    config = no_ranges(hedge={"max_order_base": D(max_order)})
+    config = no_ranges(hedge={"max_order_base": D(max_order)}, guards={"stop_loss_share": D("0.1")})
     stage = both(config, Street(base=D(8), quote=D(60_000)), base=D(0), quote=D(0))
     stage.turn()
     stage.price(D(3700))
@@ -534,7 +534,10 @@ def test_a_stop_loss_that_is_killed_in_the_middle_sells_the_rest_and_no_more() -
 
 
 def test_a_stop_loss_with_too_little_there_leaves_the_rest_to_the_pool() -> None:
-    config = exchange_config(hedge={"max_order_base": D(1)}, guards={"stop_loss_in_pool": "range"})
+    config = exchange_config(
+        hedge={"max_order_base": D(1)},
+        guards={"stop_loss_in_pool": "range", "stop_loss_share": D("0.1")},
+    )
     stage = both(config, Street(base=D("0.3"), quote=D(30_000)), base=D(10), quote=D(45_000))
     stage.turn()
     stage.price(D(3700))

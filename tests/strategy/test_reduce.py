@@ -18,7 +18,11 @@ HOUR = 3600
 
 def fallen(price: str = "3790", **sections: dict[str, object]) -> World:
     """Placed at 4000; the price is then as given."""
-    guards = {"stop_loss_in_pool": "range", **sections.pop("guards", {})}
+    guards = {
+        "stop_loss_in_pool": "range",
+        "stop_loss_share": Decimal("0.10"),
+        **sections.pop("guards", {}),
+    }
     world = World(a_config(guards=guards, **sections))
     world.settle()
     world.turn(600)
