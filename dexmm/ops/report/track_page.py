@@ -10,6 +10,7 @@ from dexmm.ops.report.filled import Filled, filled
 from dexmm.ops.report.numbers import duration, moment, money, percent, signed, whole
 from dexmm.ops.report.page import Page
 from dexmm.ops.report.parts import Banner, Bullets, Chart, Html, Table, Tile, Tiles
+from dexmm.ops.report.rounds import rounds
 from dexmm.ops.report.thin import MOST
 from dexmm.ops.report.uptime import Uptime, uptime
 from dexmm.ops.report.verdicts import Verdict
@@ -54,6 +55,17 @@ def _summary(track: Track) -> tuple[str | Tiles | Banner, ...]:
                 tone="bad",
                 note=f"{money(shown.fees, track)} of fees against {money(-shown.gas, track)} of "
                 "gas: fewer re-ranges (wider edges) or more capital would be needed.",
+            )
+        )
+    went = rounds(track.orders)
+    if went is not None and went.brought < went.paid:
+        warnings.append(
+            Banner(
+                text="The quotes did not pay their fees",
+                tone="bad",
+                note=f"Each {track.base} of the {digits(went.base, 4)} that went round brought "
+                f"{digits(went.brought, 2)} and paid {digits(went.paid, 2)} {track.quote} of "
+                f"fees: they break even at a half spread of {digits(went.break_even, 2)}.",
             )
         )
     return (*headline(track), *warnings, _tiles(track, shown, seen, traded))
