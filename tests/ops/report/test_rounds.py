@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
+
+from ops.report.report_scene import a_track
 
 from dexmm.model.order import OrderIntent, OrderKind, Purpose
 from dexmm.model.venue import Side
 from dexmm.ops.report.rounds import rounds
+from dexmm.ops.report.track_page import track_page
 
 D = Decimal
 
@@ -48,3 +52,12 @@ def test_one_side_alone_and_hedges_are_no_round() -> None:
     hedge = filled(Side.SELL, "4000", purpose=Purpose.HEDGE)
     assert rounds([filled(Side.BUY, "4000"), hedge]) is None
     assert rounds([]) is None
+
+
+def test_the_page_says_when_quotes_did_not_pay_their_fees() -> None:
+    at_a_loss = (filled(Side.BUY, "3999.5"), filled(Side.SELL, "4000.5"))
+    told = track_page(replace(a_track(), orders=at_a_loss)).html()
+    assert "The quotes did not pay their fees" in told
+    assert "break even at a half spread of" in told
+    earning = (filled(Side.BUY, "3990"), filled(Side.SELL, "4010"))
+    assert "did not pay their fees" not in track_page(replace(a_track(), orders=earning)).html()
