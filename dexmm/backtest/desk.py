@@ -7,6 +7,7 @@ refreshed, and the same ``Quoting`` as in the live loop looks at them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 
 from dexmm.cex.amends import amend_of
@@ -123,7 +124,8 @@ class Desk:
             self._now = candle.at + interval
             return
         steps = min(max(interval // max(self._config.quotes.refresh_seconds, 1), 1), MOST_STEPS)
-        way = [_on_the_way(candle, interval, step, steps) for step in range(1, steps + 1)]
+        prices = self._world.street.prices(candle)
+        way = [_on_the_way(candle, interval, prices, step, steps) for step in range(1, steps + 1)]
         for here, coming in zip(way, (*way[1:], None), strict=True):
             self._now = here.at_ms // 1000
             self.cex.pass_price(here.at_ms, here.fair, coming)
@@ -131,16 +133,14 @@ class Desk:
                 self.quoting.refresh(lambda: "", 0)
 
 
-def _on_the_way(candle: Candle, interval: int, step: int, steps: int) -> PriceAt:
-    """The price after ``step`` of ``steps``, straight from waypoint to waypoint."""
-    waypoints = (candle.open, *candle.waypoints())
-    legs = len(waypoints) - 1
-    leg = min(step * legs // steps, legs - 1)
-    done = Decimal(step * legs) / steps - leg
-    start, end = waypoints[leg], waypoints[leg + 1]
+def _on_the_way(
+    candle: Candle, interval: int, prices: Sequence[Decimal], step: int, steps: int
+) -> PriceAt:
+    """The price after ``step`` of ``steps``: that which the pool's arbitrage sees then."""
+    slot = -(-step * len(prices) // steps)  # the slot that has begun ends there
     return PriceAt(
         at_ms=candle.at * 1000 + interval * 1000 * step // steps,
-        fair=end if step == steps else (start + (end - start) * done).quantize(COIN_UNIT),
+        fair=prices[slot - 1].quantize(COIN_UNIT),
     )
 
 

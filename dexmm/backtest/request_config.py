@@ -23,7 +23,7 @@ PRICE_DIGITS = Context(prec=8)
 
 
 def newcomer(market: Market, price: Decimal, interval_seconds: int) -> Config:
-    """The sandbox's configuration, for whoever has none yet, in ``market`` at ``price``.
+    """What ``dexmm init`` would write, for whoever has none yet, in ``market`` at ``price``.
 
     What the defaults count in dollars is less in number where the quote is an ether.
     """
@@ -36,10 +36,11 @@ def newcomer(market: Market, price: Decimal, interval_seconds: int) -> Config:
             "price_high": PRICE_DIGITS.multiply(price, Decimal(2)),
             "reference_feed": CHAINLINK_PAXG_USD,
         },
+        "strategy": {"name": "measured"},
         "loop": {"interval_seconds": interval_seconds},
     }
     if market.quote.symbol in ETHERS:
-        settings["strategy"] = {"min_position_quote": LEAST_IN_ETHER}
+        settings["strategy"]["min_position_quote"] = LEAST_IN_ETHER
     if market.base.symbol not in GOLDS:
         settings["guards"] = {"closed_weekly": []}
     return parse_config(settings, Path(), "the defaults")

@@ -312,7 +312,10 @@ class Preset:
 
     def values(self, market: str = DEFAULT_MARKET) -> dict[str, dict[str, Any]]:
         chosen = MARKETS[market]
+        # On a chain of one's own nobody else decides whether a pool pays.
+        strategy = "budget" if self.network == "sandbox" else "measured"
         return {
+            "strategy": {"name": strategy},
             "network": {"name": self.network, "rpc_urls": ["http://127.0.0.1:8545"]},
             "market": {
                 "pool": chosen.pool,
@@ -353,7 +356,7 @@ def configuration(network: str, market: str = DEFAULT_MARKET) -> str:
     required = {**preset.values(market), "exchange": chosen.exchange}
     blocks = [
         f"# dexmm: {chosen.title} on Uniswap v3.\n# {preset.intro}\n#\n"
-        "# Every setting is here with its default. A line that is commented out is not set.\n"
+        "# Every setting is here with its value. A line that is commented out is not set.\n"
         f"# Any setting can be overridden as {PREFIX}<SECTION>__<KEY> in .env or the environment."
     ]
     for name, section in SECTIONS.items():

@@ -6,7 +6,7 @@ Without quotes nobody else trades there: what rests in the book is the house's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from dexmm.sandbox.home import Desk
 from dexmm.sim.prices import Candle
 
 SYMBOL = "PAXGUSDT"
+CENT = Decimal("0.01")
 PART = Decimal("0.2")  # of the capital, on the exchange
 MARGIN_PART = Decimal("0.1")  # of the capital, in the derivatives account
 QUOTE_STEPS = 12  # looks at the quotes in the time of one candle
@@ -64,17 +65,30 @@ def desk_of(paper: PaperExchange, *, quotes: bool, interval_seconds: int) -> Des
 
 
 def pass_candle(
-    paper: PaperExchange, candle: Candle, interval_seconds: int, then: Callable[[], None] | None
+    paper: PaperExchange,
+    candle: Candle,
+    interval_seconds: int,
+    then: Callable[[], None] | None,
+    prices: Sequence[Decimal] = (),
 ) -> None:
-    """Move price and time to the candle's close; ``then`` is called at every step of the way."""
+    """Move price and time to the candle's close; ``then`` is called ``QUOTE_STEPS`` times.
+
+    ``prices`` are those that the pool's arbitrage sees, evenly in time: where quotes rest, they
+    meet the same ones. Straight lines from corner to corner would trend for a quarter of a candle,
+    and pick off whatever rests.
+    """
     waypoints = (candle.open, *candle.waypoints())
     steps = QUOTE_STEPS if then is not None else len(waypoints) - 1
+    start_ms, length_ms = candle.at * 1000, interval_seconds * 1000
     for step in range(1, steps + 1):
-        paper.set_fair_price(
-            SYMBOL,
-            _on_the_way(waypoints, Decimal(step) / steps),
-            (candle.at * 1000) + interval_seconds * 1000 * step // steps,
-        )
+        if then is not None and prices:
+            first, last = ((len(prices) * n) // steps for n in (step - 1, step))
+            moves = [(price, n + 1, len(prices)) for n, price in enumerate(prices)][first:last]
+        else:
+            moves = [(_on_the_way(waypoints, Decimal(step) / steps), step, steps)]
+        for price, part, whole in moves:
+            at_ms = start_ms + length_ms * part // whole
+            paper.set_fair_price(SYMBOL, price.quantize(CENT), at_ms)
         if then is not None and step < steps:
             then()
 

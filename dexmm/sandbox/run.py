@@ -394,7 +394,8 @@ def _play(
             break
         if stage.paper is not None:
             then = refresh if quoting is not None else None
-            pass_candle(stage.paper, candle, stage.path.interval_seconds, then)
+            prices = stage.street.prices(candle) if quoting is not None else ()
+            pass_candle(stage.paper, candle, stage.path.interval_seconds, then, prices)
         stage.street.pass_candle(candle)
         try:
             entry = run_once(stage.product, shutdown)

@@ -129,6 +129,10 @@ class SandboxWorld:
     def fair_price(self) -> Decimal:
         return self._street.fair_price
 
+    def prices(self, candle: Candle) -> Sequence[Decimal]:
+        """The fair price at the end of each slot of a candle, as arbitrage sees it."""
+        return self._street.prices(candle)
+
     def pass_candle(self, candle: Candle) -> None:
         """Everything that happens until the candle's close; the last block carries that time."""
         self._street.pass_candle(self, candle)

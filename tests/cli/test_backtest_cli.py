@@ -57,7 +57,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_newcomer_needs_no_configuration(
     dexmm: Dexmm, candles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert dexmm("--prices", candles) == 0
+    assert dexmm("--prices", candles, "--strategy", "budget") == 0
     shown = capsys.readouterr().out
     assert "gold.csv: 2024-01-01 to 2024-01-05" in shown
     for part in ("net", "fees earned", "of it LVR", "Re-ranges", "Assumptions"):
@@ -67,7 +67,7 @@ def test_a_newcomer_needs_no_configuration(
 
 
 def test_the_answer_closes(dexmm: Dexmm, candles: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert dexmm("--prices", candles, "--json") == 0
+    assert dexmm("--prices", candles, "--json", "--strategy", "budget") == 0
     found = answered(capsys)
     figures, attribution = found["figures"], found["attribution"]
     parts = sum(Decimal(part["total"]) for part in attribution["parts"].values())
@@ -94,7 +94,7 @@ def test_the_same_seed_gives_the_same_answer(
 def test_the_live_configuration_decides(
     dexmm: Dexmm, candles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = configuration("mainnet").replace('name = "budget"', 'name = "recentre"')
+    text = configuration("mainnet").replace('name = "measured"', 'name = "recentre"')
     (tmp_path / "dexmm.toml").write_text(text, encoding="utf-8")
     assert 'name = "recentre"' in text
     assert dexmm("--prices", candles, "--json") == 0
@@ -118,6 +118,14 @@ def test_no_secret_and_no_node_is_needed_or_kept(tmp_path: Path) -> None:
     assert config.wallet.private_key is None
     assert config.exchange is not None
     assert config.exchange.api_key is config.exchange.secret is config.exchange.password is None
+
+
+def test_a_newcomer_provides_only_what_the_pool_pays_for(
+    dexmm: Dexmm, candles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dexmm("--prices", candles, "--json", "--flow", "none") == 0
+    figures = answered(capsys)["figures"]
+    assert (figures["name"], figures["fees"], figures["gas"]) == ("measured", "0", "0")
 
 
 def test_a_newcomers_configuration_makes_sense() -> None:
@@ -165,7 +173,7 @@ def test_a_page_of_one_run(
     assert dexmm("--prices", candles, "--turns", 96, "-o", page) == 0
     assert "wrote" in capsys.readouterr().out
     html = page.read_text("utf-8")
-    assert "<title>PAXG/USDT: budget</title>" in html
+    assert "<title>PAXG/USDT: measured</title>" in html
     assert 'id="advice"' in html
     assert "Uptime" not in html  # what sleeps on purpose is not down
 
