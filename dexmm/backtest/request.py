@@ -269,7 +269,8 @@ def refuse_pointless(scenario: Scenario) -> None:
             f"market.price_high {section.price_high:f}: nothing would ever be minted; choose "
             "another stretch with --since, or another corridor"
         )
-    if not STRATEGIES[settings.name].most_ranges:
+    strategy = STRATEGIES[settings.name]
+    if not strategy.most_ranges or strategy.needs_pay:  # what pays may come later, or never
         return
     deployed = judge(config, facts).deployed or Decimal(0)
     if deployed < settings.min_position_quote:

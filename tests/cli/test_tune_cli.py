@@ -31,6 +31,7 @@ def dexmm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dexmm:
     """``dexmm tune`` in a folder with a configuration and a space of two."""
     monkeypatch.chdir(tmp_path)
     text = configuration("mainnet").replace("interval_seconds = 60 ", "interval_seconds = 1800")
+    text = text.replace('name = "measured"', 'name = "budget"')  # the space of two is of its edges
     (tmp_path / "dexmm.toml").write_text(text)
     (tmp_path / "space.toml").write_text(TWO)
 
