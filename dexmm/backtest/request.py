@@ -270,8 +270,11 @@ def refuse_pointless(scenario: Scenario) -> None:
             "another stretch with --since, or another corridor"
         )
     strategy = STRATEGIES[settings.name]
-    if not strategy.most_ranges or strategy.needs_pay:  # what pays may come later, or never
+    if not strategy.most_ranges:
         return
+    if strategy.needs_pay:  # what pays may come later: the most that it could place then
+        most = settings.model_copy(update={"name": "budget"})
+        config = config.model_copy(update={"strategy": most})
     deployed = judge(config, facts).deployed or Decimal(0)
     if deployed < settings.min_position_quote:
         raise BadInput(
