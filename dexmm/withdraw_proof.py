@@ -85,7 +85,7 @@ def weigh(
         block=view.block.number,
         age_seconds=clock - view.block.timestamp,
         witnesses=tuple(witnesses),
-        doubt=_doubt(view, clock, head, most_seconds, bool(counted)),
+        doubt=_doubt(view, clock, head, most_seconds, counted),
         denial=next((d for seen in counted if (d := _denial(seen, view, explained))), None),
     )
 
@@ -100,9 +100,14 @@ def _witness(seen: NodeView, clock: int, head: int, most_seconds: int) -> Witnes
     return Witness(node=seen.name, block=block.number, age_seconds=age, counts=not note, note=note)
 
 
-def _doubt(view: ChainView, clock: int, head: int, most_seconds: int, anybody: bool) -> str:
+def _doubt(
+    view: ChainView, clock: int, head: int, most_seconds: int, counted: Collection[NodeView]
+) -> str:
     age = clock - view.block.timestamp
-    if age > most_seconds or not anybody:
+    # Nodes that answer late let the chain go on meanwhile; a look at the head is then as good as
+    # the last look of our own, and says itself what is left: as a denial.
+    at_head = any(seen.view.block.number >= head for seen in counted)
+    if age > most_seconds or not counted:
         return (
             f"cannot prove that nothing is left: block {view.block.number}, the newest that any "
             f"node shows, is {age} s old, more than guards.max_block_age_seconds = {most_seconds}; "
@@ -111,7 +116,7 @@ def _doubt(view: ChainView, clock: int, head: int, most_seconds: int, anybody: b
             else f"cannot prove that nothing is left: it was read at block {view.block.number}, "
             f"{age} s old, while another node is at {head}"
         )
-    if view.block.number < head:
+    if view.block.number < head and not at_head:
         return (
             f"cannot prove that nothing is left: it was read at block {view.block.number}, while "
             f"another node is at {head}"

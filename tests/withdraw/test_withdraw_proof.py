@@ -194,3 +194,28 @@ def test_a_transaction_that_only_another_node_knows_is_replaced_and_proved_again
     (leg,) = ran.answer["legs"]
     assert leg["what"] == f"replace the unknown transaction at nonce {nonce}"
     assert scene.nonce() == scene.nonce("pending") == nonce + 1
+
+
+def test_blocks_that_come_while_another_node_is_waited_for_do_not_undo_the_proof(
+    scene: Scene,
+) -> None:
+    """A node that answers too late, or not at all, lets the chain go on between two looks."""
+    scene.mint(-600, 600)
+    late = type(scene.proxy)(scene.anvil.url)
+
+    def too_late(body: bytes) -> bytes:
+        scene.anvil.mine()
+        return b"busy"
+
+    late._forward = too_late
+    try:
+        ran = scene.withdraw(network__rpc_urls=f"{scene.proxy.url},{late.url}")
+    finally:
+        late.close()
+    assert ran.code == 0, ran.out + ran.err
+    assert scene.all_out()
+    answer = ran.answer
+    assert answer["proved"]
+    good, bad = answer["proof"]["witnesses"]
+    assert (good["counts"], bad["counts"]) == (True, False)
+    assert good["block"] > answer["proof"]["block"]
