@@ -18,7 +18,7 @@ from dexmm.chain.rpc import Rpc
 from dexmm.chain.sender import Sender, Verdict
 from dexmm.chain.view import Header, Look, chain_view
 from dexmm.config import Config
-from dexmm.errors import Halt, Transient
+from dexmm.errors import BadInput, Halt, Transient
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
 from dexmm.model.market import Market
 from dexmm.model.nodes import NodeFailure, NodeView, NodeViews
@@ -55,7 +55,7 @@ def connect(
     rpc.require(lambda node: check_identity(node, config))
     if rpc.alternatives:
         prefer_newest(rpc, config)
-    market = read_market(rpc, config)
+    market = _market(rpc, config)
     reader = SnapshotReader(rpc, config, market, address)
     pilot, heads = None, Heads()
     if key is not None:
@@ -66,6 +66,19 @@ def connect(
         pilot = Pilot(rpc, broadcaster, intents, key, config, clock, stop or (lambda: ""), heads)
     sender = Sender(rpc, pilot, intents, market, address, config, clock, rescue=rescue)
     return ChainClient(rpc, reader, intents, market, address, config, sender, pilot, clock, heads)
+
+
+def _market(rpc: Rpc, config: Config) -> Market:
+    """The market as the first node shows it that knows it: one without the chain's state answers
+    as if there were no such contract. Raises ``BadInput`` when no node does."""
+    found: list[BadInput] = []
+    for _ in range(1 + rpc.alternatives):
+        try:
+            return read_market(rpc, config)
+        except BadInput as error:
+            found.append(error)
+            rpc.turn_away()
+    raise found[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

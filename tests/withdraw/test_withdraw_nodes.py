@@ -88,3 +88,10 @@ def test_a_first_node_that_accepts_and_loses(scene: Scene, first: Any) -> None:
     lost = answering(first, SEND, lambda call: {"result": "0x" + "ab" * 32})
     everything_comes_out(scene, first)
     assert lost, "it was asked"
+
+
+def test_a_first_node_without_the_chain_s_state(scene: Scene, first: Any) -> None:
+    """It knows the newest block and answers every call as if there were no contract."""
+    empty = answering(first, "eth_call", lambda call: {"result": "0x"})
+    everything_comes_out(scene, first)
+    assert empty, "it was asked"
