@@ -136,7 +136,7 @@ def _holdings(out: Console, view: ChainView) -> None:
         value = f"{digits(worth(position, view), QUOTE_PLACES)} {market.quote.symbol}"
         out.print(
             f"left alone NFT {position.token_id}, worth {value}: somebody else's doing; "
-            "`dexmm withdraw` takes it out"
+            "`dexmm withdraw --all` takes it out"
         )
     if view.other_positions:
         out.print(f"({view.other_positions} NFTs of other pools or empty ones are left alone)")
