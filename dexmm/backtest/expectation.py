@@ -31,6 +31,7 @@ def facts_of(scenario: Scenario) -> MarketFacts:
         nav=scenario.capital,
         gas_per_rerange=in_quote(view, TYPICAL_GAS * gas_price(view, scenario.config)),
         volume_per_day=volume_per_day(scenario, world.fair_price),
+        arbitraged=isinstance(scenario, EventScenario),
     )
 
 

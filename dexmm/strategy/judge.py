@@ -5,10 +5,12 @@ reach one of them after d_bid d_ask / sigma^2, so
 
     hits a day    = sigma^2 day / (d_bid d_ask)
     gas a day     = hits a day * gas of a re-range
-    arbitrage     = L sqrt(P) sigma^2 / 4 a second while in range: what a position of liquidity L
-                    loses to those who know the price (Milionis et al., "Loss-Versus-Rebalancing")
+    arbitrage     = L lambda' a second while in range: what a position of liquidity L loses to those
+                    who know the price, their own fees given back (``pool_pay.py``)
     break even    = gas + arbitrage
-    income        = volume * fee kept by liquidity * L / (pool's liquidity + L)
+    income        = other people's fees F * L / (pool's liquidity + L)
+
+F is the fee that liquidity keeps of the volume, less what arbitrage's own part of it gives back.
 
 L is what the strategy itself would deploy with the inventory at its target share. Without market
 facts only the settings are judged, at the configured volatility.
@@ -52,6 +54,7 @@ class MarketFacts:
     nav: Decimal
     gas_per_rerange: Decimal
     volume_per_day: Decimal | None = None  # measured or stated; None when nobody knows
+    arbitraged: bool = False  # the volume holds arbitrage's trades as well, as a chain shows it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,7 @@ def _facts(seen: Look, volume_per_day: Decimal | None) -> MarketFacts:
         nav=seen.inventory.nav,
         gas_per_rerange=in_quote(view, TYPICAL_GAS * gas_price(view, seen.config)),
         volume_per_day=volume_per_day,
+        arbitraged=True,
     )
 
 
@@ -145,9 +149,9 @@ def _judge_market(config: Config, facts: MarketFacts) -> Judgement:
         scale
     )
     liquidity = _liquidity_around(here, found)
-    arbitrage = (liquidity * here.s * facts.sigma**2 * DAY / 4).scaleb(scale)
+    arbitrage = (liquidity * _rates(facts, here.s)[1] * DAY).scaleb(scale)
     needed = gas + arbitrage
-    income = _income(facts, liquidity)
+    income = _income(here, facts, liquidity)
     pays = None if income is None else income >= needed
     passing = tuple(_gas_problems(config, facts, gas))
     problems = [
@@ -205,13 +209,18 @@ def _pay(facts: MarketFacts, s: Decimal) -> Pay | None:
     if facts.volume_per_day is None:
         return None
     fee = facts.market.fee_pips / PIPS
-    cost = lvr_after_arbitrage_fees(
-        lvr_rate(facts.sigma, s),
-        arbitrage_keeps(fee, facts.sigma, BLOCK_SECONDS),
-        facts.fee_kept,
-    )
-    fees = (facts.volume_per_day * fee * facts.fee_kept / DAY).scaleb(facts.market.quote.decimals)
-    return Pay(fees=fees, others=Decimal(facts.pool_liquidity), cost=cost)
+    paid = (facts.volume_per_day * fee * facts.fee_kept / DAY).scaleb(facts.market.quote.decimals)
+    lvr, cost = _rates(facts, s)
+    if facts.arbitraged:  # its own fees come back by the unit of liquidity: see ``pool_pay``
+        paid = max(paid - (lvr - cost) * facts.pool_liquidity, ZERO)
+    return Pay(fees=paid, others=Decimal(facts.pool_liquidity), cost=cost)
+
+
+def _rates(facts: MarketFacts, s: Decimal) -> tuple[Decimal, Decimal]:
+    """lambda and lambda' of ``pool_pay``: of a unit of liquidity, a second."""
+    lvr = lvr_rate(facts.sigma, s)
+    keeps = arbitrage_keeps(facts.market.fee_pips / PIPS, facts.sigma, BLOCK_SECONDS)
+    return lvr, lvr_after_arbitrage_fees(lvr, keeps, facts.fee_kept)
 
 
 def _distances(here: Situation, found: tuple[Range, ...]) -> tuple[Decimal, Decimal]:
@@ -229,12 +238,13 @@ def _liquidity_around(here: Situation, found: tuple[Range, ...]) -> Decimal:
     return Decimal(max((r.liquidity for r in found), default=0))
 
 
-def _income(facts: MarketFacts, liquidity: Decimal) -> Decimal | None:
-    if facts.volume_per_day is None:
+def _income(here: Situation, facts: MarketFacts, liquidity: Decimal) -> Decimal | None:
+    """Of other people's fees, in whole quote a day."""
+    if here.pay is None:
         return None
     total = facts.pool_liquidity + liquidity
     part = liquidity / total if total else ZERO
-    return facts.volume_per_day * facts.market.fee_pips / PIPS * facts.fee_kept * part
+    return (here.pay.fees * DAY).scaleb(-facts.market.quote.decimals) * part
 
 
 def _settings_problems(config: Config, sigma: Decimal, fee_pips: int) -> list[str]:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from strategy.builders import GWEI, World, a_config, a_market
 
 from dexmm.strategy.judge import Judgement, fee_kept, judge, market_facts
+from dexmm.strategy.pool_pay import arbitrage_keeps
 
 
 def judged(world: World, volume: int | None = 100_000) -> Judgement:
@@ -40,14 +42,30 @@ def test_gas_a_day_is_hits_times_gas() -> None:
 
 
 def test_arbitrage_takes_an_eighth_of_the_variance_times_the_concentration() -> None:
-    """A symmetric range of log distance d holds 1 - exp(-d / 2) of what a full one would."""
+    """A symmetric range of log distance d holds 1 - exp(-d / 2) of what a full one would; what
+    arbitrage pays in fees comes back, but for the protocol's quarter."""
     world = World(a_config(strategy={"name": "recentre"}))
     found = judged(world)
     concentration = 1 / (1 - (-found.to_bid_bp / 20_000).exp())
-    daily = Decimal("0.16") ** 2 / 365 / 8
+    sigma = Decimal("0.16") / Decimal(365 * 86_400).sqrt()
+    kept = arbitrage_keeps(Decimal("0.0005"), sigma, Decimal(12))
+    daily = Decimal("0.16") ** 2 / 365 / 8 * (1 - (1 - kept) * Decimal("0.75"))
     assert found.arbitrage_per_day == pytest.approx(
         found.deployed * daily * concentration, rel=Decimal("0.01")
     )
+
+
+def test_what_arbitrage_trades_is_not_taken_for_others_trade() -> None:
+    """A chain's volume holds both, and arbitrage's own fees come back by the unit of liquidity."""
+    world = World(a_config(strategy={"name": "recentre"}))
+    seen = market_facts(world.snapshot(), world.config, Decimal(10_000_000))
+    alone = judge(world.config, replace(seen, arbitraged=False))
+    both = judge(world.config, seen)
+    assert both.income_per_day is not None
+    assert alone.income_per_day is not None
+    assert 0 < both.income_per_day < alone.income_per_day
+    quiet = judge(world.config, market_facts(world.snapshot(), world.config, Decimal(1000)))
+    assert quiet.income_per_day == 0
 
 
 def test_whether_the_market_pays_depends_on_its_volume() -> None:
