@@ -61,6 +61,7 @@ perpetual_symbol = "PAXG/USDT:USDT"
 timeout_seconds = 2
 
 [hedge]
+to = "target"
 style = "ioc"
 slippage_bp = 100
 """

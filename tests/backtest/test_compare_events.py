@@ -166,7 +166,7 @@ def a_life(folder: Path) -> Path:
 
 
 def test_a_pool_that_is_born_in_its_history_is_entered_at_its_first_trade(tmp_path: Path) -> None:
-    request = Request(events=a_life(tmp_path), interval_seconds=60)
+    request = Request(events=a_life(tmp_path), interval_seconds=60, strategy="budget")
     scenario = scenario_of(request)
     assert isinstance(scenario, EventScenario)
     assert scenario.history.opening.liquidity > 0

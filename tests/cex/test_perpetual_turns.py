@@ -130,7 +130,7 @@ def turns(
     config = trader.config
     sections = {
         "strategy": config.strategy.model_copy(update={"min_position_quote": D(10**9)}),
-        "hedge": config.hedge.model_copy(update={"style": "ioc", **hedge}),
+        "hedge": config.hedge.model_copy(update={"style": "ioc", "to": "target", **hedge}),
     }
     config = config.model_copy(update=sections)
     made = Turns(trader, config, World(config, base=D(4), quote=D(0)))
