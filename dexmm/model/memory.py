@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from operator import attrgetter
 from typing import Any
 
 from dexmm.model.venue import Side
@@ -24,7 +23,7 @@ class SeenPosition:
     fees1: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: a turn copies it a handful of times
 class Memory:
     """Everything ``decide`` needs that one look at the chain cannot show.
 
@@ -121,18 +120,14 @@ class Memory:
     halted: str = ""  # why; empty is not halted
 
 
-_NAMES = tuple(each.name for each in fields(Memory))
-_values = attrgetter(*_NAMES)
-_setters = tuple(getattr(Memory, name).__set__ for name in _NAMES)
+_NAMES = frozenset(each.name for each in fields(Memory))
 
 
 def evolve(memory: Memory, **changes: Any) -> Memory:
-    """As ``dataclasses.replace``, in half the time: a turn does this a dozen times over."""
-    values = dict(zip(_NAMES, _values(memory), strict=True))
-    values.update(changes)
-    if len(values) > len(_NAMES):
-        raise TypeError(f"Memory has no {', '.join(sorted(changes.keys() - set(_NAMES)))}")
+    """As ``dataclasses.replace``, in a fraction of the time: a turn does this over and over."""
+    if unknown := changes.keys() - _NAMES:
+        raise TypeError(f"Memory has no {', '.join(sorted(unknown))}")
     twin = object.__new__(Memory)
-    for store, value in zip(_setters, values.values(), strict=True):
-        store(twin, value)
+    twin.__dict__.update(memory.__dict__)
+    twin.__dict__.update(changes)
     return twin
