@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dexmm.model.holdings import Position
@@ -69,6 +69,7 @@ def test_a_postponed_position_does_not_hold_up_the_others() -> None:
     assert ladder.next(positions) == (WHOLE, positions[1:])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine is no fault
 @given(
     st.lists(
         st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=5
