@@ -78,7 +78,8 @@ def test_closing_the_terminal_ends_everything(tmp_path: Path) -> None:
         os.read(terminal, 65_536)
     node = json.loads((folder / "chain.json").read_text())["pid"]
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) in (129, -1)
+    # 1: on a busy machine a write to the lost terminal may fail before the signal arrives.
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) in (129, -1, 1)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
