@@ -49,7 +49,9 @@ class ExitChain(Chain, Protocol):
     def survey(self, view: ChainView | None) -> NodeViews:
         """What every node shows by itself; raises nothing.
 
-        Where there is one node alone it is not asked again: ``view``, just seen, is what it shows.
+        Without a ``view``, for choosing one, nodes that answer much later than a good one are not
+        waited for; beside one, which a proof is held against, each has its whole time. Where there
+        is one node alone it is not asked again: ``view``, just seen, is what it shows.
         """
 
     def holds(self, address: str) -> tuple[int, int]:

@@ -59,6 +59,8 @@ class Broadcaster:
             try:
                 delivery = channel.send(raw)
             except NodeError:  # an idle connection may have died; the same bytes are harmless twice
+                if channel.late:
+                    raise  # its time is over: waiting for it as long again delays an exit
                 delivery = replace(channel.send(raw), certain=False)
         except NodeError as error:
             return [Rejection(message=error.message, certain=False) for _ in attempts]

@@ -62,6 +62,8 @@ def connect(
         relay_url = config.network.relay_url
         relays = [relay_url.get_secret_value()] if relay_url is not None else []
         relay = Rpc(relays, seconds, proxy) if relays else None
+        if relay is not None:
+            relay.stand_beside(rpc)
         broadcaster = Broadcaster(rpc, relay)
         pilot = Pilot(rpc, broadcaster, intents, key, config, clock, stop or (lambda: ""), heads)
     sender = Sender(rpc, pilot, intents, market, address, config, clock, rescue=rescue)
@@ -147,14 +149,16 @@ class ChainClient:
         assert self._newest_timestamp is not None  # noqa: S101 - observing has set it
         return self._newest_timestamp
 
-    def observe_each(self) -> NodeViews:
+    def observe_each(self, *, late_seconds: float | None = None) -> NodeViews:
         """A whole look through every configured node, side by side; two requests each.
 
+        With ``late_seconds``, nodes that answer so much later than the first are not waited for.
         Nothing is stored, sent or turned away by it. Raises nothing: a node that does not answer,
         or answers for another network, is told under ``failures``.
         """
-        nodes = ask_nodes(self.rpc, self._config)
-        looks = each([node.rpc for node in nodes.usable], self._look_through)
+        nodes = ask_nodes(self.rpc, self._config, late_seconds=late_seconds)
+        usable = [node.rpc for node in nodes.usable]
+        looks = each(usable, self._look_through, late_seconds=late_seconds)
         return NodeViews(
             seen=tuple(look for look in looks if isinstance(look, NodeView)),
             failures=(*nodes.failures, *(f for f in looks if isinstance(f, NodeFailure))),

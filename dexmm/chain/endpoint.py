@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import time
@@ -20,6 +21,8 @@ from dexmm.proxies import THIS_MACHINE, certificates, proxy_for
 
 MOST_BYTES = 64 << 20  # of an answer: a node must not be able to fill the memory
 MOST_ERROR_BYTES = 64 << 10  # the same of an HTTP error's body
+SILENT_SECONDS = 1.0  # for a node that has not answered before, while another one answers
+SILENT_FOR = 300.0  # seconds; then it is given its whole time once more
 SHORTEST_SECRET = 6  # characters of a URL's part that are struck out of what a node says
 
 # Both write whole URLs, keys included, when debugging is on.
@@ -28,7 +31,12 @@ for _name in ("web3", "urllib3"):
 
 
 class Endpoint(HTTPProvider):
-    """One URL with its kept-alive connection."""
+    """One URL with its kept-alive connection.
+
+    A node that once let ``timeout_seconds`` pass without an answer is *silent*: while one of those
+    ``beside`` it answers, it has ``SILENT_SECONDS`` for each further question, so that it costs
+    its whole time once and not with every question. An answer ends that.
+    """
 
     def __init__(self, url: str, timeout_seconds: float, proxy: str | None = None) -> None:
         """``proxy`` is ``network.proxy``. Raises ``BadInput`` for one that cannot be used."""
@@ -40,6 +48,10 @@ class Endpoint(HTTPProvider):
         self.trusted = False  # it has been found to be of the configured network
         self.proven = False  # the same, of any time before
         self.foreign = ""  # why it is not, as last seen
+        self.beside: tuple[Endpoint, ...] = ()  # the others that can be asked the same
+        self._silent_at: float | None = None  # by the monotonic clock
+        self._open: dict[int, float] = {}  # questions that are not answered yet, since when
+        self._numbers = itertools.count()
         self._secrets = _secrets(parts)
         self._seconds = timeout_seconds
         session = _session(url, proxy)
@@ -50,6 +62,18 @@ class Endpoint(HTTPProvider):
         return f"Endpoint({self.name})"
 
     __str__ = __repr__
+
+    @property
+    def silent(self) -> bool:
+        """It did not answer in time, and nothing since."""
+        at = self._silent_at
+        return at is not None and time.monotonic() - at < SILENT_FOR
+
+    @property
+    def late(self) -> bool:
+        """It is silent, or has kept a question waiting for longer than ``SILENT_SECONDS``."""
+        asked = min(tuple(self._open.values()), default=time.monotonic())
+        return self.silent or time.monotonic() - asked > SILENT_SECONDS
 
     def learn(self, size: int, *, certain: bool) -> None:
         """It has answered ``size`` requests in a batch after it had not answered more. What is not
@@ -67,16 +91,25 @@ class Endpoint(HTTPProvider):
 
     def raw(self, payload: object) -> bytes:
         """As ``post``, undecoded: of a large answer ``json`` would take most of the time."""
+        number, seconds = next(self._numbers), self._patience()
+        self._open[number] = time.monotonic()
         try:
-            return self._exchange(json.dumps(payload).encode())
-        except (requests.ConnectTimeout, requests.exceptions.SSLError):
+            answer = self._exchange(json.dumps(payload).encode(), seconds)
+        except requests.ConnectTimeout:
+            self._fell_silent()
+            raise Unreached(f"{self.name} cannot be reached") from None
+        except requests.exceptions.SSLError:
             raise Unreached(f"{self.name} cannot be reached") from None
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise self._too_slow() from None
+            raise self._too_slow(seconds) from None
         except requests.ConnectionError as error:
             raise self._broken(error) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
             raise Unanswered(f"{self.name} broke off its answer") from None
+        finally:
+            del self._open[number]
+        self._silent_at = None
+        return answer
 
     def redacted(self, text: str) -> str:
         """What a node says, without what its URL keeps secret: some repeat the key."""
@@ -84,26 +117,40 @@ class Endpoint(HTTPProvider):
             text = text.replace(secret, "…")
         return text
 
-    def _exchange(self, body: bytes) -> bytes:
-        deadline = time.monotonic() + self._seconds
+    def _patience(self) -> float:
+        """Seconds for the next question. One that still waits is not waited for twice over."""
+        if all(other.silent for other in self.beside):
+            return self._seconds
+        least, now = min(SILENT_SECONDS, self._seconds), time.monotonic()
+        if self.silent:
+            return least
+        asked = min(tuple(self._open.values()), default=now)
+        return max(asked + self._seconds - now, least)
+
+    def _fell_silent(self) -> None:
+        if not self.silent:
+            self._silent_at = time.monotonic()
+
+    def _exchange(self, body: bytes, seconds: float) -> bytes:
+        deadline = time.monotonic() + seconds
         with self._request_session_manager.get_response_from_post_request(
             self._url,
             data=body,
             headers={"Content-Type": "application/json"},
-            timeout=self._seconds,
+            timeout=seconds,
             allow_redirects=False,
             stream=True,
         ) as response:
             if response.status_code != 200:
-                return self._refused(response, deadline)
-            return self._body(response, deadline)
+                return self._refused(response, deadline, seconds)
+            return self._body(response, deadline, seconds)
 
-    def _refused(self, response: requests.Response, deadline: float) -> bytes:
+    def _refused(self, response: requests.Response, deadline: float, seconds: float) -> bytes:
         """The body of an HTTP error where it is a JSON-RPC error to one request, which some nodes
         send so; otherwise raises what the status means."""
         status = response.status_code
         try:
-            body = self._body(response, deadline, MOST_ERROR_BYTES)
+            body = self._body(response, deadline, seconds, MOST_ERROR_BYTES)
         except (NodeError, requests.RequestException, urllib3.exceptions.HTTPError):
             body = b""
         answer = _as_answer(body)
@@ -118,7 +165,9 @@ class Endpoint(HTTPProvider):
         words = f"{self.name} answered HTTP {status}{f': {said}' if said else ''}"
         raise Unanswered(words, about, message, **facts)
 
-    def _body(self, response: requests.Response, deadline: float, most: int = MOST_BYTES) -> bytes:
+    def _body(
+        self, response: requests.Response, deadline: float, seconds: float, most: int = MOST_BYTES
+    ) -> bytes:
         """Read piece by piece: a node that trickles must not hold us beyond the deadline."""
         whole = bytearray()
         while piece := response.raw.read1(decode_content=True):
@@ -126,15 +175,19 @@ class Endpoint(HTTPProvider):
             if len(whole) > most:
                 raise NodeError(f"{self.name} answered with more than {most} bytes")
             if time.monotonic() > deadline:
-                raise self._too_slow()
+                raise self._too_slow(seconds)
         promised = response.headers.get("Content-Length")
         plain = "Content-Encoding" not in response.headers
         if plain and promised is not None and promised != str(len(whole)):
             raise Unanswered(f"{self.name} broke off its answer")
         return bytes(whole)
 
-    def _too_slow(self) -> NodeError:
-        return NodeError(f"{self.name} did not answer within {self._seconds:g} seconds")
+    def _too_slow(self, seconds: float) -> NodeError:
+        before = ""
+        if self.silent and seconds < self._seconds:
+            before = f", nor within {self._seconds:g} before"
+        self._fell_silent()
+        return NodeError(f"{self.name} did not answer within {seconds:.3g} seconds{before}")
 
     def _broken(self, error: requests.ConnectionError) -> NodeError:
         cause = error.args[0] if error.args else None

@@ -40,10 +40,11 @@ class Nodes:
     failures: tuple[NodeFailure, ...]
 
 
-def ask_nodes(rpc: Rpc, config: Config) -> Nodes:
+def ask_nodes(rpc: Rpc, config: Config, *, late_seconds: float | None = None) -> Nodes:
     """The newest block of every node, asked side by side: one request each, bounded by
-    ``network.timeout_seconds``. Raises nothing: what fails is told under ``failures``."""
-    return _nodes(node_heads(rpc, config))
+    ``network.timeout_seconds``; ``late_seconds`` as ``each`` has it. Raises nothing: what fails is
+    told under ``failures``."""
+    return _nodes(each(rpc.nodes(), lambda node: _node(node, config), late_seconds=late_seconds))
 
 
 def node_heads(rpc: Rpc, config: Config) -> list[Node | NodeFailure]:
@@ -77,9 +78,21 @@ def prefer_newest(rpc: Rpc, config: Config) -> None:
         rpc.prefer(best.rpc)
 
 
-def each(nodes: Sequence[Rpc], ask: Callable[[Rpc], T]) -> list[T | NodeFailure]:
-    """``ask`` of every node side by side; a node that fails, or halts, is a ``NodeFailure``."""
-    found = side_by_side([partial(ask, node) for node in nodes]) if nodes else []
+def each(
+    nodes: Sequence[Rpc], ask: Callable[[Rpc], T], *, late_seconds: float | None = None
+) -> list[T | NodeFailure]:
+    """``ask`` of every node side by side; a node that fails, or halts, is a ``NodeFailure``.
+
+    With ``late_seconds``, so is one that answers so much later than the first that answered.
+    """
+    if not nodes:
+        return []
+    patient = late_seconds is None
+    found = side_by_side(
+        [partial(ask, node) for node in nodes],
+        lambda answer: not patient and not isinstance(answer, Transient | Halt),
+        late_seconds or 0,
+    )
     return [
         NodeFailure(name=node.name, reason=answer.message)
         if isinstance(answer, Transient | Halt)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from threading import Thread
 from typing import TypeVar
 
 from dexmm.errors import Halt, NodeError, Transient
 
 T = TypeVar("T")
+
+NOT_YET = "it has not answered yet"
 Failure = Transient | Halt
 
 
@@ -18,21 +20,28 @@ def side_by_side(
     asks: Sequence[Callable[[], T]],
     enough: Callable[[T | Failure], bool] = lambda _: False,
     seconds: float = 0,
+    late: Collection[int] = (),
 ) -> list[T | Failure]:
-    """What each of ``asks`` answers, or raises: a ``Transient`` or a ``Halt``. The first is asked
-    here, the others in threads that do not hold the process when everything else is done.
+    """What each of ``asks`` answers, or raises: a ``Transient`` or a ``Halt``. One alone is asked
+    here, several in threads that do not hold the process when everything else is done.
 
-    They are awaited in order until an answer is ``enough``; from then on the rest have ``seconds``
-    more, and are a ``NodeError`` when they have not answered by then.
+    As soon as any answer is ``enough``, whichever it is, the rest have ``seconds`` more, and are a
+    ``NodeError`` when they have not answered by then. Those in ``late``, places in ``asks``, have
+    no more.
     """
-    others = [_in_background(ask) for ask in asks[1:]]
-    found = [_outcome(asks[0])]
-    deadline: float | None = None
-    for other in others:
-        if deadline is None and enough(found[-1]):
+    if len(asks) == 1:
+        return [_outcome(asks[0])]
+    futures = [_in_background(ask) for ask in asks]
+    awaited, deadline = set(futures), None
+    while awaited:
+        left = None if deadline is None else max(deadline - time.monotonic(), 0)
+        ended, awaited = wait(awaited, left, FIRST_COMPLETED)
+        if not ended:
+            break
+        if deadline is None and any(enough(future.result()) for future in ended):
             deadline = time.monotonic() + seconds
-        found.append(_awaited(other, deadline))
-    return found
+            awaited -= {futures[place] for place in late}
+    return [f.result() if f.done() else NodeError(NOT_YET) for f in futures]
 
 
 def _outcome(ask: Callable[[], T]) -> T | Failure:
@@ -54,10 +63,3 @@ def _in_background(ask: Callable[[], T]) -> Future[T | Failure]:
 
     Thread(target=run, name="nodes", daemon=True).start()
     return future
-
-
-def _awaited(future: Future[T | Failure], deadline: float | None) -> T | Failure:
-    try:
-        return future.result(None if deadline is None else max(deadline - time.monotonic(), 0))
-    except TimeoutError:
-        return NodeError("a node has not answered yet")

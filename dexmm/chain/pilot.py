@@ -261,10 +261,12 @@ class Pilot:
 
 class _Teller:
     """Whom to ask for receipts: the current node, and, when that takes long, every node in turn,
-    because some learn of a block late or never. Those that fail are left out from then on."""
+    because some learn of a block late or never. Those that fail are left out from then on, those
+    that are not answering at all from the beginning."""
 
     def __init__(self, rpc: Rpc) -> None:
-        self._nodes = list(rpc.nodes()) if rpc.alternatives else []
+        nodes = rpc.nodes() if rpc.alternatives else ()
+        self._nodes = [node for node in nodes if not node.late]
 
     def poll(self, poll: Callable[..., Polled], *, everywhere: bool) -> Polled:
         if not everywhere or not self._nodes:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ T = TypeVar("T")
 
 READ_ROUNDS = 3  # times every URL is tried before a read is given up
 LONE_ROUNDS = 2  # the same of a node that is asked by itself
+SLOW_ROUNDS = 2  # times that one read waits for the same node until its time is over
 FIRST_PAUSE = 0.1  # between rounds, seconds; each pause is twice the one before
 LONGEST_PAUSE = 2.0
 LONGEST_WAIT = 5.0  # seconds, of what a node asks for with Retry-After
@@ -94,6 +96,8 @@ class Rpc:
             raise BadInput("network.rpc_urls is empty: name at least one node")
         self._configured = tuple(self._endpoints)
         self._several = len(self._endpoints) > 1
+        for endpoint in self._endpoints:
+            endpoint.beside = tuple(each for each in self._endpoints if each is not endpoint)
         self._seconds = timeout_seconds
         self._ids = itertools.count(1)
         self.rounds = READ_ROUNDS
@@ -136,6 +140,17 @@ class Rpc:
         endpoint = node._endpoints[0]
         self._endpoints.remove(endpoint)
         self._endpoints.insert(0, endpoint)
+
+    def stand_beside(self, other: Rpc) -> None:
+        """``other`` can do what this does: a node here that is silent is waited for only shortly
+        while one of its nodes answers."""
+        for endpoint in self._configured:
+            endpoint.beside = (*endpoint.beside, *other._configured)
+
+    @property
+    def late(self) -> bool:
+        """The current node did not answer in time, or keeps a question waiting."""
+        return self._endpoints[0].late
 
     def current(self) -> Rpc:
         """The current node by itself."""
@@ -184,7 +199,8 @@ class Rpc:
 
     def send(self, raw_transactions: Sequence[str]) -> Delivery:
         """Broadcast signed transactions, in order, to every node of the right network side by
-        side; once one of them took all, the others are awaited only shortly.
+        side; once one of them took all, the others are awaited only shortly, and not at all where
+        they have not been answering.
 
         Raises ``Unreached`` when certainly none was delivered, ``NodeError`` when that is unknown,
         ``Halt`` when all that answer are of another network.
@@ -192,7 +208,8 @@ class Rpc:
         calls = [("eth_sendRawTransaction", [raw]) for raw in raw_transactions]
         current = self._endpoints[0]
         asks = [partial(self.answers, endpoint, calls) for endpoint in self._endpoints]
-        outcomes = side_by_side(asks, _took_all, OTHERS_SECONDS)
+        late = [place for place, endpoint in enumerate(self._endpoints) if endpoint.late]
+        outcomes = side_by_side(asks, _took_all, OTHERS_SECONDS, late)
         if isinstance(outcomes[0], NodeError) and self._endpoints[0] is current:
             self.turn_away()
         return _delivery(len(calls), outcomes)
@@ -328,6 +345,7 @@ class _Reading:
         self._foreign: list[Halt] = []
         self._refused: list[Any] | None = None  # the first answer with refusals about its node
         self._hopeless: set[Endpoint] = set()  # that would say the same again
+        self._waited: Counter[Endpoint] = Counter()  # for those that let their time pass
         self._round_failed: list[NodeError] = []  # in this round
 
     def run(self, rpc: Rpc) -> list[Any]:
@@ -376,6 +394,12 @@ class _Reading:
         except NodeError as error:
             self._failed.append(error)
             self._round_failed.append(error)
+            if endpoint.silent:
+                self._waited[endpoint] += 1
+                # Asked by itself, there are others to ask, and it is for them to go on.
+                most = 1 if endpoint.beside and not rpc.alternatives else SLOW_ROUNDS
+                if self._waited[endpoint] >= most:
+                    self._hopeless.add(endpoint)
             return None
         about = {answer.about for answer in answers if isinstance(answer, RpcError)}
         if about <= {About.QUESTION}:

@@ -17,7 +17,7 @@ from dexmm.chain.abi import BALANCE_OF, Answer
 from dexmm.chain.client import ChainClient, connect
 from dexmm.chain.hexes import data
 from dexmm.chain.keys import wallet_address
-from dexmm.chain.rpc import Request, expect
+from dexmm.chain.rpc import OTHERS_SECONDS, Request, expect
 from dexmm.config import Config
 from dexmm.errors import DexmmError
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
@@ -130,7 +130,8 @@ class ExitChain:
     def survey(self, view: ChainView | None) -> NodeViews:
         rpc = self._client.rpc
         if rpc.alternatives:
-            return self._client.observe_each()
+            late = OTHERS_SECONDS if view is None else None
+            return self._client.observe_each(late_seconds=late)
         alone = () if view is None else (NodeView(name=rpc.name, view=view),)
         return NodeViews(seen=alone, failures=())
 

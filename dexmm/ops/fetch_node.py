@@ -179,25 +179,28 @@ def _places(logs: pa.RecordBatch) -> list[tuple[int, int]]:
 
 
 class _RawEndpoint(Endpoint):
-    """An endpoint that tells apart what a smaller question may cure."""
+    """An endpoint that tells apart what a smaller question may cure. Nobody stands beside it: it
+    has its whole time for every question, since one that takes long is made smaller."""
 
-    def _exchange(self, body: bytes) -> bytes:
+    def _exchange(self, body: bytes, seconds: float) -> bytes:
         try:
-            return super()._exchange(body)
+            return super()._exchange(body, seconds)
         except NodeError as error:
             status = cast("int", error.facts.get("status", 0))
             if status in _NOT_FOR_SIZE or not status:
                 raise
             raise TooMuch(error.message) from None
 
-    def _body(self, response: requests.Response, deadline: float, most: int = MOST_BYTES) -> bytes:
+    def _body(
+        self, response: requests.Response, deadline: float, seconds: float, most: int = MOST_BYTES
+    ) -> bytes:
         try:
-            return super()._body(response, deadline, most)
+            return super()._body(response, deadline, seconds, most)
         except NodeError as error:  # too long, too slow or broken off
             raise TooMuch(error.message) from None
 
-    def _too_slow(self) -> NodeError:
-        return TooMuch(super()._too_slow().message)
+    def _too_slow(self, seconds: float) -> NodeError:
+        return TooMuch(super()._too_slow(seconds).message)
 
 
 class _RawRpc(Rpc):

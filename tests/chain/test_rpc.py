@@ -360,3 +360,39 @@ def test_a_socks_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadInput, match="SOCKS"):
         Rpc(["https://node.example"])
     Rpc(["http://127.0.0.1:8545"])  # needs none
+
+
+@anvil
+def test_a_node_that_was_silent_is_waited_for_shortly_until_it_answers(
+    proxy: Any, mainnet: Any
+) -> None:
+    rpc = Rpc([proxy.url, mainnet.anvil.url], 1.5)
+    silent, good = rpc.endpoints
+    proxy.delay_seconds = 4
+    assert rpc.call("eth_chainId") == "0x1"
+    assert silent.silent
+    assert silent._patience() == 1
+    assert good._patience() == 1.5
+    assert rpc.name == mainnet.anvil.url
+    with pytest.raises(NodeError, match=r"did not answer within 1 seconds, nor within 1.5 before"):
+        rpc.nodes()[0].call("eth_chainId")
+    proxy.delay_seconds = 0
+    assert rpc.nodes()[0].call("eth_chainId") == "0x1"
+    assert not silent.silent
+    assert silent._patience() == 1.5
+
+
+@anvil
+def test_where_no_other_node_answers_a_silent_one_keeps_its_whole_time(
+    proxy: Any, mainnet: Any
+) -> None:
+    alone = Rpc([proxy.url], 0.5)
+    proxy.delay_seconds = 1
+    with pytest.raises(NodeError, match="did not answer"):
+        alone.call("eth_chainId")
+    assert len(proxy.requests) == 2, "its connection may have died, and no more often than that"
+    assert alone.endpoints[0]._patience() == 0.5
+    several = Rpc([proxy.url, proxy.url], 1.5)
+    for endpoint in several.endpoints:
+        endpoint._fell_silent()
+    assert several.endpoints[0]._patience() == 1.5

@@ -4,12 +4,16 @@ chain, and a good second one: the work is done through the second."""
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from chain.conftest import Proxy
+
+from dexmm.chain.endpoint import SILENT_SECONDS, Endpoint
 
 pytestmark = pytest.mark.anvil
 
@@ -138,3 +142,48 @@ def test_it_halts_when_no_node_of_the_right_chain_answers(
     account.override(NETWORK__RPC_URLS=f"{first.url},http://127.0.0.1:1")
     assert account.dexmm("status") == 4
     assert "chain 5, but network.chain_id is 1" in capfd.readouterr().err
+
+
+@pytest.fixture
+def hanging() -> Iterator[str]:
+    """A node that takes every connection and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_first_node_that_hangs_costs_its_time_once(
+    account: Any, hanging: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whole commands, each with several questions to every node: what they may wait for it."""
+    granted: list[tuple[float, float]] = []  # when, and for how long
+    patience = Endpoint._patience
+
+    def watched(endpoint: Endpoint) -> float:
+        now, seconds = time.monotonic(), patience(endpoint)
+        if endpoint.name == hanging:
+            granted.append((now, seconds))
+        return seconds
+
+    monkeypatch.setattr(Endpoint, "_patience", watched)
+    account.override(NETWORK__RPC_URLS=f"{hanging},{account.deployment.anvil.url}")
+    account.override(NETWORK__CONFIRMATIONS=0, NETWORK__TIMEOUT_SECONDS=3)
+
+    def told(command: str, *arguments: str) -> dict[str, Any]:
+        granted.clear()
+        assert account.dexmm(command, "--json", *arguments) == 0
+        began, whole = granted[0]
+        assert whole == 3
+        for at, seconds in granted[1:]:
+            # Within the term of the first, or only a moment.
+            assert seconds == SILENT_SECONDS or at + seconds < began + whole + 1
+        return dict(json.loads(capsys.readouterr().out))
+
+    turn = told("run", "--once")
+    assert [outcome["status"] for outcome in turn["outcomes"]].count("mined") >= 2
+    told("status")
+    answer = told("withdraw", "--yes")
+    assert len(granted) > 1
+    assert answer["proved"]
+    silent = {witness["node"]: witness for witness in answer["proof"]["witnesses"]}[hanging]
+    assert not silent["counts"]
+    assert "did not answer within" in silent["note"]
