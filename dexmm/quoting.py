@@ -26,7 +26,7 @@ from dexmm.model.snapshot import Snapshot
 from dexmm.model.steps import AmendOrder, CancelAll, CancelOrder, Outcome, PlaceOrder, Step
 from dexmm.strategy.decide import decide
 from dexmm.strategy.plan import plan
-from dexmm.turn import Cex, Chain, Clock, Journal, execute, observe
+from dexmm.turn import Cex, Chain, Clock, Journal, execute, observe, tell_held_back
 
 log = logging.getLogger("dexmm.quoting")
 
@@ -92,6 +92,7 @@ class Quoting:
     def _refresh(self, stop: Callable[[], str]) -> tuple[Outcome, ...]:
         snapshot = observe(self._chain, self._journal, self._clock, self.config, self.cex)
         decision = decide(snapshot, self.config)
+        tell_held_back(self.cex, decision)
         self.refusals = decision.refusals
         if decision.state is State.HALTED:
             steps: tuple[Step, ...] = (CancelAll(),)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dexmm.config import Config
 from dexmm.errors import Transient
-from dexmm.model.decision import Refusal
+from dexmm.model.decision import Decision, Refusal
 from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory
 from dexmm.model.snapshot import ChainView, Snapshot
@@ -65,6 +65,14 @@ class Cex(Protocol):
         """Make ``step`` happen at most once; status "done", "refused", "failed" or "pending"."""
 
 
+@runtime_checkable
+class KeepsRules(Protocol):
+    """An exchange whose steps and minimums are kept from an earlier look."""
+
+    def doubt_rules(self) -> None:
+        """They keep an order from being sent, so no refusal can tell that they were eased."""
+
+
 class Journal(Protocol):
     """What turns leave behind."""
 
@@ -97,6 +105,7 @@ def turn(
     """
     snapshot = observe(chain, journal, clock, config, cex)
     decision = decide(snapshot, config)
+    tell_held_back(cex, decision)
     steps = plan(snapshot, decision, config)
     outcomes = execute(chain, journal, snapshot, steps, config, stop, cex)
     return journal.record(
@@ -136,6 +145,12 @@ def observe(
         memory=memory,
         halted=journal.halted(),
     )
+
+
+def tell_held_back(cex: object, decision: Decision) -> None:
+    """An order that is not even sent for the exchange's minimum: have it read again soon."""
+    if decision.below_minimum and isinstance(cex, KeepsRules):
+        cex.doubt_rules()
 
 
 def execute(

@@ -20,8 +20,9 @@ dead-man's switch     private                        where it exists, while an o
 symbols and fees      each                           the first time; every hour; after an order was
                                                      refused for its steps, its minimums or the
                                                      symbol's status; every minute while an order
-                                                     is not sent for them; every half minute while
-                                                     a symbol is suspended
+                                                     is not sent for them (every five where a rest
+                                                     of a hedge waits for a smaller minimum); every
+                                                     half minute while a symbol is suspended
 price of a coin       public                         a fee in a third coin was told, once a minute
 ====================  =============================  ==============================================
 
@@ -48,7 +49,7 @@ from dexmm.cex.exchange import Connection, connect_exchange
 from dexmm.cex.fee_prices import FeePrices
 from dexmm.cex.lane import Lane
 from dexmm.cex.looks import Looks
-from dexmm.cex.markets import Markets
+from dexmm.cex.markets import KEPT_CARRIED_SECONDS, Markets
 from dexmm.cex.numbers import ZERO, plain
 from dexmm.cex.orders import Orders
 from dexmm.cex.reconcile import Reconciler, rests
@@ -259,6 +260,11 @@ class ExchangeClient:
         spot, size, mid = self._spot.instrument(self._settings.symbol), self._quote_base, book.mid
         if size is not None and mid is not None and size < least_of(spot, mid):
             self._spot.markets.doubt()
+
+    def doubt_rules(self) -> None:
+        """A strategy held an order back for a minimum: asked again after some minutes at most."""
+        for desk in dict.fromkeys(self._desks.values()):
+            desk.markets.doubt(KEPT_CARRIED_SECONDS)
 
     def _swap_is_near(self) -> bool:
         moves = self._orders.moves

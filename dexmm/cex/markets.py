@@ -3,9 +3,10 @@
 Cached for an hour. An order that is refused for its steps, its minimums or the symbol's status lets
 the cache go, so that the next look at the exchange has the new ones. Where one is not even sent,
 because it would not keep the known rules, the exchange may have eased them since and would never
-be asked: then they are kept for a minute. While a symbol that is traded
-here is suspended, nothing is ordered and nothing can be refused, so the cache is kept for half a
-minute only: trading goes on half a minute after the exchange's does.
+be asked: then they are kept for a minute, or for five where a strategy holds it back by itself (a
+rest under the minimum is usual, and waits). While a symbol that is traded here is suspended,
+nothing is ordered and nothing can be refused, so the cache is kept for half a minute only: trading
+goes on half a minute after the exchange's does.
 
 The fees are the account's own, as the exchange states them for the symbol. Where they are paid in a
 third coin (Binance's BNB) at another rate, the rate that was really paid last is the fee.
@@ -34,6 +35,7 @@ from dexmm.model.venue import Instrument
 KEPT_SECONDS = 3600
 KEPT_SUSPENDED_SECONDS = 30
 KEPT_DOUBTED_SECONDS = 60  # while they alone keep an order of ours from being sent
+KEPT_CARRIED_SECONDS = 300  # while what a strategy would trade waits for a smaller minimum
 ONE = Decimal(1)
 
 
@@ -49,7 +51,7 @@ class Markets:
         self._fees_at: int | None = None
         self._suspended: set[str] = set()  # of the symbols that were asked for
         self._prices: dict[str, Decimal] = {}
-        self._doubted = False
+        self._doubted: int | None = None  # seconds that they are kept for, while in doubt
         self._paid: dict[tuple[str, bool], Decimal] = {}  # by symbol, and whether as a maker
 
     @property
@@ -60,14 +62,14 @@ class Markets:
     def _kept_seconds(self) -> int:
         if self._suspended:
             return KEPT_SUSPENDED_SECONDS
-        return KEPT_DOUBTED_SECONDS if self._doubted else KEPT_SECONDS
+        return KEPT_SECONDS if self._doubted is None else self._doubted
 
     def invalidate(self) -> None:
         self._loaded_at = None
 
-    def doubt(self) -> None:
+    def doubt(self, kept_seconds: int = KEPT_DOUBTED_SECONDS) -> None:
         """An order was held back for a step, a minimum or a maximum alone: ask again soon."""
-        self._doubted = True
+        self._doubted = min(kept_seconds, self._doubted or kept_seconds)
 
     def paid(self, symbol: str, rate: Decimal | None, *, maker: bool) -> None:
         """What a fill really cost in fees, of its notional; None when the stated fee was taken."""
@@ -85,7 +87,7 @@ class Markets:
             lane.exchange.set_markets_from_exchange(self._lane.exchange)
         self._prices.clear()
         self._loaded_at = self._clock()
-        self._doubted = False
+        self._doubted = None
         self._suspended.clear()  # whoever asks for a symbol finds out anew
         if self._fees_at is None or self._loaded_at - self._fees_at >= KEPT_SECONDS:
             self._fees.clear()

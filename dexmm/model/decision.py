@@ -152,5 +152,6 @@ class Decision:
     trades: tuple[TargetTrade, ...] = ()
     quotes: tuple[TargetQuote, ...] = ()
     carried_base: Decimal = Decimal(0)  # a gap below the exchange's minimum, for a later turn
+    below_minimum: bool = False  # the exchange's minimum alone keeps an order from being sent
     spread_bp: Decimal = Decimal(0)  # between the fair price's sources
     opportunities: tuple[Opportunity, ...] = ()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import CexStep, ChainStep, Outcome
 from dexmm.model.venue import VenueView
-from dexmm.turn import Cex, Chain, Verdict
+from dexmm.turn import Cex, Chain, KeepsRules, Verdict
 
 FRESH_SECONDS = 2.0  # of the other half: both are asked for in the same moment
 
@@ -96,3 +96,7 @@ class PairedCex:
     def send(self, step: CexStep) -> Outcome:
         self._pair.forget()
         return self._cex.send(step)
+
+    def doubt_rules(self) -> None:
+        if isinstance(self._cex, KeepsRules):
+            self._cex.doubt_rules()

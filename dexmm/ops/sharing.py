@@ -23,7 +23,7 @@ from dexmm.model.venue import VenueView
 from dexmm.ops.pairing import Pair, PairedCex, PairedChain
 from dexmm.strategy.ownership import Owners, Trader
 from dexmm.strategy.portions import Member, portion
-from dexmm.turn import Cex, Chain, Verdict
+from dexmm.turn import Cex, Chain, KeepsRules, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +176,10 @@ class _MovingCex:
             return self._cex.send(step)
         finally:
             self._wallet.moved()
+
+    def doubt_rules(self) -> None:
+        if isinstance(self._cex, KeepsRules):
+            self._cex.doubt_rules()
 
 
 def _divided(wallet: SharedWallet, number: int, world: World) -> World:

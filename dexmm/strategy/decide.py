@@ -86,6 +86,7 @@ def decide(snapshot: Snapshot, config: Config) -> Decision:
         trades=dealing.trades,
         quotes=dealing.quotes,
         carried_base=dealing.carried,
+        below_minimum=dealing.below_minimum,
         spread_bp=price_spread(sources(seen.view, snapshot.venue, config.exchange)),
         opportunities=dealing.opportunities,
     )

@@ -262,6 +262,11 @@ def first_leg(found: tuple[Leg, ...], gap: Decimal) -> Leg | None:
     return None
 
 
+def under_minimum(found: tuple[Leg, ...], gap: Decimal) -> bool:
+    """Whether some of the gap (positive) could be traded in one of them but for its minimum."""
+    return any(0 < min(gap, leg.most) < leg.least for leg in found)
+
+
 def least_of(
     venue: VenueView, side: Side, config: Config, resting: tuple[RestingOrder, ...] = ()
 ) -> Decimal:

@@ -43,6 +43,7 @@ from dexmm.strategy.hedge import (
     resting_hedge,
     resting_price,
     timed_out,
+    under_minimum,
     under_way,
     why_no_leg,
 )
@@ -75,6 +76,7 @@ class Dealing:
     quotes: tuple[TargetQuote, ...] = ()
     swap: TargetSwap | None = None  # the pool is the cheapest way to hedge
     carried: Decimal = ZERO
+    below_minimum: bool = False  # the exchange's minimum alone keeps an order from being sent
     refusals: tuple[Refusal, ...] = ()
     withheld: bool = False
     reason: str = ""
@@ -144,6 +146,7 @@ def _both(one: Dealing, other: Dealing) -> Dealing:
         quotes=one.quotes or other.quotes,
         swap=one.swap or other.swap,
         carried=one.carried or other.carried,
+        below_minimum=one.below_minimum or other.below_minimum,
         refusals=(*one.refusals, *other.refusals),
         withheld=one.withheld or other.withheld,
         reason="; ".join(reasons),
@@ -176,7 +179,9 @@ def _margin(seen: Look, venue: VenueView, bites: tuple[Bite, ...]) -> Dealing:
     amount = floor_to(min(due, settings.max_order_base), leg.instrument.amount_step)
     amount = max(amount, min(leg.least, leg.most))
     if amount < leg.least:
-        return _not_closed(f"{found.why}; it is too small to be closed")
+        return replace(
+            _not_closed(f"{found.why}; it is too small to be closed"), below_minimum=True
+        )
     held = tuple(bite for bite in bites if bite.refusal.rule in OWN_ORDERS)
     if held:
         return Dealing(
@@ -235,7 +240,7 @@ def _hedge(
     least = least_of(venue, side, seen.config, quotes)
     if abs(gap) < least:
         reason = f"a gap of {gap:.6f} is too small to trade, the smallest order is {least:f}"
-        return Dealing(carried=gap, reason=f"{reason}: carried")
+        return Dealing(carried=gap, below_minimum=True, reason=f"{reason}: carried")
     urgent = pressing(seen)
     if refusals := _refused(seen, side, state):
         return _held_back(refusals, side, gap) if urgent else Dealing()
@@ -245,10 +250,13 @@ def _hedge(
     most = min(abs(gap), seen.config.hedge.max_order_base)
     leg = first_leg(found, most)
     if leg is None:
+        too_small = under_minimum(found, most)
         if not urgent:
-            return Dealing(carried=gap, reason="the exchange has too little to reach the zone")
+            reason = "the exchange has too little to reach the zone"
+            return Dealing(carried=gap, below_minimum=too_small, reason=reason)
         why = why_no_leg(venue, side, seen.config, quotes, most)
-        return _held_back((_no_capacity(venue, side, gap, why),), side, gap)
+        held = _held_back((_no_capacity(venue, side, gap, why),), side, gap)
+        return replace(held, below_minimum=too_small)
     return _slice_of_hedge(seen, leg, abs(gap), bites)
 
 
@@ -405,8 +413,8 @@ def _slice(seen: Look, venue: VenueView, holds: tuple[Bite, ...]) -> Dealing:
     found = legs(venue, Side.SELL, seen.config, quotes)
     most = min(left, seen.config.hedge.max_order_base)
     leg = first_leg(found, most)
-    if leg is None:
-        return Dealing()  # too little there: the pool's slice sells instead
+    if leg is None:  # too little there: the pool's slice sells instead
+        return Dealing(below_minimum=under_minimum(found, most))
     if _doubtful(holds):
         return Dealing(withheld=True, trigger=Trigger.STOP_LOSS)  # nor can it be counted on
     if holds:
@@ -450,4 +458,5 @@ def _quotes(seen: Look, venue: VenueView, state: State, holds: tuple[Bite, ...])
         reducing=state is State.REDUCING,
         drift=seen.known.traded_base - seen.known.hedged_base if seen.held else None,
     )
-    return Dealing(quotes=found.quotes, refusals=found.refusals)
+    small = any(refusal.rule == "quote_size" for refusal in found.refusals)
+    return Dealing(quotes=found.quotes, refusals=found.refusals, below_minimum=small)

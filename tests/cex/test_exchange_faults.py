@@ -6,7 +6,7 @@ log, the balances and the exchange agree.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,27 @@ from cex.cex_world import (
     Hand,
     Trader,
 )
+from strategy.builders import World
 
 from dexmm.cex.client import RECONCILE_EVERY, open_client
-from dexmm.cex.markets import KEPT_DOUBTED_SECONDS, KEPT_SECONDS, KEPT_SUSPENDED_SECONDS
+from dexmm.cex.markets import (
+    KEPT_CARRIED_SECONDS,
+    KEPT_DOUBTED_SECONDS,
+    KEPT_SECONDS,
+    KEPT_SUSPENDED_SECONDS,
+)
+from dexmm.config import Config
 from dexmm.errors import Halt, Transient
+from dexmm.model.entry import Entry
+from dexmm.model.memory import Memory
 from dexmm.model.order import OrderKind, OrderStatus, Purpose
-from dexmm.model.steps import CancelAll
+from dexmm.model.snapshot import ChainView
+from dexmm.model.steps import CancelAll, ChainStep, Outcome
+from dexmm.model.venue import VenueView
+from dexmm.ops.pairing import Pair, PairedCex
 from dexmm.sandbox.exchange.faults import Effect
 from dexmm.sandbox.exchange.paper import PaperExchange
+from dexmm.turn import Verdict, turn
 
 D = Decimal
 
@@ -306,6 +319,75 @@ def test_quotes_too_small_for_the_exchange_are_quoted_a_minute_after_its_minimum
     trader.clock.ahead += KEPT_DOUBTED_SECONDS
     assert trader.observe().spot.amount_min == least
     trader.client.close()
+
+
+@dataclass
+class Memories:
+    """What a turn asks of a journal."""
+
+    kept: Memory = field(default_factory=Memory)
+
+    def memory(self) -> Memory:
+        return self.kept
+
+    def halted(self) -> str:
+        return ""
+
+    def record(self, entry: Entry, config: Config) -> Entry:
+        self.kept = entry.memory
+        return entry
+
+
+@dataclass
+class EmptyWallet:
+    """A chain on which nothing of ours is."""
+
+    world: World
+
+    def observe(self) -> ChainView:
+        self.world.pass_time(60)
+        return self.world.view()
+
+    def send(self, step: ChainStep, verdict: Verdict) -> Outcome:
+        raise AssertionError(f"nothing is there to {step.kind}")
+
+
+def test_a_hedge_that_waits_for_a_smaller_minimum_is_sent_minutes_after_it_was_eased(
+    trader: Trader,
+) -> None:
+    """The strategy itself holds it back: the client is never asked, and cannot refuse."""
+    world = World(trader.config, base=D(0), quote=D(0))
+    chain, journal = EmptyWallet(world), Memories()
+
+    def one() -> Entry:
+        return turn(chain, journal, trader.config, lambda: world.now, cex=PairedCex(pair, client))
+
+    def read() -> tuple[ChainView, VenueView]:
+        return world.view(), client.observe()
+
+    client, least = trader.client, trader.observe().spot.amount_min
+    pair = Pair(read)
+    trader.paper.exchange.change_rules("spot:PAXGUSDT", min_quantity=D(1))
+    trader.clock.ahead += KEPT_SECONDS
+    held = one()  # 5 of gold beside 30,000 USDT: 0.3 too many
+    assert held.decision.below_minimum
+    assert D("0.2") < held.decision.carried_base < 1
+    assert held.steps == ()
+    trader.paper.exchange.change_rules("spot:PAXGUSDT", min_quantity=least)
+    before = client.connection.requests
+    one()
+    assert client.connection.requests - before == 2  # the symbols are not asked for at every look
+    trader.clock.ahead += KEPT_CARRIED_SECONDS
+    sent = one()
+    assert [o.status for o in sent.outcomes] == ["done"]
+    assert not sent.decision.below_minimum
+    trader.clock.ahead += KEPT_CARRIED_SECONDS * 3
+    one()
+    assert not one().decision.below_minimum
+    before = client.connection.requests
+    trader.clock.ahead += KEPT_CARRIED_SECONDS * 3
+    one()
+    assert client.connection.requests - before == 2  # and from then on as ever
 
 
 # Fills that come otherwise than expected
