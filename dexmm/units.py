@@ -11,6 +11,7 @@ on chain. A *sqrt price* is the pool's own: sqrt(token1 / token0) in smallest un
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, ROUND_UP, Context, Decimal, localcontext
+from functools import lru_cache
 from math import isqrt
 from typing import NewType
 
@@ -49,9 +50,14 @@ def price_from_sqrt(
     sqrt_price_x96: int, decimals0: int, decimals1: int, *, base_is_token0: bool
 ) -> Decimal:
     """Quote per base from the pool's square-root price; 50 significant digits."""
+    return _price(sqrt_price_x96, decimals0 - decimals1, base_is_token0)
+
+
+@lru_cache(maxsize=256)  # many questions of one turn are about the same price
+def _price(sqrt_price_x96: int, shift: int, base_is_token0: bool) -> Decimal:
     with localcontext(EXACT):
         token1_per_token0 = (Decimal(sqrt_price_x96 * sqrt_price_x96) / Decimal(1 << 192)).scaleb(
-            decimals0 - decimals1
+            shift
         )
         price = token1_per_token0 if base_is_token0 else 1 / token1_per_token0
     return PRICE.plus(price)

@@ -125,9 +125,10 @@ _NAMES = frozenset(each.name for each in fields(Memory))
 
 def evolve(memory: Memory, **changes: Any) -> Memory:
     """As ``dataclasses.replace``, in a fraction of the time: a turn does this over and over."""
-    if unknown := changes.keys() - _NAMES:
-        raise TypeError(f"Memory has no {', '.join(sorted(unknown))}")
+    if not _NAMES.issuperset(changes):
+        raise TypeError(f"Memory has no {', '.join(sorted(changes.keys() - _NAMES))}")
     twin = object.__new__(Memory)
-    twin.__dict__.update(memory.__dict__)
-    twin.__dict__.update(changes)
+    state = twin.__dict__
+    state.update(memory.__dict__)
+    state.update(changes)
     return twin

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
+from functools import lru_cache
 
 from dexmm.model.holdings import Position
 from dexmm.model.market import Market
@@ -22,7 +23,7 @@ from dexmm.uniswap.tick_math import (
     get_tick_at_sqrt_ratio,
     max_usable_tick,
 )
-from dexmm.units import Q96, Tick
+from dexmm.units import PRICE, Q96, Tick
 
 Q96_DECIMAL = Decimal(Q96)
 
@@ -42,13 +43,12 @@ class Ladder:
         return max_usable_tick(self.spacing)
 
     def root(self, sqrt_price_x96: int) -> Decimal:
-        """``s`` of a pool's price."""
-        ratio = Decimal(sqrt_price_x96)
-        return ratio / Q96_DECIMAL if self.sign > 0 else Q96_DECIMAL / ratio
+        """``s`` of a pool's price; 50 significant digits."""
+        return _root(self.sign, sqrt_price_x96)
 
     def root_at(self, rung: int) -> Decimal:
-        """``s`` at a rung."""
-        return self.root(get_sqrt_ratio_at_tick(self.sign * rung))
+        """``s`` at a rung; 50 significant digits."""
+        return _root_at(self.sign, rung)
 
     def floor(self, sqrt_price_x96: int) -> int:
         """The highest rung at or below the price."""
@@ -82,6 +82,17 @@ class Ladder:
     def base_quote(self, amount0: int, amount1: int) -> tuple[int, int]:
         """Amounts by token as ``(base, quote)``, smallest units."""
         return (amount0, amount1) if self.sign > 0 else (amount1, amount0)
+
+
+@lru_cache(maxsize=256)
+def _root(sign: int, sqrt_price_x96: int) -> Decimal:
+    ratio = Decimal(sqrt_price_x96)
+    return PRICE.divide(ratio, Q96_DECIMAL) if sign > 0 else PRICE.divide(Q96_DECIMAL, ratio)
+
+
+@lru_cache(maxsize=4096)  # a turn asks for the same few rungs over and over
+def _root_at(sign: int, rung: int) -> Decimal:
+    return _root(sign, get_sqrt_ratio_at_tick(sign * rung))
 
 
 def _tick_above(sqrt_price_x96: int, tick: int) -> int:

@@ -9,9 +9,9 @@ not is why there is none here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal, getcontext, setcontext
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from dexmm.units import PRICE
 
@@ -28,15 +28,52 @@ HOUR = 3600
 DAY = 86_400
 
 
+class _Precise(Context):
+    """``units.PRICE``, told by its type: who finds it is inside of somebody's ``precise``."""
+
+
 def precise(function: Callable[P, R]) -> Callable[P, R]:
-    """Run with ``units.PRICE``: 50 significant digits, whatever the caller's context is."""
+    """Run with ``units.PRICE``: 50 significant digits, whatever the caller's context is.
+
+    Inside of another one there is nothing to change: only the outermost enters and leaves.
+    """
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        with localcontext(PRICE):
+        outside = getcontext()
+        if type(outside) is _Precise:
             return function(*args, **kwargs)
+        setcontext(_Precise(prec=PRICE.prec, rounding=PRICE.rounding))
+        try:
+            return function(*args, **kwargs)
+        finally:
+            setcontext(outside)
 
     return run
+
+
+class once(Generic[R]):  # noqa: N801 - used like ``property``
+    """A property that is worked out when it is first asked for, and kept: for what never changes.
+
+    Like all else here with 50 significant digits, whoever asks first. ``cached_property`` would
+    take a lock each time, and the context it happened to be called in.
+    """
+
+    def __init__(self, function: Callable[[Any], R]) -> None:
+        self._function = precise(function)
+        self._name = function.__name__
+        self.__doc__ = function.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> R: ...
+    def __get__(self, instance: object | None, owner: type) -> Self | R:
+        if instance is None:
+            return self
+        found = self._function(instance)
+        instance.__dict__[self._name] = found
+        return found
 
 
 def remaining(seconds: int, halflife_seconds: Decimal) -> Decimal:
