@@ -88,6 +88,10 @@ def _share(value: Decimal, _places: int) -> str:
     return percent(value)
 
 
+def _part(value: Decimal, _places: int) -> str:
+    return f"{value * 100:.2f} %" if value else NOTHING
+
+
 def _count(value: Decimal, _places: int) -> str:
     return f"{value:.0f}" if value else NOTHING
 
@@ -200,6 +204,37 @@ COLUMNS = (
         value=lambda f: f.capital_efficiency_bp,
         told=_efficiency,
         meaning="capital efficiency: fees a day, in basis points of the capital in ranges",
+    ),
+)
+
+
+# Beside the net of a row: what it is by the other yardsticks, and how large it was in the pool.
+YARDSTICKS = (
+    COLUMNS[0],
+    Column(
+        key="against_rebalanced",
+        heading="vs rebalanced",
+        value=lambda f: f.against_rebalanced,
+        told=money,
+        meaning="gained or lost against the inventory rebalanced to its target at market cost, in "
+        "quote",
+        of_all=True,
+    ),
+    Column(
+        key="skill",
+        heading="skill",
+        value=lambda f: f.skill or Decimal(0),
+        told=money,
+        meaning="fees less what arbitrage took, gas and trading costs, in quote: where the price "
+        "went is no part of it",
+    ),
+    Column(
+        key="liquidity_share",
+        heading="of the pool",
+        value=lambda f: f.liquidity_share or Decimal(0),
+        told=_part,
+        meaning="ours of the pool's liquidity in range, mean over time",
+        higher=None,
     ),
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dexmm.backtest.compare import Comparison
 from dexmm.backtest.compare_charts import attribution_chart, net_chart, share_chart
-from dexmm.backtest.compare_columns import COLUMNS, best, gas_told, places_of
+from dexmm.backtest.compare_columns import COLUMNS, YARDSTICKS, Column, best, gas_told, places_of
 from dexmm.backtest.compare_rows import Row, ranked
 from dexmm.backtest.compare_verdict import pays
 from dexmm.ops.report.page import Page
@@ -25,7 +25,12 @@ def compare_page(found: Comparison) -> Page:
             Banner(text=first, tone="good" if pays(rows, found.worth.strategy) else "bad"),
             *more,
         )
-        .section("Comparison", _table(rows, places_of(found.quote)), _meanings(found))
+        .section("Comparison", _table(rows, places_of(found.quote)), _meanings(found, COLUMNS))
+        .section(
+            "By other yardsticks",
+            _yardsticks(rows, places_of(found.quote)),
+            _meanings(found, YARDSTICKS),
+        )
         .section(
             "Against holding",
             Chart(
@@ -79,11 +84,21 @@ def _gas(row: Row) -> Cell:
     return Cell(text=gas_told(row), tone="good" if row.pays_gas else "bad")
 
 
-def _meanings(found: Comparison) -> Html:
+def _yardsticks(rows: Sequence[Row], places: int) -> Table:
+    return Table(
+        headings=("", *(column.heading for column in YARDSTICKS)),
+        rows=tuple(
+            (row.label, *(column.told(column.value(row.figures), places) for column in YARDSTICKS))
+            for row in rows
+        ),
+    )
+
+
+def _meanings(found: Comparison, columns: Sequence[Column]) -> Html:
     """What each column counts, for whoever asks."""
     lines = [
         f"{column.heading}: {column.meaning.replace('in quote', f'in {found.quote}')}"
-        for column in COLUMNS
+        for column in columns
         if column.key not in {"share_mean", "share_high"}
     ]
     return Html(

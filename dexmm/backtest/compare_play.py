@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from decimal import ROUND_DOWN, ROUND_FLOOR, Decimal, localcontext
+from decimal import Decimal, localcontext
 
 from dexmm.backtest.compare_rows import Row, row_of
 from dexmm.backtest.contestants import Contestant, Holding, Live, Rebalanced, Static, opening_steps
@@ -23,16 +23,15 @@ from dexmm.model.memory import Memory
 from dexmm.model.snapshot import ChainView, Snapshot
 from dexmm.model.steps import ChainStep, Outcome
 from dexmm.ops.accounting import Flow, Mark, Source
+from dexmm.ops.rebalanced import Keeper, Rebalancing
 from dexmm.ops.track import Action, Track, TrackPoint
 from dexmm.sim.chain import SimChain
 from dexmm.sim.replay import EventWorld
 from dexmm.sim.world import CandleWorld, Doze, World
 from dexmm.strategy.inventory import inventory
-from dexmm.units import EXACT, PRICE
+from dexmm.units import PRICE
 
 ZERO = Decimal(0)
-TRADE_UNIT = Decimal("0.00000001")  # of base: finer than any exchange's step
-MONEY_UNIT = Decimal("0.000001")  # of quote; what is rounded is lost to the trader
 
 Look = Callable[[World], None]
 
@@ -165,8 +164,8 @@ class _Trader:
 
     def __init__(self, world: World, who: Rebalanced, target: Decimal, cost: Decimal) -> None:
         held = inventory(world.chain.observe(), world.fair_price)
-        self._base, self._quote = held.base_total, held.quote_total
-        self._who, self._target, self._cost = who, target, cost
+        terms = Rebalancing(target=target, cost=cost, step=who.step)
+        self._keeper = Keeper(held.base_total, held.quote_total, terms)
         self.points: list[TrackPoint] = []
         self.marks: list[Mark] = []
         self.actions: list[Action] = []
@@ -176,17 +175,16 @@ class _Trader:
         flows: tuple[Flow, ...] = ()
         if self.marks:
             flows = self._trade(at, fair)
-        self.marks.append(
-            Mark(at=at, fair_price=fair, base=self._base, quote=self._quote, flows=flows)
-        )
+        base, quote = self._keeper.base, self._keeper.quote
+        self.marks.append(Mark(at=at, fair_price=fair, base=base, quote=quote, flows=flows))
         with localcontext(PRICE):
-            nav = self._base * fair + self._quote
+            nav = base * fair + quote
             self.points.append(
                 TrackPoint(
                     at=at,
                     fair_price=fair,
                     pool_price=world.chain.market.price(world.chain.sqrt_price_x96),
-                    share=self._base * fair / nav,
+                    share=base * fair / nav,
                     nav=nav,
                     in_range=False,
                     ranges=(),
@@ -195,26 +193,19 @@ class _Trader:
             )
 
     def _trade(self, at: int, fair: Decimal) -> tuple[Flow, ...]:
-        with localcontext(PRICE):
-            nav = self._base * fair + self._quote
-            share = self._base * fair / nav
-            if abs(share - self._target) <= self._who.step:
-                return ()
-            bought = (self._target * nav / fair - self._base).quantize(TRADE_UNIT, ROUND_DOWN)
-            price = fair * (1 + self._cost if bought > 0 else 1 - self._cost)
-            paid = (-bought * price).quantize(MONEY_UNIT, ROUND_FLOOR)
-        with localcontext(EXACT):
-            self._base, self._quote = self._base + bought, self._quote + paid
+        trade = self._keeper.trade(fair)
+        if trade is None:
+            return ()
         self.actions.append(
             Action(
                 at=at,
                 kind="hedge",
                 status="done",
-                reason=f"the share strayed to {share * 100:.1f} %",
-                turnover_quote=abs(bought) * fair,
+                reason=f"the share strayed to {trade.share * 100:.1f} %",
+                turnover_quote=abs(trade.base) * fair,
             )
         )
-        return (Flow(source=Source.SWAP, base=bought, quote=paid),)
+        return (Flow(source=Source.SWAP, base=trade.base, quote=trade.quote),)
 
 
 def sentences(contestants: Sequence[Contestant], scenario: Scenario) -> tuple[str, ...]:

@@ -13,7 +13,14 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dexmm.backtest.compare_columns import COLUMNS, Column, best, gas_told, places_of
+from dexmm.backtest.compare_columns import (
+    COLUMNS,
+    YARDSTICKS,
+    Column,
+    best,
+    gas_told,
+    places_of,
+)
 from dexmm.backtest.compare_rows import Row, ranked
 
 MARK = "*"  # of the best, where there are no colours
@@ -39,6 +46,18 @@ def comparison(rows: Sequence[Row], console: Console, quote: str) -> RenderableT
     names = _Drawn("", tuple(Text(row.label, "bold") for row in order))
     drawn = [_draw(column, order, mark, places_of(quote)) for column in COLUMNS]
     drawn.append(_Drawn("pays gas", tuple(_gas(row) for row in order)))
+    room = console.width - names.width
+    return Group(*_spaced([_table(names, part) for part in _parts(drawn, room)]))
+
+
+def yardsticks(rows: Sequence[Row], console: Console, quote: str) -> RenderableType:
+    """What each row is worth by every yardstick, in the order of ``comparison``."""
+    order, places = ranked(rows), places_of(quote)
+    names = _Drawn("", tuple(Text(row.label, "bold") for row in order))
+    drawn = [
+        _Drawn(c.heading, tuple(Text(c.told(c.value(row.figures), places)) for row in order))
+        for c in YARDSTICKS
+    ]
     room = console.width - names.width
     return Group(*_spaced([_table(names, part) for part in _parts(drawn, room)]))
 

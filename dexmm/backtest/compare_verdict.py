@@ -69,7 +69,7 @@ def verdict(rows: Sequence[Row], found: Worth | None) -> tuple[str, ...]:
     told = [_outcome(rows, sums), _luck(rows, sums), _gas(rows), *_halts(rows)]
     if found is not None:
         told += [_expected(found, sums), _missing(rows, found, sums)]
-    return tuple(filter(None, told))
+    return tuple(filter(None, (*told, _against_rebalanced(rows, sums))))
 
 
 def cannot_pay(rows: Sequence[Row]) -> bool:
@@ -102,6 +102,20 @@ def _outcome(rows: Sequence[Row], sums: Money) -> str:
         f"{len(above)} of {len(makers)} ways of providing liquidity ended above plain holding; "
         f"the best, {top.name}, by {sums.signed(top.figures.net)} "
         f"({top.figures.net_bp:+.1f} bp){also}."
+    )
+
+
+def _against_rebalanced(rows: Sequence[Row], sums: Money) -> str:
+    """Beside holding: a trend is no part of this."""
+    makers = [row for row in rows if row.kind is not Kind.HOLDING]
+    if not makers or all(row.figures.rebalanced is None for row in makers):
+        return ""
+    above = [row for row in makers if row.figures.against_rebalanced > 0]
+    top = max(makers, key=lambda row: row.figures.against_rebalanced).figures
+    return (
+        f"Against the inventory rebalanced to its target {len(above)} of {len(makers)} ended "
+        f"above; the best, {top.name}, made {sums.signed(top.against_rebalanced)} "
+        f"({top.against_rebalanced_bp:+.1f} bp) against it."
     )
 
 

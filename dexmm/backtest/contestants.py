@@ -24,12 +24,11 @@ from dexmm.model.decision import Role
 from dexmm.model.market import Market
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import Allowance, Approve, ChainStep, Mint, Rerange
+from dexmm.ops.rebalanced import STEP, market_cost
 from dexmm.strategy.strategies import STRATEGIES
 from dexmm.uniswap.tick_math import get_tick_at_sqrt_ratio, max_usable_tick, min_usable_tick
 from dexmm.units import PRICE, Amount0, Amount1, Tick
 
-STEP = Decimal("0.01")  # of the share
-HALF_SPREAD = Decimal("0.0001")  # of the price: what a liquid exchange asks beside its fee
 DEADLINE_SECONDS = 3600
 
 
@@ -80,7 +79,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebalanced:
-    """``cost`` None: the pool's fee and ``HALF_SPREAD``."""
+    """``cost`` None: what goes with the pool's fee (``rebalanced.market_cost``)."""
 
     step: Decimal = STEP
     cost: Decimal | None = None
@@ -97,7 +96,7 @@ class Rebalanced:
         """Of what is traded."""
         if self.cost is not None:
             return self.cost
-        return Decimal(market.fee_pips) / 1_000_000 + HALF_SPREAD
+        return market_cost(market.fee_pips)
 
 
 Contestant = Live | Static | Holding | Rebalanced

@@ -22,6 +22,7 @@ from dexmm.model.market import Block, Market, Token
 from dexmm.model.order import OrderIntent
 from dexmm.ops.accounting import Leg, legs
 from dexmm.ops.figures import Figures, figures
+from dexmm.ops.rebalanced import market_cost
 from dexmm.ops.track import Track
 from dexmm.sim.background import others
 from dexmm.sim.chain import SimChain, Terms
@@ -284,6 +285,8 @@ def finish(
         actions=tuple(recorder.actions),
         orders=orders,
         halted=halted,
+        rebalancing_cost=market_cost(market.fee_pips),
+        liquidity_share=recorder.liquidity_share,
         assumptions=assumptions(scenario),
         facts={
             "turns taken": str(turns),

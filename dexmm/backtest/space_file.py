@@ -6,7 +6,7 @@
     "strategy.name" = { choices = ["budget", "avellaneda"] }
 
     [objectives]                      # the first decides, the others break its ties
-    net_bp_per_day = "maximise"
+    rebalanced_bp_per_day = "maximise"
 
     [constraints]
     max_drawdown_bp = "<= 300"
@@ -21,13 +21,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from dexmm.backtest.space import Parameter, Space, Value, number, refused, setting
-from dexmm.backtest.space_goals import METRICS, Constraint, Objective
+from dexmm.backtest.space_goals import METRICS, SCORES, Constraint, Objective
 from dexmm.config import SECTIONS, Config
 from dexmm.errors import BadInput
 from dexmm.settings import SECRETS
@@ -66,15 +67,18 @@ DEFAULT = """\
 "strategy.regime_ratio" = { choices = ["1.5", 2, 3, 4] }
 
 [objectives]
-net_bp_per_day = "maximise"
+rebalanced_bp_per_day = "maximise"
 
 [constraints]
 time_in_band = ">= 0.95"
 """
 
 
-def read_space(path: Path, config: Config) -> Space:
-    """The space in a file, checked against the configuration it is going to vary."""
+def read_space(path: Path, config: Config, score: str | None = None) -> Space:
+    """The space in a file, checked against the configuration it is going to vary.
+
+    ``score``: one of ``SCORES`` to be the objective, where the file names none.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -85,15 +89,21 @@ def read_space(path: Path, config: Config) -> Space:
         raise BadInput(f"{path} is not UTF-8 text: save it as UTF-8") from None
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from None
-    return parse_space(text, config, str(path))
+    return parse_space(text, config, str(path), score)
 
 
-def default_space(config: Config) -> Space:
+def default_space(config: Config, score: str | None = None) -> Space:
     """Edges, patience and memory of the ranges: what costs and pays in any pool."""
-    return parse_space(DEFAULT, config, "the default space")
+    found = parse_space(DEFAULT, config, "the default space")
+    return replace(found, objectives=(scored_by(score or next(iter(SCORES))),))
 
 
-def parse_space(text: str, config: Config, source: str) -> Space:
+def scored_by(score: str) -> Objective:
+    """The objective that goes by this name."""
+    return Objective(metric=SCORES[score], maximise=True)
+
+
+def parse_space(text: str, config: Config, source: str, score: str | None = None) -> Space:
     try:
         tables = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -106,9 +116,14 @@ def parse_space(text: str, config: Config, source: str) -> Space:
         if not isinstance(tables.get(name, {}), dict):
             raise BadInput(f"{source}: {name} must be a table: write [{name}]")
     entries = _flat(tables.get("space", default["space"]))
+    objectives = _objectives(tables.get("objectives", default["objectives"]), source)
+    if score is not None:
+        if "objectives" in tables:
+            raise BadInput(f"{source} has [objectives] of its own: leave --score or those away")
+        objectives = (scored_by(score),)
     space = Space(
         parameters=tuple(_parameter(name, entry, config, source) for name, entry in entries),
-        objectives=_objectives(tables.get("objectives", default["objectives"]), source),
+        objectives=objectives,
         constraints=_constraints(tables.get("constraints", default["constraints"]), source),
         source=source,
     )

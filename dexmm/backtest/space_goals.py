@@ -85,6 +85,22 @@ METRICS: dict[str, Metric] = {
             least=None,
         ),
         Metric(
+            name="rebalanced_bp_per_day",
+            meaning="net against the inventory rebalanced to its target, after every cost",
+            unit="bp a day",
+            higher_is_better=True,
+            of=lambda run: _bp_a_day(run.against_rebalanced, run),
+            least=None,
+        ),
+        Metric(
+            name="skill_bp_per_day",
+            meaning="fees less what arbitrage took, gas and trading costs",
+            unit="bp a day",
+            higher_is_better=True,
+            of=lambda run: _bp_a_day(run.skill or ZERO, run),
+            least=None,
+        ),
+        Metric(
             name="fees_bp_per_day",
             meaning="fees earned in the pool",
             unit="bp a day",
@@ -146,6 +162,14 @@ METRICS: dict[str, Metric] = {
             of=lambda run: run.deployed,
         ),
         Metric(
+            name="liquidity_share",
+            meaning="mean share of the pool's liquidity in range that was ours",
+            unit="0 to 1",
+            higher_is_better=False,
+            of=lambda run: run.liquidity_share or ZERO,
+            most=ONE,
+        ),
+        Metric(
             name="share_high",
             meaning="highest share of base",
             unit="0 to 1",
@@ -185,6 +209,14 @@ METRICS: dict[str, Metric] = {
             of=lambda run: run.capital_efficiency_bp,
         ),
     )
+}
+
+
+# What a search is scored by, in plain names; the first is what it is unless said.
+SCORES = {
+    "rebalanced": "rebalanced_bp_per_day",
+    "holding": "net_bp_per_day",
+    "skill": "skill_bp_per_day",
 }
 
 

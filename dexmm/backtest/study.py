@@ -50,15 +50,17 @@ class Run:
     def of(cls, found: Figures) -> Run:
         return cls(figures=found, metrics=measure(found))
 
-    def dump(self) -> dict[str, str | int]:
+    def dump(self) -> dict[str, str | int | None]:
         """As a database keeps it: exact."""
         found = asdict(self.figures)
         return {key: str(v) if isinstance(v, Decimal) else v for key, v in found.items()}
 
     @classmethod
     def load(cls, kept: Mapping[str, Any]) -> Run:
-        decimals = {field.name for field in fields(Figures) if field.type == "Decimal"}
-        found: dict[str, Any] = {k: Decimal(v) if k in decimals else v for k, v in kept.items()}
+        decimals = {field.name for field in fields(Figures) if "Decimal" in str(field.type)}
+        found: dict[str, Any] = {
+            k: Decimal(v) if k in decimals and v is not None else v for k, v in kept.items()
+        }
         return cls.of(Figures(**found))
 
     def violations(self, space: Space) -> dict[str, Decimal]:

@@ -16,7 +16,14 @@ from dexmm.backtest.tune_charts import (
     survival_chart,
 )
 from dexmm.backtest.tune_result import FoldFound, Tried, Tuned
-from dexmm.backtest.tune_words import number, shown, verdict, warnings, worth_it
+from dexmm.backtest.tune_words import (
+    by_every_score,
+    number,
+    shown,
+    verdict,
+    warnings,
+    worth_it,
+)
 from dexmm.config import Config
 from dexmm.ops.report.page import Page, Part
 from dexmm.ops.report.parts import Banner, Bullets, Cell, Chart, Table, Tile, Tiles
@@ -28,6 +35,8 @@ NOTHING = "–"
 
 SHORT = {
     "net_bp_per_day": "net",
+    "rebalanced_bp_per_day": "vs rebalanced",
+    "skill_bp_per_day": "skill",
     "fees_bp_per_day": "fees",
     "lvr_bp_per_day": "LVR",
     "gas_bp_per_day": "gas",
@@ -77,9 +86,14 @@ def _worth(tuned: Tuned) -> list[Part]:
         tile("gap", number(trained - gain), "of that gain, what did not last"),
     )
     good = worth_it(tuned)
+    scores = Table(
+        headings=("on unseen history, bp a day", "tuned", "as it is"),
+        rows=[(s.meaning, number(s.tuned), number(s.as_it_is)) for s in by_every_score(tuned)],
+    )
     return [
         Banner(text=verdict(tuned), tone="good" if good else "bad"),
         Tiles(tiles),
+        scores,
         Bullets(warnings(tuned)) if warnings(tuned) else "",
     ]
 

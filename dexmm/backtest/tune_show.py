@@ -12,7 +12,14 @@ from dexmm.backtest.space import setting
 from dexmm.backtest.space_goals import METRICS
 from dexmm.backtest.study import Run
 from dexmm.backtest.tune_result import FoldFound, Tried, Tuned
-from dexmm.backtest.tune_words import number, shown, verdict, warnings, worth_it
+from dexmm.backtest.tune_words import (
+    by_every_score,
+    number,
+    shown,
+    verdict,
+    warnings,
+    worth_it,
+)
 from dexmm.config import Config
 
 WIDEST = 110
@@ -25,6 +32,7 @@ def show(console: Console, tuned: Tuned, config: Config, advice: Sequence[str]) 
     console.print(Text(verdict(tuned), "green" if worth_it(tuned) else "yellow"), width=width)
     for title, table in (
         ("Fold by fold", _folds(tuned)),
+        ("On unseen history, by every yardstick", _scores(tuned)),
         ("Settings", _settings(tuned, config)),
     ):
         console.print(f"\n[bold]{title}[/]")
@@ -48,6 +56,7 @@ def facts(tuned: Tuned, advice: Sequence[str]) -> Mapping[str, object]:
         "settings": tuned.settings,
         "objectives": [str(objective) for objective in tuned.space.objectives],
         "constraints": [str(constraint) for constraint in tuned.space.constraints],
+        "scores": list(by_every_score(tuned)),
         "out_of_sample": tuned.out_of_sample,
         "in_sample": tuned.in_sample,
         "as_it_is_out_of_sample": tuned.now_out_of_sample,
@@ -111,6 +120,15 @@ def _folds(tuned: Tuned) -> Table:
         ),
         style="bold",
     )
+    return table
+
+
+def _scores(tuned: Tuned) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("bp a day", "tuned", "as it is"):
+        table.add_column(heading, justify="left" if heading == "bp a day" else "right")
+    for found in by_every_score(tuned):
+        table.add_row(found.meaning, number(found.tuned), number(found.as_it_is))
     return table
 
 

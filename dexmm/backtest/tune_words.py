@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 from dexmm.backtest.space import Parameter
-from dexmm.backtest.space_goals import METRICS
+from dexmm.backtest.space_goals import METRICS, SCORES
 from dexmm.backtest.tune_result import FoldFound, Together, Tuned
 from dexmm.ops.narrate import digits
 
@@ -36,6 +37,29 @@ def worth_it(tuned: Tuned) -> bool:
     """Whether what was chosen beat the configuration as it is where neither had been seen."""
     gain = tuned.gain(tuned.out_of_sample, tuned.now_out_of_sample)
     return tuned.settings is not None and gain > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """One yardstick on unseen history: basis points of the capital a day."""
+
+    score: str  # of ``SCORES``
+    meaning: str
+    tuned: Decimal
+    as_it_is: Decimal
+
+
+def by_every_score(tuned: Tuned) -> tuple[Scored, ...]:
+    """Whatever was chosen by, on unseen history: what was tuned and the one as it is."""
+    return tuple(
+        Scored(
+            score=score,
+            meaning=METRICS[metric].meaning,
+            tuned=tuned.out_of_sample.metrics[metric],
+            as_it_is=tuned.now_out_of_sample.metrics[metric],
+        )
+        for score, metric in SCORES.items()
+    )
 
 
 def warnings(tuned: Tuned) -> tuple[str, ...]:

@@ -145,12 +145,14 @@ def _compare(scenario: Scenario, workers: int, output: Path | None, as_json: boo
 def _show_comparison(found: Comparison, seconds: Decimal) -> None:
     from rich.text import Text
 
-    from dexmm.backtest.compare_table import comparison
+    from dexmm.backtest.compare_table import comparison, yardsticks
 
     out = console()
     out.print(Text(f"{found.history}, {len(found.rows)} ways side by side in {seconds} s"))
     out.print()
     out.print(comparison(found.rows, out, found.quote))
+    out.print("\n[bold]By other yardsticks[/]")
+    out.print(yardsticks(found.rows, out, found.quote))
     for title, lines in (
         ("Does this market pay?", found.verdict),
         ("Assumptions", found.assumptions),
@@ -173,6 +175,9 @@ def _compared(found: Comparison) -> dict[str, object]:
                 "kind": row.kind,
                 "pays_gas": row.pays_gas,
                 **jsonable(row.figures),
+                "against_rebalanced": row.figures.against_rebalanced,
+                "against_rebalanced_bp": row.figures.against_rebalanced_bp,
+                "skill_bp": row.figures.skill_bp,
                 "parts": dict(row.parts),
                 "refused": row.refused,
             }

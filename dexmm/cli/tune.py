@@ -58,6 +58,13 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--space", type=FILE, metavar="FILE", help="What may be searched, in TOML; see --show-space."
 )
+@click.option(
+    "--score",
+    type=click.Choice(["rebalanced", "holding", "skill"]),
+    help="What settings are chosen by: net against the inventory rebalanced to its target (the "
+    "default), net against holding, or fees less what arbitrage took, gas and trading costs. The "
+    "answer tells all three.",
+)
 @click.option("--show-space", is_flag=True, help="Print the default space as a file, and end.")
 @click.option(
     "--trials",
@@ -159,7 +166,11 @@ def _task(asked: dict[str, Any], output: Path | None, page: Path | None) -> Task
     storage = _storage(asked["storage"], request)
     scenario = scenario_of(request)
     config = scenario.config
-    space = read_space(asked["space"], config) if asked["space"] else default_space(config)
+    score = asked["score"]
+    if asked["space"]:
+        space = read_space(asked["space"], config, score)
+    else:
+        space = default_space(config, score)
     if output is not None:
         if request.config is None:
             raise BadInput("--output edits a configuration: write one with `dexmm init` first")

@@ -9,10 +9,12 @@ from itertools import pairwise
 
 from dexmm.ops.accounting import Attribution, Source, attribute
 from dexmm.ops.holding import worths
+from dexmm.ops.rebalanced import Rebalancing, rebalanced_net
 from dexmm.ops.track import Track, TrackPoint
-from dexmm.units import PRICE, bp
+from dexmm.units import EXACT, PRICE, bp
 
 ZERO = Decimal(0)
+_NO_SKILL = (Source.CAPITAL, Source.UNEXPLAINED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,25 @@ class Figures:
     deployed: Decimal  # mean share of net worth in ranges
     capital_efficiency_bp: Decimal  # fees a day per quote deployed; 0 where nothing was
     halted: str
+    # Fees less what arbitrage took, gas and what trading cost, each against the fair price of its
+    # moment: where the price went is no part of it. None: not reckoned.
+    skill: Decimal | None = None
+    rebalanced: Decimal | None = None  # what the target share kept at market cost brought, as net
+    liquidity_share: Decimal | None = None  # ours of what is in range, mean over time
+
+    @property
+    def against_rebalanced(self) -> Decimal:
+        """Net, were it held against the rebalanced inventory; against holding where unknown."""
+        return EXACT.subtract(self.net, self.rebalanced or ZERO)
+
+    @property
+    def against_rebalanced_bp(self) -> Decimal:
+        return bp(self.against_rebalanced, self.start) if self.start else ZERO
+
+    @property
+    def skill_bp(self) -> Decimal:
+        """Of the start; 0 where it was not reckoned."""
+        return bp(self.skill or ZERO, self.start) if self.start else ZERO
 
 
 def figures(track: Track) -> Figures:
@@ -97,7 +118,18 @@ def _figures(track: Track, found: Attribution) -> Figures:
         deployed=deployed / _mean(worth, spans) if any(worth) else ZERO,
         capital_efficiency_bp=bp(fees / days, deployed) if deployed and days else ZERO,
         halted=track.halted,
+        skill=skill_of(found),
+        rebalanced=rebalanced_net(
+            track.marks, Rebalancing(target=track.target, cost=track.rebalancing_cost)
+        ),
+        liquidity_share=track.liquidity_share,
     )
+
+
+def skill_of(found: Attribution) -> Decimal:
+    """Every source's trades against the fair price of their moment, in quote; no deposits."""
+    with localcontext(EXACT):
+        return sum((part.edge for s, part in found.parts.items() if s not in _NO_SKILL), ZERO)
 
 
 def time_spans(times: Sequence[int]) -> list[Decimal]:

@@ -99,5 +99,7 @@ class Track:
     facts: Mapping[str, str] = field(default_factory=dict)  # seed, file, configuration name ...
     quoted: tuple[Quoted, ...] = ()  # where quotes rest on an exchange: one a turn
     fee_rate: Decimal = Decimal(0)  # of what others swap, what reaches liquidity; 0: unknown
+    rebalancing_cost: Decimal = Decimal("0.0006")  # of what is traded, to keep the target share
+    liquidity_share: Decimal | None = None  # ours of what is in range, mean over time; 0 to 1
     began: int = 0  # the stretch that was watched, timestamps; 0: as the points have it
     ended: int = 0

@@ -107,6 +107,8 @@ def test_fees_above_gas_and_still_worse_than_holding() -> None:
         "This market did not pay: every way of providing liquidity ended at or below plain "
         "holding. The least bad, budget, made −23.00 against it.",
         "Every row that spent gas earned more in fees than its gas.",
+        "Against the inventory rebalanced to its target 0 of 1 ended above; the best, budget, "
+        "made −20.00 (-2.0 bp) against it.",
     )
 
 

@@ -15,6 +15,7 @@ from dexmm.backtest.space import Parameter, configured, refused, setting
 from dexmm.backtest.space_file import DEFAULT, default_space, parse_space, read_space
 from dexmm.backtest.space_goals import (
     METRICS,
+    SCORES,
     Constraint,
     Objective,
     measure,
@@ -170,8 +171,28 @@ def test_the_default_space_is_a_file_and_holds_the_default_configuration(tmp_pat
     default = default_space(CONFIG)
     assert written.parameters == default.parameters
     assert default.place(CONFIG) is not None
-    assert [str(objective) for objective in default.objectives] == ["maximise net_bp_per_day"]
+    objectives = [str(objective) for objective in default.objectives]
+    assert objectives == ["maximise rebalanced_bp_per_day"]
     assert [str(constraint) for constraint in default.constraints] == ["time_in_band >= 0.95"]
+
+
+def test_a_score_goes_by_a_plain_name_and_never_against_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "space.toml"
+    for score, metric in SCORES.items():
+        assert [o.metric for o in default_space(CONFIG, score).objectives] == [metric]
+        path.write_text(one("[1, 2]"))
+        assert [o.metric for o in read_space(path, CONFIG, score).objectives] == [metric]
+    path.write_text(one("[1, 2]") + '[objectives]\ndeployed = "maximise"\n')
+    assert [o.metric for o in read_space(path, CONFIG).objectives] == ["deployed"]
+    with pytest.raises(BadInput, match=r"has \[objectives\] of its own: leave --score or those"):
+        read_space(path, CONFIG, "skill")
+
+
+def test_a_run_is_scored_by_each_yardstick() -> None:
+    run = figures_of(net=D(10), rebalanced=D(-40), skill=D(25), days=D(1), start=D(10_000))
+    measured = measure(run)
+    assert [measured[metric] for metric in SCORES.values()] == [50, 10, 25]
+    assert measure(figures_of(net=D(10), days=D(1)))["skill_bp_per_day"] == 0
 
 
 def test_what_a_file_leaves_out_is_the_defaults() -> None:

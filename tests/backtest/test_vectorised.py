@@ -36,6 +36,7 @@ UNIT = D("0.000001")
 RANGES = (Rule.STATIC, Rule.FULL_RANGE, Rule.RECENTRE, Rule.PASSIVE)
 MONEY = {"start", "end", "net", "holding", "fees", "divergence", "loss_versus_rebalancing", "gas"}
 TEXT = {"name", "halted"}
+NOT_RECKONED = {"skill", "rebalanced", "liquidity_share"}  # by a vectorised run
 
 
 def free(rule: Rule, edge_bp: int = 100) -> Baseline:
@@ -68,6 +69,9 @@ def require_agreement(exact: Figures, found: Figures, swaps: int) -> None:
     for name, one in asdict(exact).items():
         other = getattr(found, name)
         if name in TEXT:
+            continue
+        if name in NOT_RECKONED:
+            assert other is None, name
             continue
         if name in MONEY:
             assert abs(one - other) <= rounding + small * exact.start, name
@@ -241,7 +245,7 @@ def test_mirrored_tokens_mirror_the_result(seed: int, rule: Rule, edge_bp: int) 
         asdict(baseline_figures(path, market_of(mirrored=mirrored), baseline))
         for mirrored in (False, True)
     )
-    for name in one.keys() - TEXT:
+    for name in one.keys() - TEXT - NOT_RECKONED:
         assert other[name] == pytest.approx(one[name], rel=D("1e-8"), abs=D("1e-6")), name
 
 
