@@ -120,17 +120,40 @@ def _refuse_twice(path: Path, what: str, found: Sequence[str]) -> None:
         raise BadInput(f"{path}: two markets have the {what} {twice[0]}: give each its own")
 
 
-def _refuse_contradictions(configs: tuple[Config, ...], path: Path) -> None:
-    poolless = [config.market.name for config in configs if not config.market.has_pool]
-    if poolless and len(configs) > 1:
+def _base_of(config: Config) -> tuple[str, ...]:
+    """What a market holds a share of: its token, or its account's coin where it has no pool."""
+    if config.market.has_pool or config.exchange is None:
+        return (config.market.base,)
+    return (*_account(config.exchange), config.exchange.symbol.partition("/")[0])
+
+
+def _refuse_two_locks(configs: tuple[Config, ...], path: Path) -> None:
+    """One process writes at a time: to a wallet by the wallet's lock, without pools by that of the
+    exchange account. Markets of one file share one lock, so they must be under the same."""
+    poolless = [config for config in configs if not config.market.has_pool]
+    if not poolless:
+        return
+    if others := [config.market.name for config in configs if config.market.has_pool]:
         raise BadInput(
-            f"{path}: {' and '.join(poolless)} {'have' if len(poolless) > 1 else 'has'} no pool: "
-            "a market that only quotes counts the whole exchange account as its own, so it runs "
-            "alone; write a file for each, in a folder of its own with an account of its own"
+            f"{path}: {poolless[0].market.name} has no pool and {others[0]} has one: the one is "
+            "guarded by its exchange account's lock and the other by its wallet's, so they do not "
+            "run together. Quote in the market that has the pool, or write a file for each, in a "
+            "folder of its own with an exchange account of its own"
         )
+    accounts = {_account(config.exchange) for config in poolless if config.exchange is not None}
+    if len(accounts) > 1:
+        names = " and ".join(config.market.name for config in poolless)
+        raise BadInput(
+            f"{path}: {names} have no pool and different exchange accounts: each account has a "
+            "lock of its own. Write a file for each, in a folder of its own"
+        )
+
+
+def _refuse_contradictions(configs: tuple[Config, ...], path: Path) -> None:
+    _refuse_two_locks(configs, path)
     for what, found in (
         ("name", [config.market.name for config in configs]),
-        ("pool", [config.market.pool for config in configs]),
+        ("pool", [config.market.pool for config in configs if config.market.has_pool]),
     ):
         _refuse_twice(path, what, found)
     for what, traded in (
@@ -148,7 +171,7 @@ def _refuse_contradictions(configs: tuple[Config, ...], path: Path) -> None:
             _refuse_twice(path, what, [symbol for its, symbol in traded if its == account])
     for one, other in permutations(configs, 2):
         band = other.strategy
-        if one.market.base != other.market.base:
+        if _base_of(one) != _base_of(other):
             continue
         if not band.band_low < one.strategy.target < band.band_high:
             raise BadInput(

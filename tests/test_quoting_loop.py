@@ -175,6 +175,66 @@ def test_a_key_that_may_no_longer_trade_halts_between_turns(
     assert resting(paper) == []  # what rested was taken out all the same
 
 
+def test_two_markets_without_a_pool_quote_side_by_side_from_one_account(tmp_path: Path) -> None:
+    """Each in its own symbol, from its part of the gold; neither takes the other's orders out."""
+    coins = {"PAXG": Decimal(2), "USDT": Decimal(7_000), "USDC": Decimal(7_000)}
+    settings = PaperSettings(
+        accounts=(Opening(spot=coins, margin=Decimal(0)),),
+        flow=QUIET,
+        flows=dict.fromkeys(PaperSettings().flows, QUIET),
+        limits=UNLIMITED,
+    )
+    shared, _, market = CONFIG.partition("[market]")
+    market, _, rest = market.partition("[guards]")
+    rest = rest.replace('symbol = "PAXG/USDT"\n', "").replace(
+        "[quotes]", "[quotes]\nhalf_spread = 2"
+    )
+    listed = "".join(
+        f'[[market]]\nname = "{coin}"{market}[market.exchange]\nsymbol = "PAXG/{coin}"\n'
+        for coin in ("USDT", "USDC")
+    )
+    path = tmp_path / "dexmm.toml"
+    path.write_text(f"{shared}[guards]{rest}{listed}")
+    with PaperExchange(settings) as paper:
+
+        def sides(symbol: str) -> list[tuple[str, Decimal, Decimal]]:
+            with paper.exchange.visit():
+                found = paper.exchange.spot[symbol].open.values()
+                return sorted((o.side.value, o.price, o.remaining) for o in found)
+
+        log, environment = tmp_path / "log", environment_for(paper)
+        command = [sys.executable, "-m", "dexmm.cli.main"]
+        with log.open("w") as stderr:
+            process = subprocess.Popen(
+                [*command, "run", "--config", str(path)], env=environment, stderr=stderr
+            )
+        until(lambda: [len(sides(symbol)) for symbol in ("PAXGUSDT", "PAXGUSDC")] == [2, 2])
+        before = sides("PAXGUSDC")
+        paper.set_fair_price("PAXGUSDT", Decimal(4020))  # the other one's price follows from it
+        until(lambda: sides("PAXGUSDC") != before and len(sides("PAXGUSDC")) >= 2)
+        until(lambda: "PAXG/USDC, quote sell at" in log.read_text())
+        until(lambda: "PAXG/USDT, quote sell at" in log.read_text())
+        status = subprocess.run(
+            [*command, "status", "--json", "--config", str(path)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert sides("PAXGUSDT") == sides("PAXGUSDC") == []
+        with paper.exchange.visit():
+            account = paper.exchange.ledger.accounts["paper"]
+            left = account.free_of("PAXG")
+    told = json.loads(status.stdout)["markets"]
+    # Each sold 0.1 of its own half of the gold, and counts that and nothing of the other's.
+    parts = [Decimal(each["balances"]["exchange"]["base"]) for each in told]
+    assert [each["market"] for each in told] == ["USDT", "USDC"]
+    assert sum(parts) == left == Decimal("1.8")
+    assert parts == [Decimal("0.9")] * 2
+
+
 def test_fees_in_bnb_are_part_of_what_the_report_calls_net(tmp_path: Path) -> None:
     opening = Opening(
         spot={"PAXG": Decimal(2), "USDT": Decimal(14_000), "BNB": Decimal(1)},

@@ -142,24 +142,66 @@ def test_markets_that_contradict_each_other_are_refused(
         load_markets(write(tmp_path, **parts), {})
 
 
-def test_markets_without_a_pool_are_refused_in_words_of_their_own(tmp_path: Path) -> None:
-    path = tmp_path / "dexmm.toml"
-    market = """
+QUOTES_ONLY = """
 [[market]]
 name = "{name}"
 price_low = 2000
 price_high = 8000
+{more}
 [market.exchange]
 symbol = "{symbol}"
+{key}
 [market.quotes]
 enabled = true
 accept_loss = true
 """
-    one = market.format(name="usdt", symbol="PAXG/USDT")
-    path.write_text(f'[network]\nname = "sandbox"{one}')
-    assert len(load_markets(path, {})) == 1
-    path.write_text(path.read_text() + market.format(name="usdc", symbol="PAXG/USDC"))
-    with pytest.raises(BadInput, match=r"usdt and usdc have no pool.*a file for each") as refused:
+
+
+def quotes_only(name: str, symbol: str, more: str = "", key: str = "") -> str:
+    return QUOTES_ONLY.format(name=name, symbol=symbol, more=more, key=key)
+
+
+def test_several_markets_without_a_pool_share_one_exchange_account(tmp_path: Path) -> None:
+    path = tmp_path / "dexmm.toml"
+    begins = '[network]\nname = "sandbox"\n'
+    usdt, usdc = quotes_only("usdt", "PAXG/USDT"), quotes_only("usdc", "PAXG/USDC")
+    path.write_text(begins + usdt + usdc)
+    assert [c.exchange.symbol for c in load_markets(path, {}) if c.exchange is not None] == [
+        "PAXG/USDT",
+        "PAXG/USDC",
+    ]
+    # Two coins are two inventories: each target only has to suit its own band.
+    apart = "\n[market.strategy]\nband_low = 0.6\ntarget = 0.7\nband_high = 0.8\n"
+    path.write_text(begins + usdt + quotes_only("btc", "BTC/USDT") + apart)
+    assert len(load_markets(path, {})) == 2
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (quotes_only("usdc", "PAXG/USDT"), "two markets have the exchange symbol PAXG/USDT"),
+        (
+            quotes_only("usdc", "PAXG/USDC", key='id = "okx"'),
+            r"usdt and usdc have no pool and different exchange accounts.*a file for each",
+        ),
+        (
+            quotes_only("pool", "PAXG/USDC", f'pool = "{PAXG_USDT_POOL}"\nbase = "{PAXG}"'),
+            r"usdt has no pool and pool has one: .*a file for each",
+        ),
+        (
+            quotes_only("usdc", "PAXG/USDC")
+            + "[market.strategy]\nband_low = 0.6\ntarget = 0.7\nband_high = 0.8\n",
+            "the target 0.35 of usdt lies outside the band 0.6 to 0.8 of usdc",
+        ),
+    ],
+)
+def test_markets_without_a_pool_that_contradict_each_other_are_refused_in_their_own_words(
+    tmp_path: Path, other: str, says: str
+) -> None:
+    path = tmp_path / "dexmm.toml"
+    network = '[network]\nname = "sandbox"\nrpc_urls = ["http://127.0.0.1:1"]\n'
+    path.write_text(network + quotes_only("usdt", "PAXG/USDT") + other)
+    with pytest.raises(BadInput, match=says) as refused:
         load_markets(path, {})
     assert "0x0" not in refused.value.message
 

@@ -122,7 +122,7 @@ def _forever(configs: Sequence[Config]) -> int:
 
     def seen(entry: Entry) -> None:
         for_you = {refusal.rule for refusal in standing(entry)}
-        shown = shown_of.setdefault(entry.snapshot.chain.market.pool, set())
+        shown = shown_of.setdefault(_market_of(entry), set())
         log.info("%s", headline(entry))
         for line in events(entry):
             log.info("  %s", line)
@@ -143,6 +143,12 @@ def _forever(configs: Sequence[Config]) -> int:
     with shutdown.on_signals():
         worlds = open_worlds(configs)
         return run_forever([judge_market(world) for world in worlds], shutdown, seen)
+
+
+def _market_of(entry: Entry) -> str:
+    """What a turn's market is told apart by: its pool, or its symbol where it has none."""
+    market = entry.snapshot.chain.market
+    return f"{market.pool} {market.base.symbol}/{market.quote.symbol}"
 
 
 def judge_market(world: World) -> World:

@@ -52,7 +52,7 @@ class SharedWallet:
             asked = beside.submit(seat.venue) if seat.venue is not None else None
             self._views[number] = seat.chain()
             for other, its in enumerate(self._seats):
-                if other not in self._views:
+                if other not in self._views and its.config.market.has_pool:
                     self._views[other] = its.chain()
             venue = asked.result() if asked is not None else None
         return self._portion(number, venue)
@@ -65,7 +65,7 @@ class SharedWallet:
         if not is_divided([seat.config for seat in self._seats]):
             return self._views[number], venue
         members = tuple(
-            Member(config=seat.config, account=seat.account, view=self._views[n])
+            Member(config=seat.config, account=seat.account, view=self._views.get(n))
             for n, seat in enumerate(self._seats)
         )
         return portion(members, number, venue, self._fills() if venue is not None else ())

@@ -46,9 +46,12 @@ ONE = Decimal(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member(Trader):
-    """One market of those that share a wallet, and the last whole look at it."""
+    """One market of those that share a wallet, and the last whole look at it.
 
-    view: ChainView
+    Another market without a pool needs none: nothing in the wallet is its own.
+    """
+
+    view: ChainView | None
 
 
 @precise
@@ -66,6 +69,7 @@ def portion(
 
 def _own_wallet(members: Sequence[Member], number: int) -> ChainView:
     view = members[number].view
+    assert view is not None  # noqa: S101 - it is this market's own look
     wallet, market = view.wallet, view.market
     amount0 = _part(members, number, market.token0.address, int(wallet.amount0))
     amount1 = _part(members, number, market.token1.address, int(wallet.amount1))
@@ -73,7 +77,11 @@ def _own_wallet(members: Sequence[Member], number: int) -> ChainView:
 
 
 def _part(members: Sequence[Member], number: int, token: str, wallet: int) -> int:
-    held = {n: _held(m.view, token) for n, m in enumerate(members) if _trades(m.view, token)}
+    held = {
+        n: _held(m.view, token)
+        for n, m in enumerate(members)
+        if m.view is not None and _trades(m.view, token)
+    }
     if len(held) == 1:
         return wallet
     weights = {n: members[n].config.market.weight for n in held}
