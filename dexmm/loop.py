@@ -63,7 +63,8 @@ class World:
 
 
 class Shutdown:
-    """SIGINT and SIGTERM ask once: the leg in hand is finished, then nothing more is begun."""
+    """SIGINT, SIGTERM and a lost terminal's SIGHUP ask once: the leg in hand is finished, then
+    nothing more is begun."""
 
     def __init__(self) -> None:
         self._asked = threading.Event()
@@ -86,12 +87,19 @@ class Shutdown:
         def handle(number: int, _frame: FrameType | None) -> None:
             self.ask(signal.Signals(number).name)
 
-        before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, handle) for number in stopping_signals()}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def stopping_signals() -> tuple[signal.Signals, ...]:
+    """Those that ask a process to end in good order. A hang-up that the caller has chosen to
+    ignore (``nohup``) stays ignored."""
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    return (signal.SIGINT, signal.SIGTERM, *hangup)
 
 
 def run_once(world: World, shutdown: Shutdown) -> Entry:

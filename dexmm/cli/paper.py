@@ -185,14 +185,16 @@ def _feed(price: Decimal | None, prices: Path | None, seed: int, speed: Decimal)
 
 
 def _ends_on_signals() -> threading.Event:
-    """Set by Ctrl-C and by SIGTERM: both end the exchange in good order."""
+    """Set by Ctrl-C, SIGTERM and a lost terminal: all end the exchange in good order."""
+    from dexmm.loop import stopping_signals
+
     ends = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
         ends.set()
 
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
+    for number in stopping_signals():
+        signal.signal(number, end)
     return ends
 
 

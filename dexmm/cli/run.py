@@ -28,7 +28,7 @@ log = logging.getLogger("dexmm.run")
 @click.option("--once", is_flag=True, help="One turn, for cron; quiet unless something happened.")
 @click.option("--live", is_flag=True, help="Yes, on mainnet, with real money.")
 def run(config_path: Path, as_json: bool, once: bool, live: bool) -> None:
-    """Keep the inventory in its band: turn after turn until SIGINT or SIGTERM.
+    """Keep the inventory in its band: turn after turn until SIGINT, SIGTERM or SIGHUP.
 
     The leg in hand is always finished. Exit codes: 0 done, 2 bad configuration, 3 a guard refused
     a wanted action or stands until you act, 4 halted (until `dexmm resume`), 5 not done or not

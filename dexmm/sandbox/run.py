@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from dexmm import turn
 from dexmm.cex.exchange import account_name
@@ -153,7 +153,7 @@ def run_sandbox(options: Options, screen: Screen) -> Result:
     shutdown = Shutdown()
     with ExitStack() as stack:
         stack.enter_context(shutdown.on_signals())
-        stack.enter_context(_hangup())
+        stack.enter_context(_hangup(shutdown))
         home = _home(options, stack)
         anvil = stack.enter_context(Anvil(_anvil_options(options, path)))
         stage = _open_stage(options, path, anvil, home, stack)
@@ -468,13 +468,21 @@ def _keep(stage: _Stage, home: Home) -> Kept:
 
 
 @contextmanager
-def _hangup() -> Iterator[None]:
+def _hangup(shutdown: Shutdown) -> Iterator[None]:
     """A closed terminal ends the run at once and cleans up; nobody is left to read a summary.
 
-    Where the caller has chosen to ignore it (``nohup``), it stays ignored.
+    It may interrupt anything, drawing on that terminal among it, so that cleaning up meets what is
+    half done: whatever comes of that, the run ends as hung up. Where the caller has chosen to
+    ignore the signal (``nohup``), it stays ignored.
     """
+    heard = False
 
-    def leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        nonlocal heard
+        if heard:
+            return  # a terminal and its shell may both send it: cleaning up is not interrupted
+        heard = True
+        shutdown.ask("SIGHUP")  # where the exception ends in something that swallows it
         raise SystemExit(HANGUP)
 
     before = signal.getsignal(signal.SIGHUP)
@@ -484,5 +492,11 @@ def _hangup() -> Iterator[None]:
     signal.signal(signal.SIGHUP, leave)
     try:
         yield
+    except Exception as error:
+        if heard:
+            raise SystemExit(HANGUP) from error
+        raise
     finally:
         signal.signal(signal.SIGHUP, before)
+    if heard:
+        raise SystemExit(HANGUP)

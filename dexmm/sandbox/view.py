@@ -97,12 +97,19 @@ class LiveScreen:
         self._draw()
 
     def closed(self) -> None:
-        """Leave the last frame on the terminal, if there still is one."""
-        with suppress(OSError):
+        """Leave the last frame on the terminal, if there still is one.
+
+        Raises nothing: a signal may have interrupted the drawing, whose state is then anything.
+        """
+        live = self._live
+        with suppress(Exception):
             self._draw()
-            if self._live is not None:
-                self._live.stop()
+            if live is not None:
+                live.stop()
         self._live = None
+        if live is not None:
+            with suppress(Exception):
+                self._console.show_cursor(True)
 
     def _draw(self) -> None:
         if self._live is not None and self._last is not None and self._config is not None:

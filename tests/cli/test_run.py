@@ -124,7 +124,7 @@ def test_an_exit_with_4_has_set_the_flag(account: Any, capsys: pytest.CaptureFix
     assert account.dexmm("run", "--once") == 0
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_loop_ends_when_it_is_asked(account: Any, asked: signal.Signals) -> None:
     account.override(LOOP__INTERVAL_SECONDS=1)
     loop = subprocess.Popen(
