@@ -1,6 +1,7 @@
 """Jobs in processes: results in order, progress seen, errors told, nothing left running."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -74,9 +75,22 @@ def test_one_error_ends_all() -> None:
     assert time.monotonic() - began < 30
 
 
-def test_a_process_that_dies_is_said_so() -> None:
-    with pytest.raises(Transient, match="worker process was killed"):
+def test_a_process_that_dies_each_time_is_said_so() -> None:
+    with pytest.raises(Transient, match="worker process was killed 3 times over the same work"):
         run_jobs(die, 0, (1, 2), workers=2)
+
+
+def die_once(shared: Path, job: int, _watch: Watch) -> int:
+    if job == 3 and not shared.exists():
+        shared.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return job * job
+
+
+def test_what_a_killed_process_had_in_hand_is_done_again(tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    assert run_jobs(die_once, killed, range(1, 7), workers=2) == (1, 4, 9, 16, 25, 36)
+    assert killed.exists()
 
 
 def idle(_shared: int, _job: int, watch: Watch) -> int:
