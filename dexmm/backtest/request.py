@@ -52,7 +52,7 @@ REAL = "real"
 class Request:
     """One history of ``prices``, ``events`` and ``generated``; times are timestamps."""
 
-    prices: Path | None = None
+    prices: tuple[Path, ...] = ()  # files, folders and archives, joined
     events: Path | None = None
     generated: bool = False
     config: Path | None = None
@@ -66,7 +66,7 @@ class Request:
     since: int | None = None
     until: int | None = None
     eth_price: Decimal | None = None
-    eth_prices: Path | None = None  # candles over the whole history, instead
+    eth_prices: tuple[Path, ...] = ()  # candles over the whole history, instead
     arbitrage_gas: int | None = None
     arbitrage_fee_bp: Decimal | None = None
     gas_gwei: Decimal | None = None  # None: a seeded walk
@@ -82,7 +82,7 @@ def scenario_of(request: Request) -> Scenario:
     """Read, checked and ready to run. Raises ``BadInput``."""
     _refuse_contradictions(request)
     scenario = _of_events(request) if request.events is not None else _of_candles(request)
-    if request.eth_prices is not None:
+    if request.eth_prices:
         scenario = _with_ether(scenario, request.eth_prices)
     refuse_pointless(scenario)
     return scenario
@@ -146,11 +146,11 @@ def _of_events(request: Request) -> Scenario:
     )
 
 
-def _with_ether(scenario: Scenario, file: Path) -> Scenario:
+def _with_ether(scenario: Scenario, files: tuple[Path, ...]) -> Scenario:
     """With the ether's price as a file has it, which must reach over the whole history."""
     if scenario.market.quote.symbol in ETHERS:
         raise BadInput("an ether costs one where it is the quote: leave --eth-prices away")
-    history = read_path(file)
+    history = read_path(*files)
     if isinstance(scenario, EventScenario):
         began, ended = scenario.history.opened_at, scenario.history.ends_at
     else:
@@ -162,8 +162,9 @@ def _with_ether(scenario: Scenario, file: Path) -> Scenario:
             for at in (history.at(0), history.at(len(history)), began, ended)
         ]
         raise BadInput(
-            f"{file.name} has the price of an ether from {spans[0]} to {spans[1]}, and the history "
-            f"goes from {spans[2]} to {spans[3]}: take a longer file, or --since and --until"
+            f"{Path(history.source).name} has the price of an ether from {spans[0]} to {spans[1]}, "
+            f"and the history goes from {spans[2]} to {spans[3]}: take a longer file, or --since "
+            "and --until"
         )
     return replace(scenario, eth_prices=history)
 
@@ -190,11 +191,11 @@ def _refuse_contradictions(request: Request) -> None:
         )
     if len(asked) > 1:
         raise BadInput(f"{' and '.join(asked)} exclude each other: choose one history")
-    if request.prices is not None and request.interval_seconds is not None:
+    if request.prices and request.interval_seconds is not None:
         raise BadInput("--interval belongs to --generate: a turn is one candle of a file")
     if request.generated and (request.since is not None or request.until is not None):
         raise BadInput("--since and --until cut a file: use --turns with --generate")
-    if request.eth_price is not None and request.eth_prices is not None:
+    if request.eth_price is not None and request.eth_prices:
         raise BadInput("--eth-price and --eth-prices exclude each other: choose one")
     if request.events is None:
         return
@@ -218,16 +219,16 @@ def _refuse_contradictions(request: Request) -> None:
 
 def _asked(request: Request) -> dict[str, bool]:
     return {
-        "--prices": request.prices is not None,
+        "--prices": bool(request.prices),
         "--events": request.events is not None,
         "--generate": request.generated,
     }
 
 
 def _candles(request: Request) -> PackedPath:
-    if request.prices is None:
+    if not request.prices:
         return _generated(request)
-    path = read_path(request.prices)
+    path = read_path(*request.prices, since=request.since, until=request.until)
     if request.since is not None or request.until is not None:
         path = path.between(request.since, request.until)
     return path if request.turns is None else path.first(request.turns)

@@ -26,6 +26,7 @@ from dexmm.cli.common import (
     jsonable,
     market_option,
     set_up_logging,
+    tell_read,
 )
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def backtest(
     set_up_logging(verbose + int(debug) - 1)
     _refuse_unwritable(output)
     scenario = scenario_of(request_of(asked))
+    tell_read(scenario.path.understood)
     if comparing:
         _compare(scenario, workers, output, as_json)
     else:

@@ -24,9 +24,12 @@ def history_options(command: Callable[..., None]) -> Callable[..., None]:
         (
             click.option(
                 "--prices",
+                multiple=True,
                 type=click.Path(path_type=Path),
                 metavar="FILE",
-                help="Candles: .csv, .csv.gz or .parquet, as `dexmm fetch candles` writes them.",
+                help="Candles: a file, folder or archive, repeated to join several. As `dexmm "
+                "fetch candles` writes them, Binance's archive, freqtrade's, TradingView's or "
+                "another usual layout: .csv, .json, .parquet, .feather, .gz or .zip.",
             ),
             click.option(
                 "--events",
@@ -93,6 +96,7 @@ def cost_options(command: Callable[..., None]) -> Callable[..., None]:
             ),
             click.option(
                 "--eth-prices",
+                multiple=True,
                 type=click.Path(path_type=Path),
                 metavar="FILE",
                 help="Candles of an ether in quote over the same time, instead of one price.",

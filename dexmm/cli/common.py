@@ -158,6 +158,12 @@ def jsonable(value: object) -> Any:
     raise TypeError(f"{type(value).__name__} has no exact JSON form")
 
 
+def tell_read(understood: str) -> None:
+    """On stderr, what was made of candle files; nothing where prices come from elsewhere."""
+    if understood:
+        click.echo(f"read {understood}", err=True)
+
+
 def console() -> Console:
     """Where people read: colours on a terminal, plain text elsewhere."""
     from rich.console import Console

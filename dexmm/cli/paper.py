@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dexmm.cli.common import answer, json_option, set_up_logging
+from dexmm.cli.common import answer, json_option, set_up_logging, tell_read
 from dexmm.cli.types import Number
 from dexmm.errors import BadInput
 
@@ -40,9 +40,10 @@ A_MONTH_OF_MINUTES = 30 * 24 * 60
 @click.option("--price", type=Number(MOST, above_zero=True), help="PAXG/USDT stands at this price.")
 @click.option(
     "--prices",
+    multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="PAXG/USDT follows these candles, .csv or .csv.gz.",
+    help="PAXG/USDT follows these candles, as `dexmm backtest` reads them.",
 )
 @click.option(
     "--balance",
@@ -92,7 +93,7 @@ def paper(
     port: int,
     state: Path,
     price: Decimal | None,
-    prices: Path | None,
+    prices: tuple[Path, ...],
     balances: tuple[str, ...],
     margin: Decimal | None,
     position_mode: str | None,
@@ -122,7 +123,7 @@ def paper(
     from dexmm.sandbox.exchange.settings import PaperSettings
 
     set_up_logging(verbose + int(debug))
-    if price is not None and prices is not None:
+    if price is not None and prices:
         raise BadInput("--price and --prices exclude each other: give one of them")
     feed = _feed(price, prices, seed, speed)
     settings = replace(PaperSettings(), seed=seed)
@@ -173,14 +174,16 @@ def _rate(given: str | None) -> Decimal | None:
         raise BadInput(f"--funding-rate {given} is no number, such as 0.0001") from None
 
 
-def _feed(price: Decimal | None, prices: Path | None, seed: int, speed: Decimal) -> Feed:
+def _feed(price: Decimal | None, prices: tuple[Path, ...], seed: int, speed: Decimal) -> Feed:
     from dexmm.sandbox.exchange.feed import along, fixed
     from dexmm.sim.prices import generate, read_candles
 
     if price is not None:
         return fixed(price)
-    if prices is not None:
-        return along(read_candles(prices), speed)
+    if prices:
+        path = read_candles(*prices)
+        tell_read(path.understood)
+        return along(path, speed)
     return along(generate(seed, A_MONTH_OF_MINUTES, interval_seconds=60), speed)
 
 

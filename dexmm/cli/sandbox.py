@@ -37,9 +37,10 @@ STRATEGIES = ("budget", "avellaneda", "single", "passive", "recentre", "hold")
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same run.")
 @click.option(
     "--prices",
+    multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Candles, .csv or .csv.gz; without it, a generator that moves as gold does.",
+    help="Candles, as `dexmm backtest` reads them; without, a generator that moves as gold does.",
 )
 @click.option(
     "--flow",
@@ -102,7 +103,7 @@ def sandbox(
     turns: int | None,
     interval: int | None,
     seed: int,
-    prices: Path | None,
+    prices: tuple[Path, ...],
     flow: str,
     pay_ratio: Decimal,
     eth_price: Decimal,

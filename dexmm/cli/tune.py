@@ -26,6 +26,7 @@ from dexmm.cli.common import (
     json_option,
     market_option,
     set_up_logging,
+    tell_read,
 )
 from dexmm.errors import BadInput
 
@@ -165,6 +166,7 @@ def _task(asked: dict[str, Any], output: Path | None, page: Path | None) -> Task
     request = request_of(asked)
     storage = _storage(asked["storage"], request)
     scenario = scenario_of(request)
+    tell_read(scenario.path.understood)
     config = scenario.config
     score = asked["score"]
     if asked["space"]:

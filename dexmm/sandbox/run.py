@@ -75,7 +75,7 @@ HANGUP = 128 + signal.SIGHUP
 class Options:
     turns: int | None = None  # None: DEFAULT_TURNS, or the whole file when it is shorter
     seed: int = 1
-    prices: Path | None = None
+    prices: tuple[Path, ...] = ()  # files, folders and archives, joined
     interval_seconds: int | None = None  # between generated turns; None: the default
     flow: str = "busy"
     pay_ratio: Decimal = Decimal(1)  # of the others' liquidity (sim/pay_ratio.py); not of a fork's
@@ -221,13 +221,13 @@ class _Stage:
 
 def _price_path(options: Options) -> PricePath | None:
     """The file's candles, or None where the generator must first know the chain."""
-    if options.prices is None:
+    if not options.prices:
         return None
     if options.fork_url is not None:
         raise BadInput("--prices and --fork exclude each other: a fork starts at its pool's price")
     if options.interval_seconds is not None:
         raise BadInput("--prices and --interval exclude each other: a turn is one of its candles")
-    path = read_candles(options.prices)
+    path = read_candles(*options.prices)
     return path.first(options.turns or min(DEFAULT_TURNS, len(path.candles)))
 
 

@@ -45,6 +45,8 @@ class PlainScreen:
 
     def opened(self, config: Config, path: PricePath, options: Options) -> None:
         self._say(opening(path, options))
+        if path.understood:
+            self._say(f"read {path.understood}")
 
     def turned(self, progress: Progress) -> None:
         number, planned = progress.number, progress.planned
@@ -81,6 +83,8 @@ class LiveScreen:
     def opened(self, config: Config, path: PricePath, options: Options) -> None:
         self._config = config
         self._title = opening(path, options)
+        if path.understood:
+            self._console.print(f"read {path.understood}", markup=False, soft_wrap=True)
         self._live = Live(console=self._console, auto_refresh=False, redirect_stderr=True)
         self._live.start()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from dexmm.errors import BadInput
@@ -40,6 +40,7 @@ class PricePath:
     source: str
     interval_seconds: int
     candles: tuple[Candle, ...]
+    understood: str = field(default="", compare=False)  # what was made of its files, for people
 
     @property
     def filled(self) -> int:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dexmm.errors import BadInput
-from dexmm.sim.history import CANDLE_COLUMNS, Candle, PricePath, too_few
-from dexmm.sim.history_packing import Packing
-from dexmm.sim.history_rows import Batch, batches
+from dexmm.sim.history import Candle, PricePath, too_few
+from dexmm.sim.history_packing import columns_of, why_impossible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,17 +38,30 @@ class PackedPath:
     close_units: array[int]
     volume_units: array[int]
     filled_marks: bytes  # 1 for a candle that was missing
+    understood: str = field(default="", compare=False)  # what was made of its files, for people
 
     @classmethod
     def of(cls, path: PricePath) -> PackedPath:
         """The same candles; ``BadInput`` where a number has more digits than a column holds."""
-        packing = Packing(path.source)
-        rows = path.candles
-        columns = ([getattr(c, name) for c in rows] for name in CANDLE_COLUMNS[1:])
-        numbers = range(1, len(rows) + 1)
-        packing.take(Batch(numbers, [candle.at * 1000 for candle in rows], tuple(columns)))
-        marks = bytes(candle.filled for candle in rows)
-        return cls._packed(path.source, packing, path.interval_seconds, marks)
+        prices, volumes = columns_of(path.candles, path.source)
+        opens, highs, lows, closes = prices.units
+        for number, values in enumerate(zip(*prices.units, *volumes.units, strict=True), 1):
+            if why := why_impossible(*values):
+                raise BadInput(f"{path.source} candle {number} {why}")
+        return cls(
+            source=path.source,
+            interval_seconds=path.interval_seconds,
+            start=path.candles[0].at,
+            price_decimals=prices.decimals,
+            volume_decimals=volumes.decimals,
+            open_units=opens,
+            high_units=highs,
+            low_units=lows,
+            close_units=closes,
+            volume_units=volumes.units[0],
+            filled_marks=bytes(candle.filled for candle in path.candles),
+            understood=path.understood,
+        )
 
     @property
     def filled(self) -> int:
@@ -84,7 +96,10 @@ class PackedPath:
     def unpacked(self) -> PricePath:
         """Every candle as an object."""
         return PricePath(
-            source=self.source, interval_seconds=self.interval_seconds, candles=tuple(self)
+            source=self.source,
+            interval_seconds=self.interval_seconds,
+            candles=tuple(self),
+            understood=self.understood,
         )
 
     def first(self, count: int) -> PackedPath:
@@ -139,23 +154,6 @@ class PackedPath:
         """Multiples of ``10 ** -volume_decimals``."""
         return _view(self.volume_units)
 
-    @classmethod
-    def _packed(cls, source: str, packing: Packing, interval: int, marks: bytes) -> PackedPath:
-        opens, highs, lows, closes = packing.prices.units
-        return cls(
-            source=source,
-            interval_seconds=interval,
-            start=packing.times[0],
-            price_decimals=packing.prices.decimals,
-            volume_decimals=packing.volumes.decimals,
-            open_units=opens,
-            high_units=highs,
-            low_units=lows,
-            close_units=closes,
-            volume_units=packing.volumes.units[0],
-            filled_marks=marks,
-        )
-
     def _part(self, first: int, last: int) -> PackedPath:
         return PackedPath(
             source=self.source,
@@ -169,6 +167,7 @@ class PackedPath:
             close_units=self.close_units[first:last],
             volume_units=self.volume_units[first:last],
             filled_marks=self.filled_marks[first:last],
+            understood=self.understood,
         )
 
 
@@ -177,18 +176,16 @@ def packed(path: PricePath | PackedPath) -> PackedPath:
     return path if isinstance(path, PackedPath) else PackedPath.of(path)
 
 
-def read_path(path: Path) -> PackedPath:
-    """Read ``.csv``, ``.csv.gz`` or ``.parquet`` with the columns ``CANDLE_COLUMNS``.
+def read_path(*paths: Path, since: int | None = None, until: int | None = None) -> PackedPath:
+    """Read candles from files, folders and archives in any of the usual layouts, joined.
 
-    Columns come in any order and others are ignored; in Parquet ``timestamp_ms`` is int64 and the
-    numbers are decimals, or doubles read as their shortest text. Raises ``BadInput`` naming the
-    file, the row (the header of a text file is row 1) and what to do.
+    Columns come in any order and others are ignored. ``since`` and ``until`` (seconds) say what
+    will be used: gaps outside do not matter. Raises ``BadInput`` naming the file, the row (the
+    header of a text file is row 1) and what to do.
     """
-    packing = Packing(str(path))
-    for batch in batches(path):
-        packing.take(batch)
-    interval, marks = packing.fill_holes()
-    return PackedPath._packed(str(path), packing, interval, marks)
+    from dexmm.sim.candles.reading import read_history
+
+    return read_history(paths, since, until)
 
 
 def _view(units: array[int]) -> NDArray[np.int64]:

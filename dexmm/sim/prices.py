@@ -26,9 +26,9 @@ _OPENS = 6 * 86_400 + 23 * 3600  # Sunday 23:00 UTC
 _CENT = Decimal("0.01")
 
 
-def read_candles(path: Path) -> PricePath:
+def read_candles(*paths: Path) -> PricePath:
     """As ``packed.read_path``, every candle at hand: for the few thousand of a sandbox's run."""
-    return read_path(path).unpacked()
+    return read_path(*paths).unpacked()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

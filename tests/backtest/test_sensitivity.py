@@ -128,7 +128,9 @@ def candles(file: Path, path: PricePath, price: Decimal) -> Path:
 
 def test_an_ether_costs_what_its_candles_say(tmp_path: Path) -> None:
     path = generate(1, 60, interval_seconds=1800)
-    asked = Request(generated=True, turns=60, eth_prices=candles(tmp_path / "e.csv", path, D(2000)))
+    asked = Request(
+        generated=True, turns=60, eth_prices=(candles(tmp_path / "e.csv", path, D(2000)),)
+    )
     scenario = scenario_of(asked)
     world = open_world(scenario)
     seen = []

@@ -118,7 +118,8 @@ def any_candle(draw: st.DrawFn, minute: int) -> Candle:
 )
 @given(st.data())
 def test_nothing_is_lost_on_the_way_through_a_file(tmp_path: Path, data: st.DataObject) -> None:
-    minutes = sorted(data.draw(st.sets(st.integers(2, 60), min_size=1, max_size=6)) | {0, 1})
+    # Minutes are the most frequent step, whatever is missing.
+    minutes = sorted(data.draw(st.sets(st.integers(7, 60), min_size=1, max_size=5)) | {*range(7)})
     candles = tuple(data.draw(any_candle(minute)) for minute in minutes)
     for file in (write_csv(tmp_path, candles), write_parquet(tmp_path, candles)):
         path = read_path(file)
@@ -183,19 +184,19 @@ def text_file(folder: Path, *rows: str) -> Path:
 @pytest.mark.parametrize(
     ("when", "says"),
     [
-        ("2025-07-04T13:50:00+02:00", r"a date with the time zone \+02:00: .*milliseconds"),
-        ("2025-07-04 11:50:00Z", "a date with the time zone Z: .*milliseconds since 1970 UTC"),
-        ("2025-07-04 13:50:00", "a date without a time zone: .*milliseconds since 1970 UTC"),
-        (str(T0 // 1000), r"looks like seconds \(2025-07-04 11:50:00 UTC\).*milliseconds"),
-        (str(T0 * 1000), r"looks like microseconds \(2025-07-04 11:50:00 UTC\).*milliseconds"),
-        (str(T0 * 10**6), r"looks like nanoseconds \(2025-07-04 11:50:00 UTC\).*milliseconds"),
-        (str(T0 + 1), "milliseconds since 1970 UTC on a whole second"),
-        (f"{T0}.0", "whole milliseconds since 1970 UTC"),
-        ("-5", "whole milliseconds since 1970 UTC"),
-        ("", "whole milliseconds since 1970 UTC"),
+        ("2025-07-04T13:50:00+02:00", "must be seconds, milliseconds, .*, or a date and time"),
+        (str(T0 + 1), "not on a whole second"),
+        (str(T0)[:-1], "must be seconds, milliseconds"),
+        (f"{T0}0", "must be seconds, milliseconds"),
+        ("1.75163E+12", "a spreadsheet has rounded it"),
+        ("07/04/2025 11:50", "write the year first"),
+        ("-5", "must be seconds, milliseconds"),
+        ("", "must be seconds, milliseconds"),
     ],
 )
-def test_a_foreign_time_is_named_for_what_it_is(tmp_path: Path, when: str, says: str) -> None:
+def test_a_time_that_cannot_be_one_of_this_file_is_named(
+    tmp_path: Path, when: str, says: str
+) -> None:
     file = text_file(tmp_path, f"{T0 - 60_000},1,1,1,1,1", f"{when},1,1,1,1,1")
     with pytest.raises(BadInput, match=says) as caught:
         read_path(file)
@@ -237,7 +238,7 @@ def test_only_volumes_are_rounded_and_only_beyond_eight_places(tmp_path: Path) -
 
 
 def test_names_of_no_known_format(tmp_path: Path) -> None:
-    for name in ("candles.xlsx", "candles", "candles.json.gz"):
+    for name in ("candles.xlsx", "candles", "candles.csv.sha256"):
         (tmp_path / name).write_text("x")
         with pytest.raises(BadInput, match=r"must end with .csv, .csv.gz or .parquet"):
             read_path(tmp_path / name)
@@ -264,15 +265,14 @@ def test_a_truncated_or_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
 def test_parquet_of_other_columns_or_types_is_refused(tmp_path: Path) -> None:
     other = write_parquet(tmp_path, CANDLES)
     parquet.write_table(parquet.read_table(other).drop_columns(["low", "volume"]), other)
-    with pytest.raises(BadInput, match="lacks the columns low, volume"):
+    with pytest.raises(BadInput, match="lacks the columns low: "):
         read_path(other)
-    zoned = arrow.array([c.at * 1000 for c in CANDLES], arrow.timestamp("ms", "Europe/Berlin"))
-    with pytest.raises(BadInput, match=r"timestamp\[ms, tz=Europe/Berlin\]: it must be int64"):
-        read_path(write_parquet(tmp_path, CANDLES, timestamp_ms=zoned))
-    for kind in (arrow.string(), arrow.float32(), arrow.bool_()):
-        column = arrow.nulls(3, kind)
-        with pytest.raises(BadInput, match=f"low of type {kind}: it must be decimal, or double"):
-            read_path(write_parquet(tmp_path, CANDLES, low=column))
+    column = arrow.array([True] * 3, arrow.bool_())
+    for name in ("low", "volume"):
+        with pytest.raises(BadInput, match=f"{name} of type bool: it must be a number"):
+            read_path(write_parquet(tmp_path, CANDLES, **{name: column}))
+    with pytest.raises(BadInput, match="timestamp_ms of type bool: it must be seconds"):
+        read_path(write_parquet(tmp_path, CANDLES, timestamp_ms=column))
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_parquet_of_other_columns_or_types_is_refused(tmp_path: Path) -> None:
         ({"timestamp_ms": [T0, None, T0 + 60_000]}, 2, "no timestamp_ms"),
         ({"timestamp_ms": [T0, T0, T0 + 60_000]}, 2, "repeats the timestamp"),
         ({"timestamp_ms": [T0, T0 + 60_000, T0 + 30_000]}, 3, "older than the row before"),
-        ({"timestamp_ms": [T0 // 1000] * 3}, 1, "looks like seconds"),
+        ({"timestamp_ms": [T0 // 10, T0, T0 + 60_000]}, 1, "must be seconds, milliseconds"),
         ({"close": [Decimal(4000), Decimal(0), Decimal(1)]}, 2, "not above zero"),
         ({"low": [Decimal(4000), Decimal(-4), Decimal(1)]}, 2, "not above zero"),
         ({"volume": [0.5, float("nan"), 1.0]}, 2, "finite number"),
