@@ -1,8 +1,10 @@
 """One leg of a withdraw at a time: look, try it once, say what it means, keep account.
 
 What may pass is waited for, a bounded number of times; what the chain refuses is told to the
-caller, who has something smaller to try; what nothing here can mend (gas above the cap, no ether)
-ends the withdraw as ``Transient``, with what a person can do about it.
+caller, who has something smaller to try; what nothing here can mend (gas above the cap, no ether,
+a transaction that no block takes) ends the withdraw as ``Transient``, with what a person can do
+about it. So it ends in bounded time: one transaction is waited for as long as a turn waits
+(``loop.receipt_timeout_seconds``), and only one that is mined is followed by another.
 """
 
 from __future__ import annotations
@@ -61,6 +63,10 @@ class ExitChain(Chain, Protocol):
     def prefer(self, node: str) -> None:
         """Ask the node of this name first, from now on."""
 
+    def knows(self, tx_hash: str) -> bool:
+        """Whether any node has the transaction, waiting or in a block. Raises ``Transient`` when
+        none answers."""
+
 
 class World(Protocol):
     """Everything around the chain that withdraw touches; ``cli`` hands in the real one."""
@@ -91,6 +97,11 @@ class World(Protocol):
 
     def warn(self, line: str) -> None:
         """Something that must not be overlooked."""
+
+
+class Unmined(Transient):
+    """A transaction of ours was waited for as long as it may take and is not in a block: nothing
+    else can pass its nonce, so nothing else is tried."""
 
 
 class Fruitless(Transient):
@@ -205,6 +216,8 @@ class Legs:
         # The chain asks for a verdict on every simulation that succeeds.
         if outcome.status == "failed" and not simulations and step.kind != "settle":
             return "refused", outcome
+        if outcome.status == "pending" and outcome.tx_hash:
+            self._hold(what, outcome)
         rule = outcome.refusal.rule if outcome.refusal is not None else ""
         if step.kind == "rerange" and rule in {GAS_MONEY, GAS_LIMIT, NOT_WORTH}:
             return "short", outcome
@@ -214,6 +227,33 @@ class Legs:
             if not may_shrink:
                 raise
             return "refused", outcome
+
+    def _hold(self, what: str, outcome: Outcome) -> None:
+        """Raises ``Unmined`` when what was sent still waits; it may have been passed by meanwhile,
+        or be mined by now."""
+        where = f"as {outcome.tx_hash}"
+        with suppress(Transient):
+            waiting = [flight for flight in self.look().in_flight if not flight.mined]
+            if not waiting:
+                return
+            where = f"at nonce {waiting[0].nonce}, as {waiting[0].tx_hash or outcome.tx_hash}"
+        raise Unmined(
+            f"{what}: it waits {where}: {outcome.detail}, and nothing else can pass its nonce; "
+            f"{self._whereabouts(outcome.tx_hash)}. Run it again: it goes on at the same nonce, "
+            "offers more, and takes nothing out twice"
+        )
+
+    def _whereabouts(self, tx_hash: str) -> str:
+        try:
+            known = self._chain().knows(tx_hash)
+        except Transient as error:
+            return f"whether a node still has it could not be asked: {error.message}"
+        if known:
+            return "it is offered to the miners, and no block has it yet"
+        return (
+            "no node of network.rpc_urls has it any more, though it was sent several times: name "
+            "another provider's node there"
+        )
 
     def plan(self, step: str, what: str) -> None:
         """What a dry run cannot simulate: it begins with what is not in the wallet yet."""

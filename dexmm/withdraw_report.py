@@ -229,7 +229,7 @@ def unfinished_on(view: ChainView, explained: Collection[str]) -> list[str]:
     """
     names = [position_name(position.token_id) for position in view.positions]
     return [f"{name} is still in the pool" for name in names if name not in explained] + [
-        f"{flight.step} at nonce {flight.nonce} is still not mined"
+        f"{flight.step} at nonce {flight.nonce} is still not mined: {flight.tx_hash}"
         for flight in view.in_flight
         if not flight.mined
     ]
@@ -287,7 +287,8 @@ def _in_flight(view: ChainView) -> tuple[Place, ...]:
             base=zero,
             quote=zero,
             note=f"{flight.step}, "
-            + ("mined, not deep enough to be final yet" if flight.mined else "not mined yet"),
+            + ("mined, not deep enough to be final yet" if flight.mined else "not mined yet")
+            + (f": {flight.tx_hash}" if flight.tx_hash else ""),
         )
         for flight in view.in_flight
     ]

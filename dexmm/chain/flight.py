@@ -62,4 +62,5 @@ def in_flight(intent: Intent, head: int, nonce: int) -> InFlight:
         blocks_waiting=max(0, head - newest.block),
         cancelling=newest.cancels,
         mined=intent.status is IntentStatus.MINED or intent.nonce < nonce,
+        tx_hash=intent.tx_hash or newest.tx_hash,
     )

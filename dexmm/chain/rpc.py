@@ -53,7 +53,7 @@ T = TypeVar("T")
 
 READ_ROUNDS = 3  # times every URL is tried before a read is given up
 LONE_ROUNDS = 2  # the same of a node that is asked by itself
-SLOW_ROUNDS = 2  # times that one read waits for the same node until its time is over
+SLOW_ROUNDS = 2  # times that one read waits for an only node until its time is over
 FIRST_PAUSE = 0.1  # between rounds, seconds; each pause is twice the one before
 LONGEST_PAUSE = 2.0
 LONGEST_WAIT = 5.0  # seconds, of what a node asks for with Retry-After
@@ -396,8 +396,8 @@ class _Reading:
             self._round_failed.append(error)
             if endpoint.silent:
                 self._waited[endpoint] += 1
-                # Asked by itself, there are others to ask, and it is for them to go on.
-                most = 1 if endpoint.beside and not rpc.alternatives else SLOW_ROUNDS
+                # Where there are others, it is for them to go on.
+                most = 1 if endpoint.beside else SLOW_ROUNDS
                 if self._waited[endpoint] >= most:
                     self._hopeless.add(endpoint)
             return None

@@ -66,6 +66,7 @@ class InFlight:
     blocks_waiting: int  # since its newest attempt was signed
     cancelling: bool  # its newest attempt is the empty transaction
     mined: bool  # in a block already, waiting for depth
+    tx_hash: str = ""  # of its newest attempt, or of the one that was mined
 
 
 class IntentLog(Protocol):

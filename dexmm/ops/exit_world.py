@@ -17,11 +17,12 @@ from dexmm.chain.abi import BALANCE_OF, Answer
 from dexmm.chain.client import ChainClient, connect
 from dexmm.chain.hexes import data
 from dexmm.chain.keys import wallet_address
-from dexmm.chain.rpc import OTHERS_SECONDS, Request, expect
+from dexmm.chain.nodes import each
+from dexmm.chain.rpc import OTHERS_SECONDS, Request, Rpc, expect
 from dexmm.config import Config
-from dexmm.errors import DexmmError
+from dexmm.errors import DexmmError, NodeError
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
-from dexmm.model.nodes import NodeView, NodeViews
+from dexmm.model.nodes import NodeFailure, NodeView, NodeViews
 from dexmm.model.order import OrderIntent, OrderLog
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome
@@ -147,6 +148,15 @@ class ExitChain:
         answers = self._client.rpc.batch(requests)
         held = [Answer(data(expect(each), "a balance"), "a balance").uint(0) for each in answers]
         return held[0], held[1]
+
+    def knows(self, tx_hash: str) -> bool:
+        def ask(node: Rpc) -> bool:
+            return node.call("eth_getTransactionByHash", [tx_hash]) is not None
+
+        found = each(self._client.rpc.nodes(), ask)
+        if all(isinstance(answer, NodeFailure) for answer in found):
+            raise NodeError("; ".join(a.reason for a in found if isinstance(a, NodeFailure)))
+        return any(answer is True for answer in found)
 
     def prefer(self, node: str) -> None:
         rpc = self._client.rpc
