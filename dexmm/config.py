@@ -80,8 +80,11 @@ MAX_SPREAD_BP = Decimal(150)
 
 def beyond_fee(configured: Decimal | None, least: Decimal, fee_pips: int) -> Decimal:
     """``configured``; where nothing is, ``least`` or twice the fee, the larger. Basis points."""
-    if configured is not None:
-        return configured
+    return _beyond_fee(least, fee_pips) if configured is None else configured
+
+
+@lru_cache(maxsize=64)  # every turn asks
+def _beyond_fee(least: Decimal, fee_pips: int) -> Decimal:
     return max(least, Decimal(2 * fee_pips).scaleb(-2))
 
 

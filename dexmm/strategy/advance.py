@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from dexmm.config import Config, Strategy
 from dexmm.model.memory import Memory, SeenPosition, evolve
@@ -19,7 +20,7 @@ from dexmm.strategy.held import HeldRange, Side, edges_of
 from dexmm.strategy.inventory import Inventory
 from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.pay import measured
-from dexmm.strategy.precise import BP, DAY
+from dexmm.strategy.precise import BP, DAY, once, precise
 from dexmm.strategy.session import closed_window
 from dexmm.strategy.stop_loss import followed, offered
 from dexmm.strategy.venue import amounts_there, venue_flow
@@ -27,7 +28,7 @@ from dexmm.strategy.venue import amounts_there, venue_flow
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: what is asked for often is kept
 class Observation:
     """The parts of a snapshot that more than one question needs."""
 
@@ -38,48 +39,55 @@ class Observation:
     s: Decimal  # square root of the pool's price, see ladder.py
     held: tuple[HeldRange, ...]
 
-    @property
+    @once
     def view(self) -> ChainView:
         return self.snapshot.chain
 
-    @property
+    @once
     def now(self) -> int:
         return self.snapshot.chain.block.timestamp
 
-    @property
+    @once
     def settings(self) -> Strategy:
         return self.config.strategy
 
-    @property
+    @once
     def fair(self) -> Decimal:
         return self.inventory.price
 
 
 def advance(seen: Observation) -> Memory:
-    """The memory as it stands with this observation included, and no action yet."""
+    """The memory as it stands with this observation included, and no action yet.
+
+    What does not depend on one another is worked out from the same memory and applied at once.
+    """
     memory = _same_day(seen.snapshot.memory, seen.now)
     memory = _traded(seen, memory)
-    memory = _positions(seen, memory)
-    memory = _capital(seen, memory)
+    news = _positions(seen, memory) | _capital(seen, memory) | _timers(seen, memory)
     memory = _stop_loss(seen, memory)
-    memory = _timers(seen, memory)
+    memory = evolve(memory, **news, **_looked(seen, memory))
     memory = _price(seen, memory)
-    memory = _waiting(seen, memory)
-    there = amounts_there(seen.snapshot.venue) if seen.snapshot.venue else (None, None)
+    return _waiting(seen, memory)
+
+
+def _looked(seen: Observation, memory: Memory) -> dict[str, Any]:
+    """What the next look is compared with."""
+    view, venue = seen.view, seen.snapshot.venue
+    wallet = view.wallet
+    there = amounts_there(venue) if venue else (None, None)
     # What one of our own transactions is still going to change says nothing about deposits.
-    settled = all(flight.mined for flight in seen.view.in_flight)
-    return evolve(
-        memory,
-        seen_at=seen.now,
-        nonce=seen.view.wallet.nonce,
-        strangers=tuple(position.token_id for position in seen.view.strangers),
-        venue_base=there[0],
-        venue_quote=there[1],
-        wallet_amount0=seen.view.wallet.amount0 if settled else None,
-        wallet_amount1=seen.view.wallet.amount1 if settled else None,
-        implementation0=memory.implementation0 or seen.view.guards0.implementation,
-        implementation1=memory.implementation1 or seen.view.guards1.implementation,
-    )
+    settled = not view.in_flight or all(flight.mined for flight in view.in_flight)
+    return {
+        "seen_at": seen.now,
+        "nonce": wallet.nonce,
+        "strangers": tuple([position.token_id for position in view.strangers]),
+        "venue_base": there[0],
+        "venue_quote": there[1],
+        "wallet_amount0": wallet.amount0 if settled else None,
+        "wallet_amount1": wallet.amount1 if settled else None,
+        "implementation0": memory.implementation0 or view.guards0.implementation,
+        "implementation1": memory.implementation1 or view.guards1.implementation,
+    }
 
 
 def beyond_edge(seen: Observation) -> bool:
@@ -93,6 +101,8 @@ def beyond_edge(seen: Observation) -> bool:
 def filled(seen: Observation) -> HeldRange | None:
     """A limit position that the price has gone all the way through."""
     for held in seen.held:
+        if held.side is Side.BOTH:
+            continue
         bought = held.side is Side.BID and seen.s <= seen.ladder.root_at(held.bid)
         sold = held.side is Side.ASK and seen.s >= seen.ladder.root_at(held.ask)
         if bought or sold:
@@ -110,54 +120,63 @@ def _same_day(memory: Memory, now: int) -> Memory:
     return memory if memory.gas_day == today else evolve(memory, gas_day=today, gas_spent_today=0)
 
 
-def _positions(seen: Observation, memory: Memory) -> Memory:
+def _positions(seen: Observation, memory: Memory) -> dict[str, Any]:
     """Fee income since the last look, and the NFTs as they are now.
 
     Uncollected fees only grow; where an NFT shows less than before, it was collected in between
     and all that it shows is new.
     """
+    view, last = seen.view, memory.seen_at
+    pool, tick = view.pool, view.pool.tick
     before = {old.token_id: old for old in memory.seen}
     earned0 = earned1 = 0
+    earning = False
     now_seen = []
-    for position in seen.view.positions:
+    for position in view.positions:
+        liquidity, fees0, fees1 = position.liquidity, position.fees0, position.fees1
         old = before.get(position.token_id)
-        earned0 += _grown(position.fees0, old.fees0 if old else 0)
-        earned1 += _grown(position.fees1, old.fees1 if old else 0)
-        now_seen.append(
-            SeenPosition(
+        if old is None:
+            earned0, earned1 = earned0 + fees0, earned1 + fees1
+        else:
+            earned0 += _grown(fees0, old.fees0)
+            earned1 += _grown(fees1, old.fees1)
+        if old is None or (fees0, fees1, liquidity) != (old.fees0, old.fees1, old.liquidity):
+            old = SeenPosition(
                 token_id=position.token_id,
-                liquidity=position.liquidity,
-                sqrt_price_x96=old.sqrt_price_x96 if old else seen.view.pool.sqrt_price_x96,
-                fees0=position.fees0,
-                fees1=position.fees1,
+                liquidity=liquidity,
+                sqrt_price_x96=old.sqrt_price_x96 if old else pool.sqrt_price_x96,
+                fees0=fees0,
+                fees1=fees1,
             )
-        )
-    base, quote = seen.view.market.base_quote(earned0, earned1)
-    elapsed = max(seen.now - memory.seen_at, 0) if memory.seen_at is not None else 0
-    earning = any(p.liquidity and p.in_range(seen.view.pool.tick) for p in seen.view.positions)
+        now_seen.append(old)
+        earning = earning or (liquidity > 0 and position.in_range(tick))
+    news: dict[str, Any] = {
+        "seen": tuple(now_seen),
+        "open_fees_base": seen.inventory.fees_base,
+        "open_fees_quote": seen.inventory.fees_quote,
+    }
+    if earned0 or earned1 or last is None:
+        base, quote = view.market.base_quote(earned0, earned1)
+        news["fees_base"] = memory.fees_base + base
+        news["fees_quote"] = memory.fees_quote + quote
+    if memory.fees_since is None:
+        news["fees_since"] = seen.now
+    if earning and last is not None and seen.now > last:
+        news["earning_seconds"] = memory.earning_seconds + seen.now - last
     # What the last turn saw mined is no news; anything else new was made by hand, or by a turn
     # that died before it could remember.
-    told = memory.seen_at is not None and memory.last_rerange_at == memory.seen_at
-    known = before.keys() | set(memory.stop_loss_ranges)
-    appeared = not told and any(p.token_id not in known for p in seen.view.positions)
-    ours = appeared and memory.seen_at is not None
-    return evolve(
-        memory,
-        seen=tuple(now_seen),
-        fees_base=memory.fees_base + base,
-        fees_quote=memory.fees_quote + quote,
-        fees_since=memory.fees_since if memory.fees_since is not None else seen.now,
-        earning_seconds=memory.earning_seconds + (elapsed if earning else 0),
-        open_fees_base=seen.inventory.fees_base,
-        open_fees_quote=seen.inventory.fees_quote,
-        last_action_at=seen.now if ours else memory.last_action_at,
-        last_rerange_at=seen.now if appeared else memory.last_rerange_at,
-        sigma_at_rerange=None if appeared else memory.sigma_at_rerange,
-        traded_base=ZERO if appeared else memory.traded_base,
-        traded_quote=ZERO if appeared else memory.traded_quote,
-        hedged_base=ZERO if appeared else memory.hedged_base,
-        hedged_quote=ZERO if appeared else memory.hedged_quote,
-    )
+    told = last is not None and memory.last_rerange_at == last
+    fresh = {p.token_id for p in view.positions} - before.keys()
+    if told or not fresh or fresh.issubset(memory.stop_loss_ranges):
+        return news
+    if last is not None:
+        news["last_action_at"] = seen.now
+    zero = ("traded_base", "traded_quote", "hedged_base", "hedged_quote")
+    return news | {
+        "last_rerange_at": seen.now,
+        "sigma_at_rerange": None,
+        **dict.fromkeys(zero, ZERO),
+    }
 
 
 def _traded(seen: Observation, memory: Memory) -> Memory:
@@ -206,16 +225,17 @@ def _wallet_flow(seen: Observation, memory: Memory) -> tuple[Decimal, Decimal]:
         return ZERO, ZERO
     then = {old.token_id: old.liquidity for old in memory.seen}
     now = {p.token_id: int(p.liquidity) for p in seen.view.positions}
-    taken = any(now.get(token_id, 0) < liquidity for token_id, liquidity in then.items())
-    if taken or (then != now and memory.nonce != seen.view.wallet.nonce):
-        return ZERO, ZERO
+    if then != now:
+        taken = any(now.get(token_id, 0) < liquidity for token_id, liquidity in then.items())
+        if taken or memory.nonce != seen.view.wallet.nonce:
+            return ZERO, ZERO
     return seen.view.market.base_quote(
         seen.view.wallet.amount0 - memory.wallet_amount0,
         seen.view.wallet.amount1 - memory.wallet_amount1,
     )
 
 
-def _capital(seen: Observation, memory: Memory) -> Memory:
+def _capital(seen: Observation, memory: Memory) -> dict[str, Any]:
     """Peaks and the holding they are measured against, moved by deposits and withdrawals.
 
     A deposit is added to both; a withdrawal scales both, so that taking capital out never looks
@@ -237,18 +257,19 @@ def _capital(seen: Observation, memory: Memory) -> Memory:
     holding = hold_base * seen.fair + hold_quote
     ratio = nav / holding if holding > 0 else None
     moved = before > 0 and abs(value) * BP > seen.settings.capital_bp * before
-    return evolve(
-        memory,
-        peak_nav=max(peak, nav),
-        hold_base=hold_base,
-        hold_quote=hold_quote,
-        peak_against_hold=_highest(memory.peak_against_hold, ratio),
-        capital_moved=memory.capital_moved or moved,
-    )
+    return {
+        "peak_nav": max(peak, nav),
+        "hold_base": hold_base,
+        "hold_quote": hold_quote,
+        "peak_against_hold": _highest(memory.peak_against_hold, ratio),
+        "capital_moved": memory.capital_moved or moved,
+    }
 
 
 def _highest(before: Decimal | None, now: Decimal | None) -> Decimal | None:
-    return max((value for value in (before, now) if value is not None), default=None)
+    if before is None or now is None:
+        return now if before is None else before
+    return max(before, now)
 
 
 def _stop_loss(seen: Observation, memory: Memory) -> Memory:
@@ -306,7 +327,7 @@ def _least_sale(seen: Observation) -> Decimal:
     return seen.settings.min_position_quote / seen.fair
 
 
-def _timers(seen: Observation, memory: Memory) -> Memory:
+def _timers(seen: Observation, memory: Memory) -> dict[str, Any]:
     at_edge = beyond_edge(seen) or filled(seen) is not None
     share, settings = seen.inventory.share, seen.settings
     since = memory.band_since
@@ -314,11 +335,10 @@ def _timers(seen: Observation, memory: Memory) -> Memory:
         since = None
     elif since is None and outside_band(share, settings, settings.band_tolerance):
         since = seen.now
-    return evolve(
-        memory,
-        edge_since=_earlier(memory.edge_since, seen.now) if at_edge else None,
-        band_since=since,
-    )
+    return {
+        "edge_since": _earlier(memory.edge_since, seen.now) if at_edge else None,
+        "band_since": since,
+    }
 
 
 def _earlier(before: int | None, now: int) -> int:
@@ -345,6 +365,7 @@ def _price(seen: Observation, memory: Memory) -> Memory:
     return memory
 
 
+@precise
 def sampled(
     memory: Memory, price: Callable[[], Decimal], strayed: bool, now: int, config: Config
 ) -> Memory:
@@ -375,6 +396,8 @@ def sigma_of(memory: Memory, settings: Strategy) -> Decimal:
 
 def _waiting(seen: Observation, memory: Memory) -> Memory:
     """Since which block the oldest of our transactions has been seen waiting."""
+    if not seen.view.in_flight and not memory.waiting_intent:
+        return memory
     waiting = sorted((f for f in seen.view.in_flight if not f.mined), key=lambda f: f.nonce)
     if not waiting and not memory.waiting_intent:
         return memory

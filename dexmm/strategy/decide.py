@@ -28,7 +28,7 @@ from dexmm.model.decision import (
 from dexmm.model.snapshot import Snapshot
 from dexmm.strategy.difference import Difference, difference
 from dexmm.strategy.economics import ETHER, GAS_ORACLE_SLOT, gas_price, near_rungs
-from dexmm.strategy.fair import price_spread, sources
+from dexmm.strategy.fair import price_spread
 from dexmm.strategy.guards import Bite, Blocks, biting
 from dexmm.strategy.look import Look, look, situation
 from dexmm.strategy.paying import pay_words, provides_by_pay, rerange_gas, worth_it
@@ -87,7 +87,7 @@ def decide(snapshot: Snapshot, config: Config) -> Decision:
         quotes=dealing.quotes,
         carried_base=dealing.carried,
         below_minimum=dealing.below_minimum,
-        spread_bp=price_spread(sources(seen.view, snapshot.venue, config.exchange)),
+        spread_bp=price_spread(seen.sources),
         opportunities=dealing.opportunities,
     )
 
@@ -99,7 +99,7 @@ def state_of(seen: Look, bites: tuple[Bite, ...]) -> State:
 
 
 def choose(seen: Look, state: State, bites: tuple[Bite, ...], dealing: Dealing) -> Choice:
-    held = tuple(r.target(seen.ladder) for r in seen.held)
+    held = seen.targets
     waiting = [flight for flight in seen.view.in_flight if not flight.mined]
     if state is State.HALTED:
         return Choice(targets=held, reason="halted: only withdraw acts")
@@ -248,9 +248,11 @@ def _cardinality(seen: Look, state: State, bites: tuple[Bite, ...]) -> int:
     """The oracle slots to have after this turn: paid for in steps that the day's gas can bear."""
     now = int(seen.view.pool.observation_cardinality_next)
     wanted = seen.config.guards.observation_cardinality
+    if wanted <= now:
+        return now
     barred = {"gas_cap", "gas_reserve"} & {bite.refusal.rule for bite in bites}
     stuck = any(bite.blocks is Blocks.ALL for bite in bites)
-    if wanted <= now or barred or stuck or state is State.HALTED or seen.view.in_flight:
+    if barred or stuck or state is State.HALTED or seen.view.in_flight:
         return now
     left = seen.config.gas.daily_budget_eth * ETHER - seen.known.gas_spent_today
     each = GAS_ORACLE_SLOT * gas_price(seen.view, seen.config)

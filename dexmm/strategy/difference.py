@@ -50,6 +50,9 @@ class Difference:
         return bool(self.less or self.more)
 
 
+NONE = Difference((), ())
+
+
 def difference(
     positions: Iterable[Position], targets: Iterable[TargetPosition], tolerance_bp: Decimal
 ) -> Difference:
@@ -58,6 +61,8 @@ def difference(
     for position in positions:
         if position.liquidity > 0:
             held.setdefault((position.tick_lower, position.tick_upper), []).append(position)
+    if _same(held, targets := tuple(targets)):
+        return NONE
     less: list[Less] = []
     more: list[More] = []
     for target in targets:
@@ -74,6 +79,14 @@ def difference(
     for unwanted in held.values():
         less += [Less(position, position.liquidity) for position in unwanted]
     return Difference(tuple(less), tuple(more))
+
+
+def _same(held: dict[tuple[int, int], list[Position]], targets: tuple[TargetPosition, ...]) -> bool:
+    """Whether each target is held to the last unit, and nothing else is: so most turns find it."""
+    wanted = {(target.tick_lower, target.tick_upper): target.liquidity for target in targets}
+    if len(wanted) != len(targets) or wanted.keys() != held.keys():
+        return False
+    return all(sum([p.liquidity for p in held[ticks]]) == wanted[ticks] for ticks in wanted)
 
 
 def _reduce(positions: list[Position], excess: int) -> list[Less]:

@@ -22,6 +22,7 @@ So on a pool too thin to pay, the range waits out of range until its age moves i
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
 from dexmm.config import Config, Strategy
 from dexmm.model.decision import Refusal, TargetPosition, Trigger
@@ -62,7 +63,12 @@ def gas_of(change: Difference) -> int:
 
 def gas_price(view: ChainView, config: Config) -> int:
     """What a unit of gas is expected to cost now, in wei."""
-    return view.block.base_fee_wei + int(config.gas.tip_gwei * GWEI)
+    return view.block.base_fee_wei + _tip(config.gas.tip_gwei)
+
+
+@lru_cache(maxsize=16)
+def _tip(gwei: Decimal) -> int:
+    return int(gwei * GWEI)
 
 
 def in_quote(view: ChainView, wei: int | Decimal) -> Decimal:

@@ -13,17 +13,27 @@ on the tick grid. An edge that is already held within a few grid steps of a new 
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 
 from dexmm.config import Strategy as Settings
 from dexmm.strategy.held import HeldRange, Side
-from dexmm.strategy.precise import BP, HOUR, LN_TICK
+from dexmm.strategy.precise import BP, HOUR, LN_TICK, precise
 from dexmm.strategy.situation import Situation
 
 
 def distance(sigma: Decimal, settings: Settings, fee_pips: int) -> Decimal:
     """Of log price, from the price to an edge in a pool of this fee."""
-    wanted = settings.edge_sigmas * sigma * (settings.horizon_hours * HOUR).sqrt()
-    return min(max(wanted, settings.edge_min(fee_pips) / BP), settings.edge_max_bp / BP)
+    nearest, furthest = settings.edge_min(fee_pips), settings.edge_max_bp
+    return _distance(sigma, settings.edge_sigmas, settings.horizon_hours, nearest, furthest)
+
+
+@lru_cache(maxsize=256)  # of the volatility now, and of that when a range was placed
+@precise
+def _distance(
+    sigma: Decimal, sigmas: Decimal, hours: Decimal, nearest: Decimal, furthest: Decimal
+) -> Decimal:
+    wanted = sigmas * sigma * (hours * HOUR).sqrt()
+    return min(max(wanted, nearest / BP), furthest / BP)
 
 
 def in_rungs(log_distance: Decimal) -> int:

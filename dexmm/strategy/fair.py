@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from dexmm.config import Exchange
 from dexmm.model.market import Market, Reference
@@ -19,7 +20,7 @@ from dexmm.model.snapshot import ChainView
 from dexmm.model.venue import Book, VenueView
 from dexmm.strategy.precise import BP, LN_TICK, precise
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
-from dexmm.units import PRICE
+from dexmm.units import PRICE, price_from_sqrt
 
 HALF_TICK = PRICE.exp(PRICE.divide(LN_TICK, Decimal(2)))
 MILLISECONDS = 1000
@@ -39,7 +40,15 @@ def fair_price(
     view: ChainView, venue: VenueView | None = None, exchange: Exchange | None = None
 ) -> Decimal:
     """Quote per base."""
-    prices = [source.price for source in sources(view, venue, exchange)]
+    return median_price(sources(view, venue, exchange), view, venue)
+
+
+@precise
+def median_price(
+    found: tuple[Source, ...], view: ChainView, venue: VenueView | None = None
+) -> Decimal:
+    """As ``fair_price``, of these sources."""
+    prices = [source.price for source in found]
     if venue is None or len(prices) % 2 == 0:
         prices += [
             ref.price for ref in view.references if ref.price is not None and fresh(ref, view)
@@ -71,8 +80,10 @@ def sources(
 @precise
 def price_spread(found: tuple[Source, ...]) -> Decimal:
     """Between the highest and the lowest source, in basis points of the lowest; 0 for fewer."""
+    if len(found) < 2:
+        return Decimal(0)
     prices = [source.price for source in found]
-    return (max(prices) / min(prices) - 1) * BP if prices else Decimal(0)
+    return (max(prices) / min(prices) - 1) * BP
 
 
 def age_of(book: Book, venue: VenueView) -> Decimal:
@@ -96,8 +107,18 @@ def mean_price(market: Market, mean_tick: int) -> Decimal:
     A tick is the floor of a price, so its own ratio is always too low; and what is too low for
     the pool is too high for people where the base is token1.
     """
-    at_tick = market.price(get_sqrt_ratio_at_tick(mean_tick))
-    return at_tick * HALF_TICK if market.base_is_token0 else at_tick / HALF_TICK
+    shift = market.token0.decimals, market.token1.decimals
+    return _mean_price(mean_tick, *shift, market.base_is_token0)
+
+
+@lru_cache(maxsize=256)  # a turn asks more than once, and the next one often for the same tick
+def _mean_price(mean_tick: int, decimals0: int, decimals1: int, base_is_token0: bool) -> Decimal:
+    at_tick = price_from_sqrt(
+        get_sqrt_ratio_at_tick(mean_tick), decimals0, decimals1, base_is_token0=base_is_token0
+    )
+    if base_is_token0:
+        return PRICE.multiply(at_tick, HALF_TICK)
+    return PRICE.divide(at_tick, HALF_TICK)
 
 
 def fresh(reference: Reference, view: ChainView) -> bool:

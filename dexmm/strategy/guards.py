@@ -81,7 +81,9 @@ class Bite:
     blocks: Blocks
 
 
-Guard = Callable[[Look], Iterator[Bite]]
+Bites = tuple[Bite, ...]
+Guard = Callable[[Look], Bites]
+NONE: Bites = ()
 
 # No time that passes lifts these: a file must be corrected, ether sent, or an issuer asked.
 FOR_A_PERSON = {
@@ -96,7 +98,10 @@ FOR_A_PERSON = {
 
 def biting(seen: Look) -> tuple[Bite, ...]:
     """Every guard that bites now."""
-    return tuple(bite for guard in GUARDS for bite in guard(seen))
+    found: list[Bite] = []
+    for guard in GUARDS:
+        found += guard(seen)
+    return tuple(found)
 
 
 def for_a_person(snapshot: Snapshot, refusals: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
@@ -123,89 +128,111 @@ def everything(rule: str, detail: str) -> Bite:
 # The wallet and the world it stands in
 
 
-def halted(seen: Look) -> Iterator[Bite]:
-    for reason in filter(None, (seen.snapshot.halted, seen.snapshot.memory.halted)):
-        yield everything("halted", f"{reason}; look into it, then run `dexmm resume`")
+def halted(seen: Look) -> Bites:
+    reasons = (seen.snapshot.halted, seen.snapshot.memory.halted)
+    if not any(reasons):
+        return NONE
+    return tuple(
+        everything("halted", f"{reason}; look into it, then run `dexmm resume`")
+        for reason in filter(None, reasons)
+    )
 
 
-def market(seen: Look) -> Iterator[Bite]:
+def market(seen: Look) -> Bites:
     here, wanted = seen.view.market, seen.config.market
-    for what, is_, should in (
-        ("pool", here.pool, wanted.pool),
-        ("base token", here.base.address, wanted.base),
-        ("position manager", here.position_manager, wanted.position_manager),
-        ("chain id", here.chain_id, seen.config.network.chain_id),
-    ):
-        if is_ != should:
-            yield everything("market", f"the {what} is {is_}, but {should} is configured")
+    is_ = (here.pool, here.base.address, here.position_manager, here.chain_id)
+    should = (wanted.pool, wanted.base, wanted.position_manager, seen.config.network.chain_id)
+    if is_ == should:
+        return NONE
+    names = ("pool", "base token", "position manager", "chain id")
+    return tuple(
+        everything("market", f"the {name} is {one}, but {other} is configured")
+        for name, one, other in zip(names, is_, should, strict=True)
+        if one != other
+    )
 
 
-def stale_block(seen: Look) -> Iterator[Bite]:
+def stale_block(seen: Look) -> Bites:
     age, most = seen.snapshot.observed_at - seen.now, seen.config.guards.max_block_age_seconds
-    if age > most:
-        yield everything(
+    if age <= most:
+        return NONE
+    return (
+        everything(
             "stale_block",
             f"the node's newest block is {age} s old, more than {most} s: the node or this "
             "machine's clock is behind",
-        )
+        ),
+    )
 
 
-def unknown_transaction(seen: Look) -> Iterator[Bite]:
+def unknown_transaction(seen: Look) -> Bites:
     wallet = seen.view.wallet
-    known = sum(1 for flight in seen.view.in_flight if not flight.mined)
     waiting = wallet.pending_nonce - wallet.nonce
-    if waiting > known:
-        yield everything(
+    known = sum([not flight.mined for flight in seen.view.in_flight])
+    if waiting <= known:
+        return NONE
+    return (
+        everything(
             "unknown_transaction",
             f"{waiting - known} transaction(s) of this wallet are waiting that the journal does "
             "not know: let them be mined, or replace them from where they were sent",
-        )
+        ),
+    )
 
 
 # Losses
 
 
-def drawdown(seen: Look) -> Iterator[Bite]:
+def drawdown(seen: Look) -> Bites:
     peak, most = seen.known.peak_nav, seen.config.guards.max_drawdown_bp
-    if peak and (lost := bp(peak - seen.inventory.nav, peak)) > most:
-        yield everything(
+    if not peak or (lost := bp(peak - seen.inventory.nav, peak)) <= most:
+        return NONE
+    return (
+        everything(
             "drawdown",
             f"NAV {seen.inventory.nav:.2f} is {lost:.0f} bp below its peak {peak:.2f}, more than "
             f"{most} bp",
-        )
+        ),
+    )
 
 
-def drawdown_hold(seen: Look) -> Iterator[Bite]:
+def drawdown_hold(seen: Look) -> Bites:
     known, most = seen.known, seen.config.guards.max_drawdown_hold_bp
     if known.hold_base is None or known.hold_quote is None or not known.peak_against_hold:
-        return
+        return NONE
     holding = known.hold_base * seen.fair + known.hold_quote
     if holding <= 0:
-        return
+        return NONE
     ratio = seen.inventory.nav / holding
-    if (lost := bp(known.peak_against_hold - ratio, known.peak_against_hold)) > most:
-        yield everything(
+    if (lost := bp(known.peak_against_hold - ratio, known.peak_against_hold)) <= most:
+        return NONE
+    return (
+        everything(
             "drawdown_hold",
             f"NAV is {ratio:.4f} of what holding would be worth, {lost:.0f} bp below its best "
             f"{known.peak_against_hold:.4f}, more than {most} bp",
-        )
+        ),
+    )
 
 
-def stop_loss(seen: Look) -> Iterator[Bite]:
+def stop_loss(seen: Look) -> Bites:
     known, guards = seen.known, seen.config.guards
     if not holds(known) or not known.reference_price:
-        return
+        return NONE
     distance = known.stop_loss_distance or guards.stop_loss_bp / BP
     near = release_of(distance, guards) * BP
     part = f"{guards.stop_loss_share * 100:.0f} % of the {seen.view.market.base.symbol}"
     doing = f"selling {part}, once" if known.reducing else f"{part} is sold and not bought back"
-    yield Bite(
-        Refusal(
-            rule="stop_loss",
-            detail=f"the price {seen.fair:.2f} is {fall_of(known, seen.fair) * BP:.0f} bp below "
-            f"its reference {known.reference_price:.2f}: {doing} until it is within {near:.0f} bp",
+    return (
+        Bite(
+            Refusal(
+                rule="stop_loss",
+                detail=f"the price {seen.fair:.2f} is {fall_of(known, seen.fair) * BP:.0f} bp "
+                f"below its reference {known.reference_price:.2f}: {doing} until it is within "
+                f"{near:.0f} bp",
+            ),
+            Blocks.NOTHING,
         ),
-        Blocks.NOTHING,
     )
 
 
@@ -216,6 +243,24 @@ def tokens(seen: Look) -> Iterator[tuple[Token, TokenGuards, str | None]]:
     view, past = seen.view, seen.snapshot.memory
     yield view.market.token0, view.guards0, past.implementation0
     yield view.market.token1, view.guards1, past.implementation1
+
+
+def token_guards(seen: Look) -> Bites:
+    """The five of them; where every switch is off there is nothing to ask."""
+    if not _on(seen.view.guards0) and not _on(seen.view.guards1):
+        return NONE
+    rules = (token_paused, token_frozen, token_fee, token_deprecated, token_implementation)
+    return tuple(bite for rule in rules for bite in rule(seen))
+
+
+def _on(switches: TokenGuards) -> bool:
+    return bool(
+        switches.paused
+        or switches.frozen
+        or switches.transfer_fee
+        or switches.deprecated
+        or switches.implementation
+    )
 
 
 def token_paused(seen: Look) -> Iterator[Bite]:
@@ -266,33 +311,39 @@ def token_implementation(seen: Look) -> Iterator[Bite]:
 # The price
 
 
-def price_band(seen: Look) -> Iterator[Bite]:
-    price, market_ = seen.view.market.price(seen.view.pool.sqrt_price_x96), seen.config.market
-    if not market_.price_low <= price <= market_.price_high:
-        yield entry(
+def price_band(seen: Look) -> Bites:
+    price, market_ = seen.pool_price, seen.config.market
+    if market_.price_low <= price <= market_.price_high:
+        return NONE
+    return (
+        entry(
             "price_band",
             f"the price {price:.2f} is outside the corridor {market_.price_low} to "
             f"{market_.price_high} (market.price_low, market.price_high)",
-        )
+        ),
+    )
 
 
-def pool_liquidity(seen: Look) -> Iterator[Bite]:
-    if seen.view.pool.liquidity == 0 and not _confirmed(seen):
-        yield entry(
+def pool_liquidity(seen: Look) -> Bites:
+    if seen.view.pool.liquidity or _confirmed(seen):
+        return NONE
+    return (
+        entry(
             "pool_liquidity",
             "the pool has no liquidity at its price and no reference confirms it: anyone can set "
             "it for nothing",
-        )
+        ),
+    )
 
 
 def _confirmed(seen: Look) -> bool:
     return any(not _doubt(reference, seen) for reference in seen.view.references)
 
 
-def oracle_history(seen: Look) -> Iterator[Bite]:
+def oracle_history(seen: Look) -> Bites:
     pool = seen.view.pool
     if pool.mean_tick is not None:
-        return
+        return NONE
     slots = pool.twap_seconds // SLOT_SECONDS
     back = max(seen.now - pool.oldest_observation, 0)
     configured = seen.config.guards.observation_cardinality
@@ -302,31 +353,38 @@ def oracle_history(seen: Look) -> Iterator[Bite]:
         else f"set guards.observation_cardinality to {slots} to pay for slots, or shorten "
         "guards.twap_seconds"
     )
-    yield entry(
-        "oracle_history",
-        f"the pool's oracle has {pool.observation_cardinality} of "
-        f"{pool.observation_cardinality_next} slots and reaches back {back} s of the "
-        f"{pool.twap_seconds} s asked for: {advice}",
+    return (
+        entry(
+            "oracle_history",
+            f"the pool's oracle has {pool.observation_cardinality} of "
+            f"{pool.observation_cardinality_next} slots and reaches back {back} s of the "
+            f"{pool.twap_seconds} s asked for: {advice}",
+        ),
     )
 
 
-def twap(seen: Look) -> Iterator[Bite]:
-    pool, fee = seen.view.pool, seen.view.market.fee_pips
-    most = seen.config.guards.twap_max(fee)
-    if pool.mean_tick is not None and (off := abs(pool.tick - pool.mean_tick)) > most:
-        yield entry(
+def twap(seen: Look) -> Bites:
+    pool = seen.view.pool
+    if pool.mean_tick is None or not (off := abs(pool.tick - pool.mean_tick)):
+        return NONE
+    if off <= (most := seen.config.guards.twap_max(seen.view.market.fee_pips)):
+        return NONE
+    return (
+        entry(
             "twap",
             f"tick {pool.tick} is {off} ticks from its {pool.twap_seconds} s mean "
             f"{pool.mean_tick}, more than {most}",
-        )
+        ),
+    )
 
 
-def reference(seen: Look) -> Iterator[Bite]:
-    if seen.config.market.reference_feed is not None and not seen.view.references:
-        yield entry("reference", "the configured reference feed was not read")
-    for source in seen.view.references:
-        if doubt := _doubt(source, seen):
-            yield entry("reference", doubt)
+def reference(seen: Look) -> Bites:
+    if not seen.view.references:
+        if seen.config.market.reference_feed is None:
+            return NONE
+        return (entry("reference", "the configured reference feed was not read"),)
+    doubts = [_doubt(source, seen) for source in seen.view.references]
+    return tuple([entry("reference", doubt) for doubt in doubts if doubt])
 
 
 def _doubt(source: Reference, seen: Look) -> str:
@@ -336,10 +394,7 @@ def _doubt(source: Reference, seen: Look) -> str:
     if not fresh(source, seen.view):
         age = seen.now - source.updated_at
         return f"{source.name} is {age} s old, more than {source.heartbeat_seconds} s"
-    price, most = (
-        seen.view.market.price(seen.view.pool.sqrt_price_x96),
-        seen.config.guards.reference_max(seen.view.market.fee_pips),
-    )
+    price, most = seen.pool_price, seen.config.guards.reference_max(seen.view.market.fee_pips)
     off = bp(abs(price - source.price), source.price)
     if off > most:
         return (
@@ -349,55 +404,65 @@ def _doubt(source: Reference, seen: Look) -> str:
     return ""
 
 
-def calendar(seen: Look) -> Iterator[Bite]:
-    guards = seen.config.guards
+def calendar(seen: Look) -> Bites:
+    guards, found = seen.config.guards, NONE
     if window := market_closed(seen.now, guards):
         detail = f"the base's own market is closed ({window} UTC): ranges stay where they are"
-        yield Bite(Refusal(rule="calendar", detail=detail), Blocks.FOLLOWING)
+        found = (Bite(Refusal(rule="calendar", detail=detail), Blocks.FOLLOWING),)
     if event := event_on(seen.now, guards.closed_events):
-        yield entry("calendar", f"an event is on ({event} UTC): no new liquidity")
+        found += (entry("calendar", f"an event is on ({event} UTC): no new liquidity"),)
+    return found
 
 
 # Gas and pace
 
 
-def gas_cap(seen: Look) -> Iterator[Bite]:
-    gwei = Decimal(gas_price(seen.view, seen.config)) / GWEI
-    gas = seen.config.gas
+def gas_cap(seen: Look) -> Bites:
+    price, gas = gas_price(seen.view, seen.config), seen.config.gas
+    if price <= gas.max_gwei * GWEI and price <= gas.max_exit_gwei * GWEI:
+        return NONE
+    gwei = Decimal(price) / GWEI
     if gwei > gas.max_exit_gwei:
-        yield everything("gas_cap", f"gas is {gwei:.1f} gwei, over {gas.max_exit_gwei} gwei")
-    elif gwei > gas.max_gwei:
-        yield entry("gas_cap", f"gas is {gwei:.1f} gwei, over {gas.max_gwei} gwei: wait")
+        return (everything("gas_cap", f"gas is {gwei:.1f} gwei, over {gas.max_exit_gwei} gwei"),)
+    return (entry("gas_cap", f"gas is {gwei:.1f} gwei, over {gas.max_gwei} gwei: wait"),)
 
 
-def gas_budget(seen: Look) -> Iterator[Bite]:
+def gas_budget(seen: Look) -> Bites:
     budget = seen.config.gas.daily_budget_eth
     spent = seen.known.gas_spent_today
     next_ = TYPICAL_GAS * gas_price(seen.view, seen.config)
-    if spent + next_ > budget * ETHER:
-        yield entry(
+    if spent + next_ <= budget * ETHER:
+        return NONE
+    return (
+        entry(
             "gas_budget",
             f"{spent / ETHER:.5f} ETH of gas was spent today and a re-range takes about "
             f"{next_ / ETHER:.5f}, over the day's {budget} ETH (gas.daily_budget_eth)",
-        )
+        ),
+    )
 
 
-def gas_reserve(seen: Look) -> Iterator[Bite]:
+def gas_reserve(seen: Look) -> Bites:
     reserve = seen.config.gas.reserve_eth
     next_ = TYPICAL_GAS * gas_price(seen.view, seen.config)
-    if seen.view.wallet.eth - next_ < reserve * ETHER:
-        yield entry(
+    if seen.view.wallet.eth - next_ >= reserve * ETHER:
+        return NONE
+    return (
+        entry(
             "gas_reserve",
             f"the wallet has {seen.view.wallet.eth / ETHER:.5f} ETH and a re-range takes about "
             f"{next_ / ETHER:.5f}: less than {reserve} ETH (gas.reserve_eth) would be left for "
             "an exit; send it ether",
-        )
+        ),
+    )
 
 
-def min_interval(seen: Look) -> Iterator[Bite]:
+def min_interval(seen: Look) -> Bites:
     last, least = seen.known.last_action_at, seen.settings.min_interval_seconds
-    if last is not None and seen.now - last < least:
-        yield entry("min_interval", f"the last action was {seen.now - last} s ago, under {least} s")
+    if last is None or seen.now - last >= least:
+        return NONE
+    detail = f"the last action was {seen.now - last} s ago, under {least} s"
+    return (entry("min_interval", detail),)
 
 
 GUARDS: tuple[Guard, ...] = (
@@ -407,11 +472,7 @@ GUARDS: tuple[Guard, ...] = (
     unknown_transaction,
     drawdown,
     drawdown_hold,
-    token_paused,
-    token_frozen,
-    token_fee,
-    token_deprecated,
-    token_implementation,
+    token_guards,
     price_band,
     pool_liquidity,
     oracle_history,

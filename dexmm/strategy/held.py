@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from dexmm.model.decision import Role, TargetPosition
 from dexmm.model.holdings import Position
 from dexmm.model.memory import Memory
 from dexmm.model.snapshot import ChainView
 from dexmm.strategy.ladder import Ladder
-from dexmm.units import Liquidity
+from dexmm.units import Liquidity, Tick
 
 
 class Side(Enum):
@@ -34,31 +35,37 @@ class HeldRange:
 
     def target(self, ladder: Ladder) -> TargetPosition:
         """This range as it is, as something to want."""
-        lower, upper = ladder.ticks(self.bid, self.ask)
-        return TargetPosition(
-            tick_lower=lower,
-            tick_upper=upper,
-            liquidity=Liquidity(self.liquidity),
-            role=Role.BASE if self.side is Side.BOTH else Role.LIMIT,
-        )
+        role = Role.BASE if self.side is Side.BOTH else Role.LIMIT
+        return _target(*ladder.ticks(self.bid, self.ask), self.liquidity, role)
+
+
+@lru_cache(maxsize=256)  # turn after turn the same
+def _target(lower: Tick, upper: Tick, liquidity: int, role: Role) -> TargetPosition:
+    return TargetPosition(
+        tick_lower=lower, tick_upper=upper, liquidity=Liquidity(liquidity), role=role
+    )
 
 
 def held_ranges(view: ChainView, memory: Memory, ladder: Ladder) -> tuple[HeldRange, ...]:
     """Ranges with liquidity, lowest first."""
+    if not view.positions:
+        return ()
     opened = {seen.token_id: seen.sqrt_price_x96 for seen in memory.seen}
     grouped: dict[tuple[int, int], list[Position]] = {}
     for position in view.positions:
         if position.liquidity > 0:
             grouped.setdefault(ladder.range_of(position), []).append(position)
     ranges = []
-    for (bid, ask), positions in sorted(grouped.items()):
-        positions.sort(key=lambda p: (-p.liquidity, p.token_id))
+    for bid, ask in sorted(grouped):
+        positions = grouped[bid, ask]
+        if len(positions) > 1:
+            positions.sort(key=lambda p: (-p.liquidity, p.token_id))
         price = opened.get(positions[0].token_id, view.pool.sqrt_price_x96)
         ranges.append(
             HeldRange(
                 bid=bid,
                 ask=ask,
-                liquidity=sum(p.liquidity for p in positions),
+                liquidity=sum([p.liquidity for p in positions]),
                 positions=tuple(positions),
                 side=_side(ladder, bid, ask, price),
             )
@@ -66,6 +73,7 @@ def held_ranges(view: ChainView, memory: Memory, ladder: Ladder) -> tuple[HeldRa
     return tuple(ranges)
 
 
+@lru_cache(maxsize=256)  # where a range was placed does not change
 def _side(ladder: Ladder, bid: int, ask: int, sqrt_price_x96: int) -> Side:
     if ladder.floor(sqrt_price_x96) >= ask:
         return Side.BID

@@ -13,13 +13,13 @@ from decimal import Decimal
 
 from dexmm.model.snapshot import ChainView
 from dexmm.model.venue import VenueView
-from dexmm.strategy.precise import precise
+from dexmm.strategy.precise import once, precise
 from dexmm.strategy.venue import held_there
 
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: what is asked for often is kept
 class Inventory:
     """Whole tokens, valued at one price; sums of money are in quote."""
 
@@ -53,11 +53,11 @@ class Inventory:
     def venue_quote(self) -> Decimal:
         return self.spot_quote + self.perpetual_quote
 
-    @property
+    @once
     def nav(self) -> Decimal:
         return self.base_total * self.price + self.quote_total
 
-    @property
+    @once
     def share(self) -> Decimal:
         """Base value / NAV; 0 for a wallet with nothing in it."""
         return self.base_total * self.price / self.nav if self.nav else ZERO
@@ -95,12 +95,13 @@ def inventory(view: ChainView | None, price: Decimal, venue: VenueView | None = 
     there = _there(venue, price)
     if view is None:
         return Inventory(price=price, **there)
+    amount0 = amount1 = fees0 = fees1 = 0
+    for position in view.positions:
+        amount0, amount1 = amount0 + position.amount0, amount1 + position.amount1
+        fees0, fees1 = fees0 + position.fees0, fees1 + position.fees1
     convert = view.market.base_quote
     wallet = convert(view.wallet.amount0, view.wallet.amount1)
-    principal = convert(
-        sum(p.amount0 for p in view.positions), sum(p.amount1 for p in view.positions)
-    )
-    fees = convert(sum(p.fees0 for p in view.positions), sum(p.fees1 for p in view.positions))
+    principal, fees = convert(amount0, amount1), convert(fees0, fees1)
     return Inventory(
         wallet_base=wallet[0],
         wallet_quote=wallet[1],

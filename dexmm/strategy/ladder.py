@@ -18,6 +18,7 @@ from functools import lru_cache
 
 from dexmm.model.holdings import Position
 from dexmm.model.market import Market
+from dexmm.strategy.precise import precise
 from dexmm.uniswap.tick_math import (
     get_sqrt_ratio_at_tick,
     get_tick_at_sqrt_ratio,
@@ -49,6 +50,10 @@ class Ladder:
     def root_at(self, rung: int) -> Decimal:
         """``s`` at a rung; 50 significant digits."""
         return _root_at(self.sign, rung)
+
+    def amounts(self, s: Decimal, bid: int, ask: int) -> tuple[Decimal, Decimal]:
+        """``amounts_per_liquidity`` of a range; 50 significant digits."""
+        return _amounts(self.sign, s, bid, ask)
 
     def floor(self, sqrt_price_x96: int) -> int:
         """The highest rung at or below the price."""
@@ -103,6 +108,12 @@ def amounts_per_liquidity(s: Decimal, s_bid: Decimal, s_ask: Decimal) -> tuple[D
     """Base and quote that one unit of liquidity over a range holds at the price ``s``."""
     inside = min(max(s, s_bid), s_ask)
     return 1 / inside - 1 / s_ask, inside - s_bid
+
+
+@lru_cache(maxsize=1024)  # at the edges of what is held they are the same in every turn
+@precise
+def _amounts(sign: int, s: Decimal, bid: int, ask: int) -> tuple[Decimal, Decimal]:
+    return amounts_per_liquidity(s, _root_at(sign, bid), _root_at(sign, ask))
 
 
 def affordable(

@@ -6,30 +6,77 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dexmm.config import Config, Strategy
+from dexmm.model.decision import TargetPosition
 from dexmm.model.memory import Memory
 from dexmm.model.snapshot import Snapshot
 from dexmm.strategy.advance import Observation, advance, sigma_of
 from dexmm.strategy.corridor import removal_minimums
 from dexmm.strategy.edges import edges_to_keep
-from dexmm.strategy.fair import fair_price
+from dexmm.strategy.fair import Source, median_price, sources
 from dexmm.strategy.held import held_ranges
 from dexmm.strategy.inventory import inventory
 from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.pay import Pay, pay_of
-from dexmm.strategy.precise import PIPS
+from dexmm.strategy.precise import PIPS, once
 from dexmm.strategy.situation import Situation, Stake
 from dexmm.strategy.stop_loss import lowered
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Look(Observation):
-    known: Memory  # with this observation included
+    """What follows from a snapshot alone; each part is worked out once, when it is asked for."""
 
-    @property
+    sources: tuple[Source, ...]  # of the fair price
+
+    @once
+    def known(self) -> Memory:
+        """What is remembered, with this observation included."""
+        return advance(self)
+
+    @once
     def sigma(self) -> Decimal:
         return sigma_of(self.known, self.settings)
 
-    @property
+    @once
+    def pool_price(self) -> Decimal:
+        """Quote per base."""
+        return self.view.market.price(self.view.pool.sqrt_price_x96)
+
+    @once
+    def pay(self) -> Pay:
+        """What the pool is believed to pay now."""
+        pool = self.view.pool
+        ours = sum(int(p.liquidity) for p in self.view.positions if p.in_range(pool.tick))
+        fee = self.view.market.fee_pips / PIPS
+        return pay_of(self.known, pool, fee, self.s, self.sigma, ours, self.settings)
+
+    @once
+    def targets(self) -> tuple[TargetPosition, ...]:
+        """What is held, as something to want."""
+        return tuple([held.target(self.ladder) for held in self.held])
+
+    @once
+    def idle(self) -> tuple[Decimal, Decimal]:
+        """Base and quote outside of ranges, with the fees they are owed and what is on the
+        exchange; the pool's smallest units."""
+        view, there = self.view, self.elsewhere
+        fees0 = fees1 = 0
+        for position in view.positions:
+            fees0, fees1 = fees0 + position.fees0, fees1 + position.fees1
+        here = self.ladder.base_quote(view.wallet.amount0 + fees0, view.wallet.amount1 + fees1)
+        return Decimal(here[0]) + there[0], Decimal(here[1]) + there[1]
+
+    @once
+    def elsewhere(self) -> tuple[Decimal, Decimal]:
+        """Base and quote on the exchange, in the pool's smallest units: they count, and cannot
+        be deployed."""
+        market, held = self.view.market, self.inventory
+        return (
+            held.venue_base.scaleb(market.base.decimals),
+            held.venue_quote.scaleb(market.quote.decimals),
+        )
+
+    @once
     def working(self) -> Strategy:
         """The settings that targets are made with: a lower band while a stop-loss waits."""
         if not self.known.stop_loss_waits or self.settings.name == "hold":
@@ -55,26 +102,17 @@ def look(snapshot: Snapshot, config: Config) -> Look:
 
 
 def _look(snapshot: Snapshot, config: Config) -> Look:
-    view = snapshot.chain
+    view, venue = snapshot.chain, snapshot.venue
     ladder = Ladder.of(view.market)
-    parts = Observation(
-        snapshot=snapshot,
-        config=config,
-        inventory=inventory(
-            view, fair_price(view, snapshot.venue, config.exchange), snapshot.venue
-        ),
-        ladder=ladder,
-        s=ladder.root(view.pool.sqrt_price_x96),
-        held=held_ranges(view, snapshot.memory, ladder),
-    )
+    found = sources(view, venue, config.exchange)
     return Look(
         snapshot=snapshot,
         config=config,
-        inventory=parts.inventory,
+        inventory=inventory(view, median_price(found, view, venue), venue),
         ladder=ladder,
-        s=parts.s,
-        held=parts.held,
-        known=advance(parts),
+        s=ladder.root(view.pool.sqrt_price_x96),
+        held=held_ranges(view, snapshot.memory, ladder),
+        sources=found,
     )
 
 
@@ -110,19 +148,12 @@ def situation(seen: Look, near: int) -> Situation:
 
 def what_it_pays(seen: Look) -> Pay:
     """What the pool is believed to pay now."""
-    pool = seen.view.pool
-    ours = sum(int(p.liquidity) for p in seen.view.positions if p.in_range(pool.tick))
-    fee = seen.view.market.fee_pips / PIPS
-    return pay_of(seen.known, pool, fee, seen.s, seen.sigma, ours, seen.settings)
+    return seen.pay
 
 
 def on_exchange(seen: Look) -> tuple[Decimal, Decimal]:
     """Base and quote there, in the pool's smallest units: they count, and cannot be deployed."""
-    market, held = seen.view.market, seen.inventory
-    return (
-        held.venue_base.scaleb(market.base.decimals),
-        held.venue_quote.scaleb(market.quote.decimals),
-    )
+    return seen.elsewhere
 
 
 def _stakes(seen: Look) -> list[Stake]:

@@ -75,12 +75,12 @@ def remember(
     now = snapshot.chain.block.timestamp
     seen = look(snapshot, config)
     memory = remember_orders(seen, decision, outcomes, seen.known)
-    outcomes = tuple(o for o in outcomes if o.step not in EXCHANGE_STEPS)
+    outcomes = tuple([o for o in outcomes if o.step not in EXCHANGE_STEPS])
     memory = _gas(memory, outcomes)
     acted = any(o.step == "rerange" and o.status in SENT for o in outcomes)
-    memory = evolve(
-        memory, promise_since=_promise_since(seen), pay_since=pay_since(seen, acted=acted)
-    )
+    promise, pay = _promise_since(seen), pay_since(seen, acted=acted)
+    if (promise, pay) != (memory.promise_since, memory.pay_since):
+        memory = evolve(memory, promise_since=promise, pay_since=pay)
     if minted := tuple(m.token_id for o in outcomes if o.status == "mined" for m in o.minted):
         memory = evolve(memory, placed=(*memory.placed, *minted)[-MOST_PLACED:])
     tripped = [r.detail for r in decision.refusals if r.rule in LATCHING]

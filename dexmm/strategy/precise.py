@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Context, Decimal, getcontext, setcontext
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from dexmm.units import PRICE
@@ -76,6 +76,8 @@ class once(Generic[R]):  # noqa: N801 - used like ``property``
         return found
 
 
+@lru_cache(maxsize=256)  # turns are mostly as far apart as the ones before
+@precise
 def remaining(seconds: int, halflife_seconds: Decimal) -> Decimal:
     """What is left of one after ``seconds`` of exponential decay."""
     return (-LN_2 * seconds / halflife_seconds).exp()

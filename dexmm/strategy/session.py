@@ -31,8 +31,8 @@ def closed_window(now: int, windows: tuple[str, ...]) -> str:
     """
     at = (now + EPOCH_WEEKDAY * DAY) % WEEK
     for window in windows:
-        start, end = (_in_week(part) for part in window.split("-"))
-        if (at - start) % WEEK < (end - start) % WEEK:
+        start, length = _opens(window)
+        if (at - start) % WEEK < length:
             return window
     return ""
 
@@ -40,7 +40,7 @@ def closed_window(now: int, windows: tuple[str, ...]) -> str:
 def event_on(now: int, events: tuple[str, ...]) -> str:
     """The event, like ``2026-12-16T18:30/2026-12-16T20:00``, that is on; empty when none is."""
     for event in events:
-        start, end = (_timestamp(part) for part in event.split("/"))
+        start, end = _dates(event)
         if start <= now < end:
             return event
     return ""
@@ -61,6 +61,20 @@ def next_change(now: int, guards: Guards) -> int | None:
         if (moment := _timestamp(part)) > now
     ]
     return min((*weekly, *dated), default=None)
+
+
+@cache
+def _opens(window: str) -> tuple[int, int]:
+    """When in the week a window begins, and for how long it lasts, seconds."""
+    start, end = (_in_week(part) for part in window.split("-"))
+    return start, (end - start) % WEEK
+
+
+@cache
+def _dates(event: str) -> tuple[int, int]:
+    """When an event begins and ends."""
+    start, end = (_timestamp(part) for part in event.split("/"))
+    return start, end
 
 
 @cache

@@ -86,6 +86,9 @@ class Dealing:
     opportunities: tuple[Opportunity, ...] = ()
 
 
+NOTHING = Dealing()
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """One way to trade a slice."""
@@ -98,7 +101,7 @@ def deal(seen: Look, state: State, bites: tuple[Bite, ...]) -> Dealing:
     """Everything that this turn wants of the exchange; empty without one."""
     venue = seen.snapshot.venue
     if venue is None or seen.config.exchange is None or state is State.HALTED:
-        return Dealing()
+        return NOTHING
     holds = holds_trades(bites)
     closing = _margin(seen, venue, bites)
     if closing.correcting:

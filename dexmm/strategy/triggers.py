@@ -26,8 +26,7 @@ from dexmm.model.decision import Trigger
 from dexmm.strategy.advance import beyond_edge, filled
 from dexmm.strategy.edges import distance
 from dexmm.strategy.held import HeldRange, Side
-from dexmm.strategy.ladder import amounts_per_liquidity
-from dexmm.strategy.look import Look, on_exchange
+from dexmm.strategy.look import Look
 from dexmm.strategy.paying import due, pay_words, provides_by_pay
 from dexmm.strategy.precise import HOUR
 from dexmm.strategy.strategies import STRATEGIES, Definition
@@ -149,19 +148,24 @@ def _broken(seen: Look, *, traded: bool) -> Promise | None:
     out = (known.hedged_base, known.hedged_quote)
     if not traded:
         out = (known.traded_base, known.traded_quote)
-    settings, share = seen.settings, share_at(seen, seen.s, without=out)
+    settings = seen.settings
     bids = [held.bid for held in seen.held if held.side is not Side.ASK]
     asks = [held.ask for held in seen.held if held.side is not Side.BID]
+    # The share now only counts where the band alone would not do.
     if bids:
         edge = seen.ladder.root_at(min(bids))
         fallen = share_at(seen, min(edge, seen.s), without=out)
-        if fallen > max(settings.band_high, share) + PROMISE_TOLERANCE:
-            return Promise(True, fallen, edge)
+        if fallen > settings.band_high + PROMISE_TOLERANCE:
+            share = share_at(seen, seen.s, without=out)
+            if fallen > share + PROMISE_TOLERANCE:
+                return Promise(True, fallen, edge)
     if asks:
         edge = seen.ladder.root_at(max(asks))
         risen = share_at(seen, max(edge, seen.s), without=out)
-        if risen < min(settings.band_low, share) - PROMISE_TOLERANCE:
-            return Promise(False, risen, edge)
+        if risen < settings.band_low - PROMISE_TOLERANCE:
+            share = share_at(seen, seen.s, without=out)
+            if risen < share - PROMISE_TOLERANCE:
+                return Promise(False, risen, edge)
     return None
 
 
@@ -198,27 +202,18 @@ def share_at(
 
     ``without`` is base and quote, whole tokens, that are left out of what is held.
     """
-    view, ladder = seen.view, seen.ladder
-    base, quote = (
-        Decimal(idle + fees)
-        for idle, fees in zip(
-            ladder.base_quote(view.wallet.amount0, view.wallet.amount1),
-            ladder.base_quote(
-                sum(p.fees0 for p in view.positions), sum(p.fees1 for p in view.positions)
-            ),
-            strict=True,
-        )
-    )
-    elsewhere = on_exchange(seen)
-    base, quote = base + elsewhere[0], quote + elsewhere[1]
-    base -= without[0].scaleb(view.market.base.decimals)
-    quote -= without[1].scaleb(view.market.quote.decimals)
+    market, ladder = seen.view.market, seen.ladder
+    base, quote = seen.idle
+    if without[0] or without[1]:
+        base -= without[0].scaleb(market.base.decimals)
+        quote -= without[1].scaleb(market.quote.decimals)
     for held in seen.held:
-        each = amounts_per_liquidity(s, ladder.root_at(held.bid), ladder.root_at(held.ask))
+        each = ladder.amounts(s, held.bid, held.ask)
         base += each[0] * held.liquidity
         quote += each[1] * held.liquidity
     value = base * s * s
-    return value / (value + quote) if value + quote else Decimal(0)
+    total = value + quote
+    return value / total if total else Decimal(0)
 
 
 def _capital(seen: Look) -> Wanted | None:

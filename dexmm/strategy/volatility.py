@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from dexmm.config import Strategy
 from dexmm.model.memory import Memory
-from dexmm.strategy.precise import HOUR, ONE, YEAR, remaining
+from dexmm.strategy.precise import HOUR, ONE, YEAR, precise, remaining
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,14 @@ def sample(memory: Memory, price: Decimal, now: int, settings: Strategy) -> Vari
 
 def sigma(per_second: Decimal, seconds: int, settings: Strategy) -> Decimal:
     """Volatility per square root of a second, blended with the prior while history is short."""
-    prior = settings.sigma_annual**2 / YEAR
-    believed = min(seconds / (settings.sigma_halflife_hours * HOUR), ONE)
+    return _sigma(per_second, seconds, settings.sigma_annual, settings.sigma_halflife_hours)
+
+
+@lru_cache(maxsize=64)  # nothing new between two samples of the price
+@precise
+def _sigma(per_second: Decimal, seconds: int, annual_: Decimal, halflife: Decimal) -> Decimal:
+    prior = annual_**2 / YEAR
+    believed = min(seconds / (halflife * HOUR), ONE)
     return (believed * per_second + (ONE - believed) * prior).sqrt()
 
 

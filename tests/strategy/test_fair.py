@@ -7,6 +7,7 @@ from strategy.builders import START, World, a_config, a_market
 from dexmm.model.market import Reference
 from dexmm.strategy.fair import fair_price
 from dexmm.strategy.inventory import inventory
+from dexmm.units import PRICE
 
 
 def feed(price: str | None, age: int = 0) -> Reference:
@@ -62,7 +63,7 @@ def test_everything_owned_or_owed_is_exposure() -> None:
     assert found.quote_total == 1050 + Decimal(position.amount1).scaleb(-6)
     assert found.nav == found.base_total * 4000 + found.quote_total
     assert found.fees == Decimal("0.2") * 4000 + 50
-    assert found.share == found.base_total * 4000 / found.nav
+    assert found.share == PRICE.divide(found.base_total * 4000, found.nav)
 
 
 def test_an_empty_wallet_has_no_share() -> None:

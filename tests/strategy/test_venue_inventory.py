@@ -13,6 +13,7 @@ from dexmm.model.venue import PendingOrder, Side
 from dexmm.strategy.inventory import inventory
 from dexmm.strategy.look import look, situation
 from dexmm.strategy.venue import venue_flow
+from dexmm.units import PRICE
 
 D = Decimal
 AMOUNT = st.decimals(min_value=0, max_value=1000, places=6)
@@ -36,7 +37,7 @@ def test_one_exposure_over_every_place() -> None:
     assert held.base_total == 10 + 3 - 2
     # 9000 of margin and 200 of profit on 2 PAXG sold at 4100.
     assert held.nav == (10 + 3) * 4000 + 50_000 + 20_000 + 9_000 + 200
-    assert held.share == 11 * D(4000) / held.nav
+    assert held.share == PRICE.divide(11 * D(4000), held.nav)
     assert held.nav == held.base_total * 4000 + held.quote_total
 
 
