@@ -11,7 +11,8 @@ import random
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from dexmm.model.market import Block, Market, Token
 from dexmm.sim.chain import SimChain, Terms
-from dexmm.sim.packed import PackedPath, packed
+from dexmm.sim.packed import PackedPath, packed, read_path
 from dexmm.sim.position_manager import PositionManager
 from dexmm.sim.price_walk import SLOT_SECONDS, slots_of, walk, walk_of
 from dexmm.sim.prices import Candle, PricePath, generate
@@ -234,6 +235,69 @@ def test_what_comes_later_does_not_change_the_walk(seed: int, cut: int) -> None:
     assert [whole.prices(i) for i in range(cut)] == [part.prices(i) for i in range(cut)]
     other = walk_of(path, seed + 1)
     assert [whole.prices(i) for i in range(60)] != [other.prices(i) for i in range(60)]
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 60, 240])
+def test_a_brownian_price_goes_through_every_corner(minutes: int) -> None:
+    steps = walk_of(candles_of(brownian(0.2, 60), minutes), 1)
+    assert len(steps.candles.nearer) <= len(steps.candles.own) / 1000
+
+
+def row_of(at: int, *prices: float) -> Candle:
+    names = ("open", "high", "low", "close")
+    return Candle(at=at, **dict(zip(names, (Decimal(str(p)) for p in prices), strict=True)))
+
+
+def test_a_book_that_ran_empty_is_not_followed_and_a_fall_that_lasts_is() -> None:
+    """As PAXG's perpetual on 2025-10-10, between candles of usual ranges."""
+    calm = candles_of(brownian(0.2, 3), 5)
+    at, last = calm.candles[-1].at + 300, float(calm.candles[-1].close)
+    wick = row_of(at, last, last * 1.15, last * 0.82, last * 1.001)
+    usual = sum(float(c.high - c.low) for c in calm.candles) / len(calm.candles)
+    steps = walk_of(replace(calm, candles=(*calm.candles, wick)), 1)
+    prices = [price / 10**steps.decimals for price in steps.prices(len(calm.candles))]
+    assert last + 2 * usual < max(prices) < last + 8 * usual
+    assert last - 8 * usual < min(prices) < last - 2 * usual
+    assert prices[-1] == pytest.approx(float(wick.close))
+    fall = row_of(at, last, last * 1.001, last * 0.82, last * 0.83)
+    steps = walk_of(replace(calm, candles=(*calm.candles, fall)), 1)
+    assert steps.prices(len(calm.candles))[-1] == int(fall.close * 10**steps.decimals)
+
+
+def test_ranges_that_closes_do_not_bear_out_count_less() -> None:
+    """The last price of a thin book is at its bid or its ask, 20 bp apart."""
+    path, dice = brownian(0.15, 90), dice_of(3)
+    fair = candles_of(path, 60)
+    bounced = tuple(x + dice.choice((-0.001, 0.001)) for x in path)
+    closes = iter(fair.candles)
+    rows = []
+    for candle in candles_of(bounced, 60).candles:
+        mid = next(closes)
+        high, low = max(candle.high, mid.open, mid.close), min(candle.low, mid.open, mid.close)
+        rows.append(replace(candle, open=mid.open, high=high, low=low, close=mid.close))
+    seen = walk_of(replace(fair, candles=tuple(rows)), 1).candles
+    truth = 0.15**2 * len(rows) / 24 / 365
+    ranges = sum(math.log(c.high / c.low) ** 2 / 2 for c in rows) - 0.386 * truth
+    assert ranges > 1.5 * truth
+    assert seen.total == pytest.approx(truth, rel=0.2)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    "name", ["PAXGUSDT_spot_1h_2021-04_2023-12", "PAXGUSDT_perp_5m_2025-07_2025-12"]
+)
+def test_gold_moves_in_its_walk_as_far_as_in_its_closes(shared_data: Path, name: str) -> None:
+    path = read_path(shared_data / "prices" / f"{name}.csv.gz")
+    steps = walk_of(path, 1)
+    opens, closes = path.open_units, path.close_units
+    changes = [math.log(c / o) ** 2 for o, c in zip(opens, closes, strict=True)]
+    assert steps.candles.total == pytest.approx(sum(changes), rel=0.15)
+    walked = sum(
+        (after / before - 1) ** 2
+        for index in range(0, len(path), 7)
+        for before, after in pairwise([opens[index] * steps.finer, *steps.prices(index)])
+    )
+    assert walked == pytest.approx(sum(changes[::7]), rel=0.2)
 
 
 def test_coarse_prices_are_walked_finely() -> None:
