@@ -75,7 +75,8 @@ def merged(path: PricePath, interval: int) -> PricePath:
     return replace(path, candles=candles, interval_seconds=interval)
 
 
-def run(path: PricePath, capital: Decimal, *, stop_loss: bool, exchange: bool) -> Backtest:
+def scenario(path: PricePath, capital: Decimal, *, stop_loss: bool, exchange: bool) -> Scenario:
+    """The defaults, but for how often they look."""
     settings: dict[str, Any] = {
         "network": {"name": "sandbox", "rpc_urls": "http://127.0.0.1:1"},
         "market": {
@@ -88,15 +89,17 @@ def run(path: PricePath, capital: Decimal, *, stop_loss: bool, exchange: bool) -
         "guards": {} if stop_loss else NEVER,
     }
     config = parse_config(settings, Path(), "the bench")
-    return run_backtest(
-        Scenario(
-            path=path,
-            config=config,
-            market=paxg_usdt_market(config),
-            capital=capital,
-            exchange=VenueCosts() if exchange else None,
-        )
+    return Scenario(
+        path=path,
+        config=config,
+        market=paxg_usdt_market(config),
+        capital=capital,
+        exchange=VenueCosts() if exchange else None,
     )
+
+
+def run(path: PricePath, capital: Decimal, *, stop_loss: bool, exchange: bool) -> Backtest:
+    return run_backtest(scenario(path, capital, stop_loss=stop_loss, exchange=exchange))
 
 
 def falls_of(found: Backtest) -> int:

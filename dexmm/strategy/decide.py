@@ -26,6 +26,7 @@ from dexmm.model.decision import (
     Trigger,
 )
 from dexmm.model.snapshot import Snapshot
+from dexmm.strategy.capacity import answerable
 from dexmm.strategy.difference import Difference, difference
 from dexmm.strategy.economics import ETHER, GAS_ORACLE_SLOT, gas_price, near_rungs
 from dexmm.strategy.fair import price_spread
@@ -218,7 +219,11 @@ def _pace(bite: Bite) -> bool:
 
 def fresh_targets(seen: Look) -> Targets:
     """What the strategy wants now, without what would be dust."""
-    here = replace(situation(seen, near_rungs(seen)), gas_quote=rerange_gas(seen))
+    here = replace(
+        situation(seen, near_rungs(seen)),
+        settings=answerable(seen),
+        gas_quote=rerange_gas(seen),
+    )
     shape = STRATEGIES[seen.settings.name].shape
     return as_targets(here, without_dust(here, shape(here), seen))
 

@@ -7,10 +7,13 @@ nothing within
     t - h  <=  share  <=  t + h,      h = (3 lambda / (2 gamma) * t^2 (1 - t)^2)^(1/3)
 
 and to trade back to the edge that was left, not to the target (Davis and Norman, "Portfolio
-selection with transaction costs", 1990; the width to leading order by Janecek and Shreve,
-"Asymptotic analysis for optimal investment and consumption with transaction costs", 2004, theorem
-2, with the target as Merton's proportion). It is what minimises the cost per unit of time of both,
-for a share that moves with sigma t (1 - t):
+selection with transaction costs", 1990). The width is the leading order for small costs, with the
+target as Merton's proportion: Janecek and Shreve, "Asymptotic analysis for optimal investment and
+consumption with transaction costs", Finance and Stochastics 8, 2004, for a cost lambda each way;
+Gerhold, Guasoni, Muhle-Karbe and Schachermayer, "Transaction costs, trading volume, and the
+liquidity premium", Finance and Stochastics 18, 2014 (arXiv 1108.1167), find the same for a long
+horizon: (3 / (4 gamma) t^2 (1 - t)^2 epsilon)^(1/3), epsilon being the whole spread, 2 lambda.
+It is what minimises the cost per unit of time of both, for a share that moves with sigma t (1 - t):
 
     gamma sigma^2 h^2 / 6  +  lambda sigma^2 t^2 (1 - t)^2 / (2 h)
 
@@ -22,6 +25,10 @@ of the ways that ``hedge.style`` allows, at least ``LEAST_COST``. That liquidity
 the share too, and faster, would widen the zone; it is left out, since the zone is what keeps a
 trend from leaving the share where the pool has put it. The zone ends half-way to the nearer edge
 of the band at the latest.
+
+Everything is Decimal: lambda is rounded up to half a basis point, so that a book that breathes
+does not move the zone, which errs on the wide side; the cube root is exp(ln / 3) to the context's
+digits. What is traded is bounded by capacity (``capacity.py``).
 
 A fixed cost makes small trades bad: none begins below a quarter of h, or ``max_order_base`` where
 that is less, nor below the exchange's smallest order.
