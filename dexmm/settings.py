@@ -53,7 +53,9 @@ def read_settings(
     """
     values = read_toml(path)
     found = read_dotenv(path.parent / ".env")
-    found |= os.environ if environment is None else environment
+    # An empty variable in the environment is not set: it does not hide what .env says either.
+    given = os.environ if environment is None else environment
+    found |= {name: value for name, value in given.items() if value.strip() or name not in found}
     overrides: dict[tuple[str, str], str] = {}
     for variable, value in sorted(found.items()):
         place = _place(variable, sections)

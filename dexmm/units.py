@@ -31,6 +31,37 @@ EXACT = Context(prec=180)
 PRICE = Context(prec=50)
 
 
+_SIGNIFICANT = 5  # digits of a price that people read
+_CENTS = 2
+
+
+def price_text(price: Decimal) -> str:
+    """A price for people: to the cent, and with five significant digits where that is more.
+
+    A token may cost a hundred-millionth of its quote (SHIB in ether), and two stable tokens differ
+    in the fourth digit. Rounded half to even.
+    """
+    return f"{price:.{price_places(price)}f}"
+
+
+def price_places(price: Decimal) -> int:
+    """The decimals that ``price_text`` tells."""
+    return max(_CENTS, _SIGNIFICANT - 1 - price.adjusted()) if price else _CENTS
+
+
+def sum_text(amount: Decimal) -> str:
+    """A sum for people: to the cent, and with three significant digits where it is less than one.
+
+    Gas paid in ether where ether is the quote is no 0.00. Rounded half to even.
+    """
+    return f"{amount:.{sum_places(amount)}f}"
+
+
+def sum_places(amount: Decimal) -> int:
+    """The decimals that ``sum_text`` tells."""
+    return _CENTS - amount.adjusted() if amount and amount.adjusted() < -_CENTS else _CENTS
+
+
 def to_decimal(amount: int, decimals: int) -> Decimal:
     """Smallest units to whole tokens. Exact."""
     return Decimal(amount).scaleb(-decimals, EXACT)

@@ -36,6 +36,7 @@ from dexmm.model.market import Token
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import Allowance, Approve, ChainStep, Outcome, Settle, Transfer
 from dexmm.strategy.fair import fair_price
+from dexmm.units import price_text
 from dexmm.withdraw_exchange import ExchangeExit
 from dexmm.withdraw_legs import GAS_LIMIT, NOT_WORTH, Fruitless, Legs, World
 from dexmm.withdraw_plan import (
@@ -385,7 +386,7 @@ class _Exit:
             self.withheld.append(f"{base.symbol} is not sold: {reason}")
             return
         if self.request.dry_run:
-            worst = f"never more than {SALE_BP[-1]} bp below {fair_price(view):.2f}"
+            worst = f"never more than {SALE_BP[-1]} bp below {price_text(fair_price(view))}"
             self.legs.plan(
                 "swap", f"sell all {base.symbol} for {view.market.quote.symbol}, {worst}"
             )
@@ -428,7 +429,7 @@ class _Exit:
                 return True
             sold = shown(step.amount_in, base)
             done, _ = self.legs.try_once(
-                f"sell {sold}, at most {below_bp} bp below {fair:.2f}", step
+                f"sell {sold}, at most {below_bp} bp below {price_text(fair)}", step
             )
             if done == "refused":
                 return False

@@ -30,7 +30,7 @@ from dexmm.model.nodes import NodeViews
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome, Simulation
 from dexmm.turn import Cex, Chain
-from dexmm.units import to_units_down
+from dexmm.units import sum_text, to_units_down
 from dexmm.withdraw_plan import gas_value, gwei_to_go_beyond
 from dexmm.withdraw_report import Halted, Leg
 
@@ -202,7 +202,8 @@ class Legs:
             cost = gas_value(self._seen(), used, self.price)
             if worth is not None and worth < cost:
                 return Refusal(
-                    rule=NOT_WORTH, detail=f"worth {worth:.2f}, and the gas costs {cost:.2f}"
+                    rule=NOT_WORTH,
+                    detail=f"worth {sum_text(worth)}, and the gas costs {sum_text(cost)}",
                 )
             return self._rehearse(simulation) if self.dry_run else None
 

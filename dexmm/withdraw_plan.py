@@ -34,7 +34,7 @@ from dexmm.model.steps import Rerange, Swap
 from dexmm.strategy.exits import plan_exit, plan_sale
 from dexmm.strategy.fair import fair_price, fresh
 from dexmm.strategy.precise import precise
-from dexmm.units import Amount0, Amount1, to_decimal
+from dexmm.units import Amount0, Amount1, sum_text, to_decimal
 from dexmm.withdraw_report import cannot_move
 
 SMALLEST_SALE = 10  # times strategy.min_position_quote
@@ -175,7 +175,7 @@ def by_value(positions: Iterable[Position], view: ChainView) -> tuple[Position, 
 
 
 def shown_value(view: ChainView, position: Position) -> str:
-    return f"{value_of(view, position):.2f}"
+    return sum_text(value_of(view, position))
 
 
 def describe_exit(rung: Rung, positions: tuple[Position, ...], market: Market) -> str:

@@ -13,7 +13,7 @@ from dexmm.model.holdings import Position
 from dexmm.model.market import TokenGuards
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import Outcome
-from dexmm.units import to_decimal
+from dexmm.units import sum_text, to_decimal
 from dexmm.withdraw_proof import Proof, position_name
 
 DONE = 0
@@ -159,8 +159,8 @@ class Report:
         symbol = self.view.market.quote.symbol
         return [
             *(
-                f"left in the pool: {item.where}, worth {item.worth:.2f} {symbol}; taking it out "
-                f"costs {item.gas_cost:.2f} {symbol} of gas or more: {item.reason}"
+                f"left in the pool: {item.where}, worth {sum_text(item.worth)} {symbol}; taking "
+                f"it out costs {sum_text(item.gas_cost)} {symbol} of gas or more: {item.reason}"
                 for item in self.left
             ),
             "to take out these too: --all",

@@ -407,3 +407,13 @@ def test_what_is_no_proxy_is_refused(tmp_path: Path, proxy: str, words: str) -> 
     with pytest.raises(BadInput, match=words) as refused:
         load_config(path, {"DEXMM_NETWORK__PROXY": proxy})
     assert "proxy.example" not in refused.value.message
+
+
+def test_an_empty_variable_in_the_environment_does_not_hide_what_dotenv_says(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, toml(GOOD))
+    (tmp_path / ".env").write_text("DEXMM_WALLET__PASSWORD='x #y'\n")
+    password = load_config(path, {"DEXMM_WALLET__PASSWORD": " "}).wallet.password
+    assert password is not None
+    assert password.get_secret_value() == "x #y"

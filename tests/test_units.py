@@ -11,7 +11,9 @@ from dexmm.units import (
     SqrtPriceX96,
     bp,
     price_from_sqrt,
+    price_text,
     sqrt_from_price,
+    sum_text,
     to_decimal,
     to_units_down,
     to_units_up,
@@ -96,3 +98,35 @@ def test_basis_points() -> None:
     assert bp(Decimal(1), Decimal(100)) == 100
     assert bp(Decimal("-0.5"), Decimal(10_000)) == Decimal("-0.5")
     assert len(str(bp(Decimal(1), Decimal(3)))) == 51  # 50 digits and a point
+
+
+@pytest.mark.parametrize(
+    ("price", "told"),
+    [
+        ("4003.09", "4003.09"),
+        ("4003.0949", "4003.09"),
+        ("152.346", "152.35"),
+        ("15.2346", "15.235"),
+        ("1.00034", "1.0003"),
+        ("0.0000000125", "0.000000012500"),
+        ("-0.5", "-0.50000"),
+        ("0", "0.00"),
+    ],
+)
+def test_a_price_has_five_digits_that_count(price: str, told: str) -> None:
+    assert price_text(Decimal(price)) == told
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [
+        ("1234.567", "1234.57"),
+        ("0.42", "0.42"),
+        ("0.0123", "0.01"),
+        ("0.00042317", "0.000423"),
+        ("-0.0000005", "-0.000000500"),
+        ("0", "0.00"),
+    ],
+)
+def test_a_small_sum_is_not_told_as_nothing(amount: str, told: str) -> None:
+    assert sum_text(Decimal(amount)) == told

@@ -1,6 +1,9 @@
 """The plain advice an operator expects, each sentence with the figures that led to it. Pure.
 
     halted         it stopped itself                                     mend the cause first
+    held back      no range around the price, and a guard held back
+                   what was wanted in most of the turns without           what that guard asks for
+    stood aside    no range was ever placed, and none was wanted           another market, more flow
     few fills      fees below FEW_FEES_BP a day, though in range, or
                    quotes that nobody took                                tighten
     out of range   no range around the price for AWAY of the time         follow sooner, or widen
@@ -21,14 +24,15 @@ thresholds are conventions, stated here so that they can be argued with:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, localcontext
 
 from dexmm.config import Config
 from dexmm.ops.figures import Figures
+from dexmm.ops.report.refused import Refused
 from dexmm.strategy.edges import distance
 from dexmm.strategy.precise import BP, YEAR
-from dexmm.units import PRICE, bp
+from dexmm.units import PRICE, bp, sum_text
 
 ZERO = Decimal(0)
 LEAST_DAYS = Decimal(1)
@@ -37,26 +41,28 @@ AWAY = Decimal("0.5")
 OUT_OF_BAND = Decimal("0.02")
 BEYOND = Decimal("0.03")  # of share
 COSTLY = Decimal("0.5")
+HELD = Decimal("0.5")  # of the turns without a range
+GAS_RULES = {"economic_gate", "gas_budget", "gas_cap"}
 
 PASSIVE = {"hold"}  # strategies that have no ranges to advise about
 
 
-def advise(run: Figures, config: Config) -> tuple[str, ...]:
+def advise(run: Figures, config: Config, refusals: Sequence[Refused] = ()) -> tuple[str, ...]:
     """What to change, most urgent first; at most one sentence for each rule, none when all is well.
 
-    ``run`` is what ``config`` did, backtested or live.
+    ``run`` is what ``config`` did, backtested or live, and ``refusals`` what its guards refused.
     """
     with localcontext(PRICE):
-        return tuple(_advise(run, config))
+        return tuple(_advise(run, config, refusals))
 
 
-def _advise(run: Figures, config: Config) -> Iterator[str]:
+def _advise(run: Figures, config: Config, refusals: Sequence[Refused]) -> Iterator[str]:
     if run.halted:
         yield f"It halted itself ({run.halted}): mend that before anything else is compared."
     if run.days < LEAST_DAYS or run.start <= 0:
         return
     if config.strategy.name not in PASSIVE and config.market.has_pool:
-        yield from _out_of_range(run, config)
+        yield from _out_of_range(run, config, refusals)
         yield from _few_fills(run, config)
     yield from _idle_quotes(run, config)
     yield from _swings(run, config)
@@ -64,15 +70,37 @@ def _advise(run: Figures, config: Config) -> Iterator[str]:
     yield from _arbitrage(run, config)
 
 
-def _out_of_range(run: Figures, config: Config) -> Iterator[str]:
+def _out_of_range(run: Figures, config: Config, refusals: Sequence[Refused]) -> Iterator[str]:
     away = 1 - run.time_in_range
     if away <= AWAY:
+        return
+    held = max(refusals, key=lambda refused: refused.withheld, default=None)
+    if held is not None and held.withheld > HELD * away * run.turns:
+        yield (
+            f"Held back: no range surrounded the price for {_percent(away)} of the time, because "
+            f"{held.rule} held back what was wanted in {held.withheld} of {run.turns} turns "
+            f"({held.explanation}); {_allowing(held.rule, config)}."
+        )
+        return
+    if not run.reranges and not run.deployed:
+        yield (
+            f"Stood aside: {config.strategy.name} placed no range in {run.days:.1f} days and no "
+            "guard held one back: it expects none to pay here; look for a pool with more flow of "
+            "others (dexmm scout)."
+        )
         return
     yield (
         f"Out of range: no range surrounded the price for {_percent(away)} of the time; let ranges "
         f"follow sooner (strategy.dwell_seconds below {config.strategy.dwell_seconds}, "
         f"strategy.max_age_hours below {_plain(config.strategy.max_age_hours)}) or widen them."
     )
+
+
+def _allowing(rule: str, config: Config) -> str:
+    """What the guard asks for that held everything back."""
+    if rule in GAS_RULES:
+        return "put in more capital, or wait for cheaper gas: the same gas is paid for any amount"
+    return "see what it asks for in its section of the configuration"
 
 
 def _few_fills(run: Figures, config: Config) -> Iterator[str]:
@@ -135,8 +163,9 @@ def _heavy_costs(run: Figures, config: Config) -> Iterator[str]:
     costs = _costs(run)
     what = max(costs, key=lambda name: costs[name])
     yield (
-        f"Costs are heavy: {sum(costs.values()):.2f} against {_income(run):.2f} of income, "
-        f"{what} most of all ({costs[what]:.2f}); {_cheaper(what, config)}."
+        f"Costs are heavy: {sum_text(sum(costs.values(), ZERO))} against "
+        f"{sum_text(_income(run))} of income, {what} most of all ({sum_text(costs[what])}); "
+        f"{_cheaper(what, config)}."
     )
 
 
@@ -160,9 +189,9 @@ def _arbitrage(run: Figures, config: Config) -> Iterator[str]:
     if lost <= run.fees or not run.fees or config.strategy.name in PASSIVE:
         return
     yield (
-        f"Arbitrage takes more than the pool pays: {lost:.2f} against {run.fees:.2f} of fees; "
-        f"widen (strategy.edge_sigmas above {_plain(config.strategy.edge_sigmas)}), or look for a "
-        "pool with more flow of others."
+        f"Arbitrage takes more than the pool pays: {sum_text(lost)} against {sum_text(run.fees)} "
+        f"of fees; widen (strategy.edge_sigmas above {_plain(config.strategy.edge_sigmas)}), or "
+        "look for a pool with more flow of others."
     )
 
 

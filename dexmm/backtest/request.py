@@ -39,6 +39,7 @@ from dexmm.sim.traders import ARBITRAGE_FEE_PIPS, ARBITRAGE_GAS
 from dexmm.sim.venue_costs import VenueCosts
 from dexmm.strategy.judge import judge
 from dexmm.strategy.strategies import STRATEGIES
+from dexmm.units import sum_text
 
 GENERATED_TURNS = 1344  # four weeks of half hours, as in the sandbox
 GENERATED_SECONDS = 1800
@@ -279,8 +280,9 @@ def refuse_pointless(scenario: Scenario) -> None:
     deployed = judge(config, facts).deployed or Decimal(0)
     if deployed < settings.min_position_quote:
         raise BadInput(
-            f"of {scenario.capital:f} {symbol} only {deployed:.2f} would go into ranges, less than "
-            f"strategy.min_position_quote of {settings.min_position_quote:f}: raise --capital"
+            f"of {scenario.capital:f} {symbol} only {sum_text(deployed)} would go into ranges, "
+            f"less than strategy.min_position_quote of {settings.min_position_quote:f}: raise "
+            "--capital"
         )
 
 

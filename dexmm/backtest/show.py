@@ -13,7 +13,7 @@ from rich.text import Text
 from dexmm.backtest.compare_columns import Money, percent
 from dexmm.backtest.run import Backtest
 from dexmm.backtest.sensitivity import Sensitivity, sentences
-from dexmm.ops.narrate import digits
+from dexmm.ops.narrate import digits, price_digits
 from dexmm.ops.report.legs_shown import LegShown, legs_shown
 from dexmm.ops.report.numbers import moment
 from dexmm.ops.report.refused import refused
@@ -72,7 +72,7 @@ def _figures(run: Backtest, seconds: Decimal) -> Iterator[tuple[str, str]]:
     yield (
         "history",
         f"{track.source}: {_day(first.at)} to {_day(last.at)}, {f.days:.1f} days, "
-        f"{sums.plain(first.fair_price)} to {sums.plain(last.fair_price)} {track.quote}",
+        f"{price_digits(first.fair_price)} to {price_digits(last.fair_price)} {track.quote}",
     )
     skipped = f", {track.skipped_turns} skipped" if track.skipped_turns else ""
     yield "turns", f"{digits(Decimal(run.turns), 0)} taken in {seconds} s{skipped}"

@@ -35,6 +35,7 @@ from dexmm.model.decision import Refusal
 from dexmm.model.order import OrderIntent, OrderKind, OrderLog, OrderStatus
 from dexmm.model.steps import AmendOrder, CancelOrder, Outcome, PlaceOrder
 from dexmm.model.venue import Instrument
+from dexmm.units import price_text
 
 log = logging.getLogger("dexmm.orders")
 
@@ -483,7 +484,7 @@ def _cancelled(detail: str) -> str:
 def _fill(before: OrderIntent, after: OrderIntent) -> str:
     """What an order has filled since it was last known, in words."""
     filled, cost = after.filled - before.filled, after.cost - before.cost
-    price = f" at {cost / filled:.2f}" if cost > 0 else ""
+    price = f" at {price_text(cost / filled)}" if cost > 0 else ""
     return (
         f"filled {plain(filled)} of {plain(after.amount)} {after.symbol}, {after.purpose} "
         f"{after.side}{price} ({after.client_id})"

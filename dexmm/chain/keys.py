@@ -10,6 +10,11 @@ from typing import Any
 from dexmm.config import Config
 from dexmm.errors import BadInput
 
+LOCKED = (
+    "the keystore's password is missing: DEXMM_WALLET__PASSWORD is not set or empty, and an empty "
+    "password does not open it; set it in .env (in single quotes where it has a space, a # or a "
+    "quote) or the environment"
+)
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -75,15 +80,13 @@ def _from_keystore(path: Path, password: str | None) -> Key:
     from eth_account import Account
 
     keystore = _read_keystore(path)
-    if password is None:
-        raise BadInput(
-            "the keystore's password is missing: set DEXMM_WALLET__PASSWORD in .env or the "
-            "environment"
-        )
     try:
-        return Key(Account.from_key(Account.decrypt(keystore, password)))
+        # A keystore may have an empty password, and an empty variable counts as not set.
+        return Key(Account.from_key(Account.decrypt(keystore, password or "")))
     except (ValueError, TypeError, KeyError, NotImplementedError) as error:
         if "MAC" in str(error):
+            if not password:
+                raise BadInput(LOCKED) from None
             raise BadInput(
                 f"the password does not open {path}: check DEXMM_WALLET__PASSWORD"
             ) from None

@@ -106,6 +106,7 @@ def _run(scenario: Scenario, workers: int, output: Path | None, as_json: bool) -
     from dexmm.backtest.advice import advise
     from dexmm.backtest.event_world import run_scenario
     from dexmm.backtest.sensitivity import sensitivity
+    from dexmm.ops.report.refused import refused
 
     began = time.monotonic()
     with _bar(scenario.config.strategy.name) as moved:
@@ -113,7 +114,7 @@ def _run(scenario: Scenario, workers: int, output: Path | None, as_json: bool) -
     seconds = Decimal(round((time.monotonic() - began) * 10)) / 10
     with _bar("other pay ratios") as moved:
         depends = sensitivity(scenario, found, workers=workers, progress=moved)
-    advice = advise(found.figures, scenario.config)
+    advice = advise(found.figures, scenario.config, refused(found.track.points))
     written = _write_report(found, advice, depends, output)
     if as_json:
         answer(_facts(found, advice, depends, seconds, written))

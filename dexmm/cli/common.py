@@ -26,6 +26,23 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = Path("dexmm.toml")
 PIPE_WIDTH = 200
 LARGEST_SAFE_INTEGER = (1 << 53) - 1  # beyond it a JSON reader may round
+# What the chain counts in smallest units or in fixed point: text, however small it is today.
+CHAIN_INTEGERS = frozenset(
+    (
+        *("liquidity", "liquidity_net", "liquidity_gross", "pool_liquidity"),
+        *("amount", "amount0", "amount1", "amount0_desired", "amount1_desired", "amount0_min"),
+        *("amount1_min", "amount_in", "amount_out_minimum", "amount_specified"),
+        *("collected0", "collected1", "fees0", "fees1", "tokens_owed0", "tokens_owed1"),
+        *("protocol_fees0", "protocol_fees1", "wallet_amount0", "wallet_amount1"),
+        *("allowance", "allowance0", "allowance1", "router_allowance"),
+        *("eth", "eth_wei", "gas_wei", "gas_spent", "gas_spent_today", "wallet_wei"),
+        *("rehearsed_wei", "base_fee_wei", "tip_wei", "gas_price"),
+        *("max_fee_per_gas", "max_priority_fee_per_gas", "sqrt_price_x96", "sqrt_price_limit_x96"),
+        *("fee_growth", "fee_growth_x128", "fee_growth_global0_x128", "fee_growth_global1_x128"),
+        *("fee_growth_inside0_last_x128", "fee_growth_inside1_last_x128"),
+        *("tick_cumulative", "tick_cumulatives", "seconds_per_liquidity_cumulative_x128"),
+    )
+)
 
 log = logging.getLogger("dexmm.cli")
 
@@ -128,33 +145,35 @@ def load_judged(config_path: Path) -> tuple[Config, ...]:
 
 
 def answer(facts: Mapping[str, object]) -> None:
-    """One JSON object on stdout: decimals, and integers that a reader could round, as text."""
+    """One JSON object on stdout: decimals and what the chain counts are text, as ``jsonable``."""
     click.echo(json.dumps(jsonable(facts)))
 
 
-def jsonable(value: object) -> Any:
-    """``value`` as what ``json`` can write without loss.
+def jsonable(value: object, name: str = "") -> Any:
+    """``value`` as what ``json`` can write without loss; ``name`` is the field that holds it.
 
-    Raises ``TypeError`` for a binary float and for anything that has no obvious meaning: an
-    answer is never approximated by accident.
+    A field has one type whatever its size: integers of ``CHAIN_INTEGERS`` are always text, all
+    others are numbers. Raises ``TypeError`` for a binary float and for anything that has no
+    obvious meaning: an answer is never approximated by accident.
     """
     if value is None or (isinstance(value, bool | str) and not isinstance(value, Enum)):
         return value
     if isinstance(value, Enum):
-        return jsonable(value.value)
+        return jsonable(value.value, name)
     if isinstance(value, int):
-        return value if abs(value) <= LARGEST_SAFE_INTEGER else str(value)
+        as_text = name in CHAIN_INTEGERS or abs(value) > LARGEST_SAFE_INTEGER
+        return str(value) if as_text else value
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
+        return {str(key): jsonable(item, str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
+        return [jsonable(item, name) for item in value]
     if isinstance(value, Path):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = (field.name for field in dataclasses.fields(value))
-        return {name: jsonable(getattr(value, name)) for name in names}
+        return {each: jsonable(getattr(value, each), each) for each in names}
     raise TypeError(f"{type(value).__name__} has no exact JSON form")
 
 

@@ -18,6 +18,8 @@ from dexmm.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from dexmm.ops.checks import Check, Diagnosis
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -46,6 +48,7 @@ def doctor(config_path: Path, as_json: bool, market: str | None) -> None:
 
 def _show(diagnosis: Diagnosis) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     out = console()
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -54,14 +57,14 @@ def _show(diagnosis: Diagnosis) -> None:
     table.add_column("detail", overflow="fold")
     for check in diagnosis.checks:
         colour = COLOURS[check.verdict]
-        table.add_row(f"[{colour}]{check.verdict}[/]", check.name, _detail(check))
+        table.add_row(f"[{colour}]{check.verdict}[/]", Text(check.name), _detail(check))
     out.print(table)
     counts = [sum(check.verdict == verdict for check in diagnosis.checks) for verdict in COLOURS]
     out.print("{} fine, {} to know about, {} failed".format(*counts))
 
 
-def _detail(check: Check) -> str:
-    from rich.markup import escape
+def _detail(check: Check) -> Text:
+    from rich.text import Text
 
     advice = f"\n-> {check.advice}" if check.advice else ""
-    return escape(check.detail + advice)
+    return Text(check.detail + advice)

@@ -263,11 +263,12 @@ def _tell(
     out = console()
     for verdict in filter(None, (tried, shown)):
         colour, word = ("green", "passed") if verdict.passed else ("red", "not passed")
-        out.print(f"[bold]{verdict.name}[/] [{colour}]{word}[/]")
+        out.print(f"[bold]{escape(verdict.name)}[/] [{colour}]{word}[/]")
         for each in verdict.criteria:
             mark = "[green]pass[/]" if each.passed else "[red]fail[/]"
             note = f" ({escape(each.note)})" if each.note else ""
-            out.print(f"  {mark}  {each.what}: {escape(each.found)}, {each.wanted}{note}")
+            found = escape(f"{each.what}: {each.found}, {each.wanted}")
+            out.print(f"  {mark}  {found}{note}")
     if tried is not None or shown is None:
         for sentence in headline(track):
             out.print(escape(sentence))

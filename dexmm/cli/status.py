@@ -40,7 +40,7 @@ def status(config_path: Path, as_json: bool) -> None:
         return
     for sight, config in zip(sights, configs, strict=True):
         if len(configs) > 1:
-            console().print(f"[bold]{config.market.name}[/]")
+            console().print(config.market.name, style="bold", markup=False)
         show(sight, config)
 
 
@@ -66,7 +66,7 @@ def show(sight: Sight, config: Config) -> None:
 def _headline(out: Console, sight: Sight, config: Config) -> None:
     from rich.markup import escape
 
-    from dexmm.ops.narrate import digits
+    from dexmm.ops.narrate import price_digits, sum_digits
 
     view, decision = sight.snapshot.chain, sight.decision
     market, strategy = view.market, config.strategy
@@ -77,16 +77,16 @@ def _headline(out: Console, sight: Sight, config: Config) -> None:
         fee, where = "without a pool", str(getattr(sight.snapshot.venue, "exchange", "no exchange"))
     colour = {"ACTIVE": "green", "REDUCING": "yellow"}.get(decision.state, "red")
     price = market.price(view.pool.sqrt_price_x96)
-    out.print(f"[bold]{pair} {fee}[/] on {where} ({_moment(view.block.timestamp)})")
+    out.print(f"[bold]{escape(pair)} {fee}[/] on {escape(where)} ({_moment(view.block.timestamp)})")
     out.print(f"state      [{colour}]{decision.state}[/]  {escape(decision.reason)}")
     if reason := sight.snapshot.halted or sight.snapshot.memory.halted:
         out.print(f"halted     [red]{escape(reason)}[/]; `dexmm resume` lifts it")
     out.print(
-        f"price      {digits(price, QUOTE_PLACES)} {market.quote.symbol} per "
-        f"{market.base.symbol}, fair {digits(decision.fair_price, QUOTE_PLACES)}"
+        f"price      {price_digits(price)} {market.quote.symbol} per "
+        f"{market.base.symbol}, fair {price_digits(decision.fair_price)}"
     )
     out.print(
-        f"inventory  {digits(decision.nav, QUOTE_PLACES)} {market.quote.symbol}, "
+        f"inventory  {sum_digits(decision.nav)} {market.quote.symbol}, "
         f"{decision.share * 100:.1f} % of it {market.base.symbol} (band "
         f"{strategy.band_low * 100:.0f} to {strategy.band_high * 100:.0f} %)"
     )
@@ -95,7 +95,8 @@ def _headline(out: Console, sight: Sight, config: Config) -> None:
 def _holdings(out: Console, view: ChainView) -> None:
     from rich.table import Table
 
-    from dexmm.ops.narrate import digits, price_range
+    from dexmm.ops.fitting import fitted
+    from dexmm.ops.narrate import digits, price_digits, price_range
     from dexmm.strategy.strangers import worth
     from dexmm.units import to_decimal
 
@@ -123,7 +124,7 @@ def _holdings(out: Console, view: ChainView) -> None:
         inside = position.in_range(view.pool.tick)
         table.add_row(
             f"NFT {position.token_id}",
-            f"{digits(low, QUOTE_PLACES)} to {digits(high, QUOTE_PLACES)}",
+            f"{price_digits(low)} to {price_digits(high)}",
             "in range" if inside else "out",
             digits(base, BASE_PLACES),
             digits(quote, QUOTE_PLACES),
@@ -131,7 +132,7 @@ def _holdings(out: Console, view: ChainView) -> None:
             digits(fees_base, BASE_PLACES),
             digits(fees_quote, QUOTE_PLACES),
         )
-    out.print(table)
+    out.print(fitted(table, out))
     for position in view.strangers:
         value = f"{digits(worth(position, view), QUOTE_PLACES)} {market.quote.symbol}"
         out.print(
@@ -179,7 +180,7 @@ def _exchange(out: Console, sight: Sight, config: Config) -> None:
 
 def _liquidation(out: Console, venue: VenueView, config: Config) -> None:
     """How far the perpetual is from being taken over; red where it is being closed for it."""
-    from dexmm.ops.narrate import digits
+    from dexmm.ops.narrate import digits, price_digits
     from dexmm.strategy.margin import leverage_held, liquidation_distance, liquidation_price
 
     position, price = venue.position, liquidation_price(venue)
@@ -191,8 +192,8 @@ def _liquidation(out: Console, venue: VenueView, config: Config) -> None:
         colour = "red" if distance < config.hedge.liquidation_distance_min else "yellow"
     worth = f", {digits(held, 2)} times its margin" if held is not None else ""
     out.print(
-        f"liquidated [{colour}]at {digits(price, QUOTE_PLACES)}, {distance * 100:.1f} % from the "
-        f"mark {digits(position.mark_price, QUOTE_PLACES)}[/]{worth}"
+        f"liquidated [{colour}]at {price_digits(price)}, {distance * 100:.1f} % from the "
+        f"mark {price_digits(position.mark_price)}[/]{worth}"
     )
 
 

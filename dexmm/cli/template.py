@@ -372,7 +372,8 @@ def secrets_example(network: str) -> str:
     """A ``.env.example``: the variables that hold secrets, all empty."""
     lines = [
         "# Copy to .env, fill in what you need, and run `chmod 600 .env`. Never commit it.",
-        "# An empty variable counts as not set.",
+        "# An empty variable counts as not set. A value with a space, a # or a quote needs single",
+        "# quotes around it: 'x #y' (without them it would end before the #, as x).",
         "",
         f"# {MEANINGS['network']['rpc_urls']}; separated by commas",
         f"{PREFIX}NETWORK__RPC_URLS=",

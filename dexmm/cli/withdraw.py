@@ -106,7 +106,7 @@ def _tell(
         )
     for each, report in zip(configs, reports, strict=True):
         if len(configs) > 1:
-            console().print(f"[bold]{each.market.name}[/]")
+            console().print(each.market.name, style="bold", markup=False)
         _show(report, config_path)
 
 
@@ -221,22 +221,26 @@ def _facts(report: Report) -> dict[str, object]:
 
 
 def _show(report: Report, config_path: Path) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    from dexmm.ops.fitting import fitted
 
     out = console()
     market = None if report.view is None else report.view.market
     for leg in report.legs:
-        out.print(_leg_line(leg, market))
+        out.print(_leg_line(leg, market), markup=False)
     if report.view is not None:
         out.print(f"wallet {report.view.wallet.address}, block {report.view.block.number}")
     if places := report.places():
         symbols = (market.base.symbol, market.quote.symbol) if market else ("base", "quote")
-        table = Table("where", *symbols, "")
+        table = Table("where", *(Column(symbol, no_wrap=True) for symbol in symbols), "")
         for place in places:
-            table.add_row(place.where, f"{place.base:f}", f"{place.quote:f}", place.note)
-        out.print(table)
+            amounts = (f"{place.base:f}", f"{place.quote:f}")
+            table.add_row(Text(place.where), *amounts, Text(place.note))
+        out.print(fitted(table, out))
     for line in report.summary():
-        out.print(line)
+        out.print(line, markup=False)
     if words := report.last_words(config_path):
         out.print(words, markup=False)
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from dexmm.chain.keys import load_key, wallet_address
+from dexmm.chain.keys import LOCKED, load_key, wallet_address
 from dexmm.config import Config
-from dexmm.errors import DexmmError
+from dexmm.errors import BadInput, DexmmError
 from dexmm.ops.checks import Check, fail, failed_by, ok, warn
 from dexmm.ops.records import open_journal
 from dexmm.ops.world import account_of
@@ -92,9 +92,14 @@ def _key(config: Config) -> Check:
         if keystore.stat().st_mode & OTHERS:
             advice = f"run `chmod 600 {keystore}`"
             return fail("key", f"{keystore} can be read by others", advice)
+        try:
+            return ok("key", f"opens without a password, for {load_key(config).address}")
+        except BadInput as error:
+            if error.message != LOCKED:
+                return failed_by("key", error)
         return warn(
             "key",
-            f"{keystore} is locked: its password is not set",
+            f"{keystore} is locked: its password is not set, or empty",
             "set DEXMM_WALLET__PASSWORD in .env or the environment",
         )
     try:

@@ -22,7 +22,7 @@ from dexmm.model.snapshot import ChainView
 from dexmm.ops.checks import Check, fail, ok, warn
 from dexmm.ops.depth import measure_depth
 from dexmm.ops.flow import Flow, left_to_liquidity, measure_flow
-from dexmm.ops.narrate import digits
+from dexmm.ops.narrate import digits, price_digits
 from dexmm.ops.status import Sight
 from dexmm.units import to_decimal
 
@@ -82,8 +82,8 @@ def pool(sight: Sight) -> Iterator[Check]:
     yield ok(
         "pool",
         f"{market.base.symbol}/{market.quote.symbol} {fee.normalize():f} %, of which liquidity "
-        f"keeps {min(kept).normalize():f} %; price {digits(price, 2)}, fair "
-        f"{digits(sight.decision.fair_price, 2)}",
+        f"keeps {min(kept).normalize():f} %; price {price_digits(price)}, fair "
+        f"{price_digits(sight.decision.fair_price)}",
     )
     yield _oracle(view)
 
@@ -175,7 +175,7 @@ def reference(view: ChainView) -> Iterator[Check]:
         if each.price is None:
             yield warn(each.name, each.problem, "check market.reference_feed")
         else:
-            detail = f"{digits(each.price, 2)}, {_span(age)} old (at most "
+            detail = f"{price_digits(each.price)}, {_span(age)} old (at most "
             yield ok(each.name, f"{detail}{_span(each.heartbeat_seconds)})")
     if not view.references:
         yield warn(

@@ -10,7 +10,7 @@ from dexmm.model.order import OrderIntent, Purpose
 from dexmm.model.steps import Outcome
 from dexmm.strategy.margin import liquidation_distance
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
-from dexmm.units import to_decimal
+from dexmm.units import price_places, price_text, sum_places, to_decimal
 
 SUMMARIES = {
     "approve": "allowances set",
@@ -33,9 +33,9 @@ def headline(entry: Entry) -> str:
     price = chain.market.price(chain.pool.sqrt_price_x96)
     parts = [
         f"block {chain.block.number}",
-        f"price {digits(price, 2)}",
+        f"price {price_digits(price)}",
         f"share {decision.share * 100:.1f} %",
-        f"value {digits(decision.nav, 2)} {chain.market.quote.symbol}",
+        f"value {sum_digits(decision.nav)} {chain.market.quote.symbol}",
         f"{len(chain.positions)} position{'' if len(chain.positions) == 1 else 's'}",
     ]
     if entry.snapshot.venue is not None and entry.snapshot.venue.position is not None:
@@ -64,6 +64,16 @@ def digits(number: Decimal, places: int) -> str:
     return f"{number:,.{places}f}".replace(",", " ")
 
 
+def price_digits(price: Decimal) -> str:
+    """As ``units.price_text``, with its thousands apart."""
+    return digits(price, price_places(price))
+
+
+def sum_digits(amount: Decimal) -> str:
+    """As ``units.sum_text``, with its thousands apart."""
+    return digits(amount, sum_places(amount))
+
+
 def price_range(market: Market, tick_lower: int, tick_upper: int) -> tuple[Decimal, Decimal]:
     """A tick range as prices, low first, quote per base."""
     one, other = (market.price(get_sqrt_ratio_at_tick(tick)) for tick in (tick_lower, tick_upper))
@@ -78,7 +88,7 @@ def _outcome(outcome: Outcome, market: Market) -> str:
         gas = to_decimal(outcome.gas_used * outcome.gas_price, 18)
         ranges = ", ".join(
             "{}..{}".format(
-                *(digits(p, 2) for p in price_range(market, m.tick_lower, m.tick_upper))
+                *(price_digits(p) for p in price_range(market, m.tick_lower, m.tick_upper))
             )
             for m in outcome.minted
         )
@@ -110,8 +120,8 @@ def _order(outcome: Outcome, order: OrderIntent) -> str:
         worth = {coin: f" (worth {value:.4f})" for coin, _, value in order.fee_valued}
         fees += [f"{amount:f} {coin}{worth.get(coin, '')}" for coin, amount in order.fee_other]
         paid = f", fee {', '.join(filter(None, fees))}" if any(fees) or order.fee_other else ""
-        average = (order.cost / order.filled).quantize(Decimal("0.01"))
-        return f"{what}: filled {order.filled:f} at {average:f}{paid}"
+        average = price_text(order.cost / order.filled)
+        return f"{what}: filled {order.filled:f} at {average}{paid}"
     if outcome.refusal is not None:
         return f"{what} refused by {outcome.refusal.rule}: {outcome.refusal.detail}"
     detail = outcome.detail or order.detail

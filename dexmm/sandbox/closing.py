@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dexmm.ops.narrate import digits
+from dexmm.ops.narrate import digits, price_digits
 from dexmm.ops.trading import Trading
 from dexmm.sandbox.run import Kept, Result
 from dexmm.sandbox.summary import Summary
@@ -29,9 +29,9 @@ def show(console: Console, result: Result, ratios: Sequence[Ratio] = ()) -> None
     console.print()
     console.print(_refusals(result.summary), width=width)
     if result.stopped:
-        console.print(f"Stopped early: {result.stopped}.", style="yellow")
+        console.print(Text(f"Stopped early: {result.stopped}.", "yellow"))
     if result.halted:
-        console.print(f"Halted itself: {result.halted}.", style="red")
+        console.print(Text(f"Halted itself: {result.halted}.", "red"))
     if result.kept is not None:
         for line in kept_lines(result.kept):
             console.print(line, markup=False, soft_wrap=True)
@@ -54,7 +54,7 @@ def _figures(summary: Summary, ratios: Sequence[Ratio]) -> RenderableType:
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, value in (*_rows(summary), *_ratio_rows(ratios)):
-        table.add_row(name, value)
+        table.add_row(name, Text(value))
     return table
 
 
@@ -72,7 +72,7 @@ def _rows(s: Summary) -> tuple[tuple[str, str], ...]:
         ),
         (
             "market",
-            f"{source}: {digits(s.start_price, 2)} to {digits(s.end_price, 2)}; "
+            f"{source}: {price_digits(s.start_price)} to {price_digits(s.end_price)}; "
             f"{s.pool_swaps:,} swaps ({s.flow} flow), {digits(s.noise_base, 1)} of base traded "
             f"by noise, {digits(s.arbitrage_base, 1)} by arbitrage",
         ),

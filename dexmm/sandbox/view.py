@@ -22,7 +22,7 @@ from dexmm.config import Config
 from dexmm.model.entry import Entry
 from dexmm.model.holdings import Position
 from dexmm.model.market import Market
-from dexmm.ops.narrate import digits, price_range
+from dexmm.ops.narrate import digits, price_digits, price_range
 from dexmm.sandbox.drawing import scale, span, sparkline
 from dexmm.sandbox.events import Line, Narrator, Tone
 from dexmm.sandbox.run import Options, Progress
@@ -168,7 +168,7 @@ def _stamp(progress: Progress) -> str:
 def _standing(progress: Progress) -> str:
     point = progress.point
     return (
-        f"price {digits(point.pool_price, 2)}  share {_percent(point.share)}  "
+        f"price {price_digits(point.pool_price)}  share {_percent(point.share)}  "
         f"value {digits(point.nav, 2)}  against holding {_signed(_against_holding(progress))}"
     )
 
@@ -187,9 +187,8 @@ def _header(progress: Progress, width: int) -> Text:
 def _price(progress: Progress, path: list[Decimal], width: int) -> Text:
     point = progress.point
     off = bp(point.pool_price - point.fair_price, point.fair_price)
-    words = (
-        f"price {digits(point.pool_price, 2)}  fair {digits(point.fair_price, 2)} ({off:+.0f} bp)  "
-    )
+    prices = f"price {price_digits(point.pool_price)}  fair {price_digits(point.fair_price)}"
+    words = f"{prices} ({off:+.0f} bp)  "
     text = Text(no_wrap=True).append(words)
     return text.append(sparkline(path, max(width - len(words), 0)), "cyan")
 
@@ -245,9 +244,9 @@ def _positions(progress: Progress, width: int) -> RenderableType:
         value, fees = _worth(market, position, price)
         table.add_row(
             Text(_role(entry, position), "green" if alive else "yellow"),
-            digits(low, 2),
+            price_digits(low),
             Text(span(room, ends, (low, high), price), "green" if alive else "yellow"),
-            digits(high, 2),
+            price_digits(high),
             digits(value, 2),
             digits(fees, 2),
         )

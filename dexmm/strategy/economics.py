@@ -32,6 +32,7 @@ from dexmm.strategy.difference import Difference
 from dexmm.strategy.edges import distance
 from dexmm.strategy.look import Look
 from dexmm.strategy.precise import BP, DAY, HOUR, LN_TICK
+from dexmm.units import sum_text
 
 GWEI = 10**9
 ETHER = Decimal(10**18)
@@ -122,9 +123,10 @@ def refuse_uneconomic(
     if cost > most:
         return Refusal(
             rule="economic_gate",
-            detail=f"gas would cost {cost:.2f} {symbol}, more than {seen.settings.max_gas_bp} bp "
-            f"(strategy.max_gas_bp) of the {seen.inventory.nav:.2f} {symbol} there are: wait for "
-            "cheaper gas or add capital",
+            detail=f"gas would cost {sum_text(cost)} {symbol}, more than "
+            f"{seen.settings.max_gas_bp} bp (strategy.max_gas_bp) of the "
+            f"{sum_text(seen.inventory.nav)} {symbol} there are: wait for cheaper gas or add "
+            "capital",
         )
     income = fees_per_day(seen)
     if trigger is Trigger.INVENTORY and income is None:
@@ -137,8 +139,8 @@ def refuse_uneconomic(
         return None
     return Refusal(
         rule="economic_gate",
-        detail=f"gas would cost {cost:.2f} {symbol}, but at {income:.2f} {symbol} of fees a day a "
-        f"range that lasts {life:.1f} days is worth {gain:.2f} {symbol}",
+        detail=f"gas would cost {sum_text(cost)} {symbol}, but at {sum_text(income)} {symbol} of "
+        f"fees a day a range that lasts {life:.1f} days is worth {sum_text(gain)} {symbol}",
     )
 
 

@@ -60,7 +60,7 @@ from dexmm.strategy.look import Look
 from dexmm.strategy.precise import BP
 from dexmm.strategy.session import event_on, market_closed
 from dexmm.strategy.stop_loss import fall_of, holds, release_of
-from dexmm.units import bp
+from dexmm.units import bp, price_text
 
 __all__ = ["Bite", "Blocks", "biting", "for_a_person", "refuse_simulation"]
 
@@ -227,9 +227,9 @@ def stop_loss(seen: Look) -> Bites:
         Bite(
             Refusal(
                 rule="stop_loss",
-                detail=f"the price {seen.fair:.2f} is {fall_of(known, seen.fair) * BP:.0f} bp "
-                f"below its reference {known.reference_price:.2f}: {doing} until it is within "
-                f"{near:.0f} bp",
+                detail=f"the price {price_text(seen.fair)} is "
+                f"{fall_of(known, seen.fair) * BP:.0f} bp below its reference "
+                f"{price_text(known.reference_price)}: {doing} until it is within {near:.0f} bp",
             ),
             Blocks.NOTHING,
         ),
@@ -318,7 +318,7 @@ def price_band(seen: Look) -> Bites:
     return (
         entry(
             "price_band",
-            f"the price {price:.2f} is outside the corridor {market_.price_low} to "
+            f"the price {price_text(price)} is outside the corridor {market_.price_low} to "
             f"{market_.price_high} (market.price_low, market.price_high)",
         ),
     )
@@ -398,8 +398,8 @@ def _doubt(source: Reference, seen: Look) -> str:
     off = bp(abs(price - source.price), source.price)
     if off > most:
         return (
-            f"the pool's price {price:.2f} is {off:.0f} bp from {source.name} "
-            f"{source.price:.2f}, more than {most} bp"
+            f"the pool's price {price_text(price)} is {off:.0f} bp from {source.name} "
+            f"{price_text(source.price)}, more than {most} bp"
         )
     return ""
 

@@ -34,6 +34,7 @@ from dexmm.strategy.precise import BP, DAY, HOUR, LN_TICK, PIPS, YEAR, precise
 from dexmm.strategy.situation import Range, Situation
 from dexmm.strategy.strategies import STRATEGIES
 from dexmm.uniswap.tick_math import MAX_SQRT_RATIO, MIN_SQRT_RATIO
+from dexmm.units import price_text, sum_text
 
 ZERO = Decimal(0)
 PIPS_IN_BP = 100
@@ -289,8 +290,8 @@ def _market_problems(config: Config, facts: MarketFacts, deployed: Decimal) -> l
         found.append("the pool's price is at the end of what a pool can show")
     if not config.market.price_low <= price <= config.market.price_high:
         found.append(
-            f"the price {price:.2f} is outside market.price_low to market.price_high: nothing "
-            "would ever be minted"
+            f"the price {price_text(price)} is outside market.price_low to market.price_high: "
+            "nothing would ever be minted"
         )
     if in_rungs(settings.edge_max_bp / BP) < market.tick_spacing:
         found.append(
@@ -306,8 +307,8 @@ def _market_problems(config: Config, facts: MarketFacts, deployed: Decimal) -> l
     strategy = STRATEGIES[settings.name]
     if strategy.most_ranges and not strategy.needs_pay and deployed < settings.min_position_quote:
         found.append(
-            f"of {facts.nav:.2f} {symbol} only {deployed:.2f} would be deployed, less than "
-            "strategy.min_position_quote: add capital"
+            f"of {sum_text(facts.nav)} {symbol} only {sum_text(deployed)} would be deployed, less "
+            "than strategy.min_position_quote: add capital"
         )
     return found
 
@@ -317,9 +318,9 @@ def _gas_problems(config: Config, facts: MarketFacts, gas: Decimal) -> list[str]
     found = []
     if gas * BP > settings.max_gas_bp * facts.nav:
         found.append(
-            f"gas is expected to cost {gas:.2f} {symbol} a day, more than {settings.max_gas_bp} bp "
-            f"(strategy.max_gas_bp) of the {facts.nav:.2f} {symbol} there are: widen the edges, "
-            "add capital, or wait for cheaper gas"
+            f"gas is expected to cost {sum_text(gas)} {symbol} a day, more than "
+            f"{settings.max_gas_bp} bp (strategy.max_gas_bp) of the {sum_text(facts.nav)} {symbol} "
+            "there are: widen the edges, add capital, or wait for cheaper gas"
         )
     return found
 
@@ -327,10 +328,12 @@ def _gas_problems(config: Config, facts: MarketFacts, gas: Decimal) -> list[str]
 def _pay_notes(facts: MarketFacts, income: Decimal | None, needed: Decimal) -> list[str]:
     symbol = facts.market.quote.symbol
     if income is None:
-        return [f"the market must pay {needed:.2f} {symbol} of fees a day; its volume is unknown"]
+        return [
+            f"the market must pay {sum_text(needed)} {symbol} of fees a day; its volume is unknown"
+        ]
     if income >= needed:
         return []
     return [
-        f"the market does not pay: it is expected to bring {income:.2f} {symbol} of fees a day "
-        f"where {needed:.2f} are needed for gas and what arbitrage takes"
+        f"the market does not pay: it is expected to bring {sum_text(income)} {symbol} of fees a "
+        f"day where {sum_text(needed)} are needed for gas and what arbitrage takes"
     ]

@@ -28,6 +28,7 @@ from decimal import Decimal
 
 from dexmm.config import Hedge
 from dexmm.model.venue import Perpetual, VenueView
+from dexmm.units import price_text
 
 ZERO = Decimal(0)
 ASSUMED_MAINTENANCE = Decimal("0.05")  # of the notional, where the exchange tells no rate
@@ -144,11 +145,11 @@ def excess(venue: VenueView, settings: Hedge, *, under_way: bool) -> Excess | No
     if under_way and size - kept < size * SETTLED:
         return None  # what closing has cost, and no more
     what = f"the {'short' if short else 'long'} of {size:f} {venue.spot.base}"
-    if near and distance is not None:
-        price = liquidation_price(venue)
+    price = liquidation_price(venue)
+    if near and distance is not None and price is not None:
         why = (
-            f"{what} is liquidated at {price:.2f}, {percent(distance)} from the mark {mark:.2f}, "
-            f"nearer than {percent(least)} (hedge.{name})"
+            f"{what} is liquidated at {price_text(price)}, {percent(distance)} from the mark "
+            f"{price_text(mark)}, nearer than {percent(least)} (hedge.{name})"
         )
     else:
         why = (

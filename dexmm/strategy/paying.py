@@ -25,6 +25,7 @@ from dexmm.strategy.look import Look, what_it_pays
 from dexmm.strategy.pool_pay import worth_of_best
 from dexmm.strategy.precise import DAY, HOUR
 from dexmm.strategy.strategies import STRATEGIES
+from dexmm.units import sum_text
 
 ZERO = Decimal(0)
 
@@ -89,8 +90,8 @@ def pay_words(seen: Look) -> str:
         (rate * DAY).scaleb(-quote.decimals) for rate in (pay.fees, pay.cost * pay.others)
     )
     return (
-        f"other people pay liquidity {daily:.2f} {quote.symbol} of fees a day, {pay.ratio:.2f} of "
-        f"the {needed:.2f} that arbitrage takes"
+        f"other people pay liquidity {sum_text(daily)} {quote.symbol} of fees a day, "
+        f"{pay.ratio:.2f} of the {sum_text(needed)} that arbitrage takes"
     )
 
 

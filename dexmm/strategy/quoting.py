@@ -37,6 +37,7 @@ from dexmm.strategy.quote_limits import (
 )
 from dexmm.strategy.quotes import Prices, wanted_prices, widened
 from dexmm.strategy.session import event_on, market_closed
+from dexmm.units import price_text
 
 ZERO, ONE = Decimal(0), Decimal(1)
 HOLDING = {"pending_order", "unsettled_balance", "order_back_off"}
@@ -141,8 +142,9 @@ def _corridor(desk: Desk) -> tuple[Refusal, ...]:
     if market.price_low <= desk.reference <= market.price_high:
         return ()
     detail = (
-        f"the reference price {desk.reference:.2f} is outside the corridor {market.price_low} to "
-        f"{market.price_high} (market.price_low, market.price_high): all quotes are taken out"
+        f"the reference price {price_text(desk.reference)} is outside the corridor "
+        f"{market.price_low} to {market.price_high} (market.price_low, market.price_high): all "
+        "quotes are taken out"
     )
     return (Refusal(rule="quote_corridor", detail=detail),)
 

@@ -28,7 +28,7 @@ from dexmm.strategy.fair import age_of, price_spread, sources
 from dexmm.strategy.guards import Bite, Blocks, entry, everything
 from dexmm.strategy.look import Look
 from dexmm.strategy.venue import lags
-from dexmm.units import bp
+from dexmm.units import bp, price_text
 
 SETTLE_SECONDS = 60  # longer than this no exchange's balances lag a fill: what they show is true
 BACK_OFF_DOUBLINGS = 9  # 10 s, 20 s, ... about 85 minutes
@@ -88,7 +88,7 @@ def _sources(seen: Look, venue: VenueView) -> Iterator[Bite]:
         yield trading("price_sources", f"of pool, exchange and triangle only {names} gives a price")
     fee = seen.view.market.fee_pips
     if (off := price_spread(found)) > (most := exchange.max_spread(fee)):
-        prices = ", ".join(f"{source.name} {source.price:.2f}" for source in found)
+        prices = ", ".join(f"{source.name} {price_text(source.price)}" for source in found)
         yield entry(
             "price_spread",
             f"the price's sources are {off:.0f} bp apart ({prices}), more than "
@@ -98,8 +98,8 @@ def _sources(seen: Look, venue: VenueView) -> Iterator[Bite]:
     if mid is not None and (off := bp(abs(pool - mid), mid)) > (most := exchange.max_pool(fee)):
         yield entry(
             "pool_vs_exchange",
-            f"the pool's price {pool:.2f} is {off:.0f} bp from {venue.exchange}'s {mid:.2f}, more "
-            f"than {most} bp (exchange.max_pool_bp)",
+            f"the pool's price {price_text(pool)} is {off:.0f} bp from {venue.exchange}'s "
+            f"{price_text(mid)}, more than {most} bp (exchange.max_pool_bp)",
         )
 
 

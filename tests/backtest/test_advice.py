@@ -9,6 +9,7 @@ from backtest.tune_scene import config_for, figures_of
 
 from dexmm.backtest.advice import advise
 from dexmm.config import Config
+from dexmm.ops.report.refused import Refused
 
 D = Decimal
 WELL = {
@@ -132,3 +133,33 @@ def test_hold_has_no_ranges_to_advise_about() -> None:
 @pytest.mark.parametrize("given", [{"days": D("0.9")}, {"start": D(0), "end": D(0)}])
 def test_too_little_says_nothing(given: dict[str, Decimal]) -> None:
     assert advise(figures_of(gas=D(-99), time_in_range=D(0), **given), config_for()) == ()
+
+
+def held(rule: str, withheld: int, turns: int = 43_200) -> Refused:
+    return Refused(rule=rule, turns=turns, withheld=withheld, explanation="gas would cost 6 USDT")
+
+
+NEVER = {"time_in_range": D(0), "deployed": D(0), "reranges": 0}
+
+
+def test_what_the_gas_gate_held_back_is_not_told_to_follow_sooner() -> None:
+    refusals = (held("calendar", 0), held("economic_gate", 43_000))
+    assert only(advise(figures_of(**NEVER), config_for(), refusals)) == (
+        "Held back: no range surrounded the price for 100.0 % of the time, because economic_gate "
+        "held back what was wanted in 43000 of 43200 turns (gas would cost 6 USDT); put in more "
+        "capital, or wait for cheaper gas: the same gas is paid for any amount."
+    )
+    other = only(advise(figures_of(**NEVER), config_for(), (held("pool_vs_twap", 43_000),)))
+    assert "pool_vs_twap held back" in other
+    assert "more capital" not in other
+
+
+def test_a_guard_that_held_back_little_is_not_why_ranges_were_away() -> None:
+    run = figures_of(time_in_range=D("0.3"), reranges=4, deployed=D("0.2"))
+    said = only(advise(run, config_for(), (held("economic_gate", 12),)))
+    assert said.startswith("Out of range")
+
+
+def test_a_strategy_that_stood_aside_is_not_told_to_follow_sooner() -> None:
+    said = only(advise(figures_of(**NEVER), config_for(), (held("calendar", 0),)))
+    assert said.startswith("Stood aside: budget placed no range in 30.0 days and no guard held one")

@@ -96,3 +96,15 @@ def test_a_key_never_shows_itself(tmp_path: Path) -> None:
     assert "22" * 8 not in shown
     with pytest.raises(TypeError):
         pickle.dumps(key)
+
+
+def test_a_keystore_may_have_an_empty_password(tmp_path: Path) -> None:
+    path = tmp_path / "empty.json"
+    path.write_text(json.dumps(Account.encrypt(KEY, "", kdf="pbkdf2", iterations=2)))
+    path.chmod(0o600)
+    assert load_key(config(tmp_path, keystore=path)).address == ADDRESS
+
+
+def test_a_password_that_is_empty_is_told_as_such(tmp_path: Path, keystore: Path) -> None:
+    with pytest.raises(BadInput, match="is not set or empty, and an empty password does not open"):
+        load_key(config(tmp_path, keystore=keystore))

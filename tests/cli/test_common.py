@@ -1,7 +1,10 @@
 """Answers lose nothing on their way into JSON; logging has the asked-for loudness."""
 
+import dataclasses
+import importlib
 import json
 import logging
+import pkgutil
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, StrEnum
@@ -9,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import dexmm.model
 from dexmm.cli import common
 from dexmm.cli.template import configuration
 from dexmm.errors import BadInput
@@ -88,3 +92,30 @@ def test_settings_that_cannot_make_sense_are_refused_to_what_acts(tmp_path: Path
     assert common.load(path).guards.max_move_ticks == 5
     with pytest.raises(BadInput, match="every re-range would be refused"):
         common.load_judged(path)
+
+
+@pytest.mark.parametrize("value", [0, 7, 2**53, 2**200])
+def test_a_field_has_one_type_whatever_its_size(value: int) -> None:
+    for name in ("liquidity", "amount0", "eth_wei", "gas_price", "fees1", "sqrt_price_x96"):
+        assert common.jsonable({name: value}) == {name: str(value)}
+    assert common.jsonable({"fee_growth": (value, 0)}) == {"fee_growth": [str(value), "0"]}
+
+
+def test_what_the_chain_counts_is_known_by_name() -> None:
+    """Every field of a chain's own number types is text, in whatever noun it stands."""
+    told = ("Amount0", "Amount1", "Wei", "Liquidity", "SqrtPriceX96")
+    nouns = [
+        noun
+        for module in pkgutil.iter_modules(dexmm.model.__path__, "dexmm.model.")
+        for noun in vars(importlib.import_module(module.name)).values()
+        if isinstance(noun, type) and dataclasses.is_dataclass(noun)
+    ]
+    names = {
+        field.name
+        for noun in nouns
+        for field in dataclasses.fields(noun)
+        if str(field.type).split(" ")[0] in told
+        or field.name.endswith(("_wei", "_x128", "_x96", "gas_price", "_per_gas"))
+    }
+    assert {"liquidity", "amount0", "fees1", "eth", "max_fee_per_gas"} <= names
+    assert names <= common.CHAIN_INTEGERS

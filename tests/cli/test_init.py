@@ -145,3 +145,16 @@ def test_an_unknown_network_is_bad_usage(
 ) -> None:
     assert dexmm("init", "--network", "goerli", "--config", tmp_path / "x.toml") == 2
     assert "see `dexmm init --help`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("network", list(PRESETS))
+def test_the_example_says_how_a_value_with_a_space_and_a_sharp_is_written(
+    tmp_path: Path, network: str
+) -> None:
+    text = secrets_example(network)
+    said = [line for line in text.splitlines() if "quotes around it" in line]
+    assert said == ["# quotes around it: 'x #y' (without them it would end before the #, as x)."]
+    # As it says: with the quotes whole, without them cut.
+    for value, read in (("'x #y'", "x #y"), ("x #y", "x"), ("'a\"b c#d'", 'a"b c#d')):
+        (tmp_path / ".env").write_text(f"{text}\nDEXMM_EXCHANGE__SECRET={value}\n")
+        assert read_dotenv(tmp_path / ".env")["DEXMM_EXCHANGE__SECRET"] == read

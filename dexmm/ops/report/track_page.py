@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dexmm.ops.accounting import attribute
 from dexmm.ops.figures import Figures, figures
-from dexmm.ops.narrate import digits
+from dexmm.ops.narrate import digits, price_digits
 from dexmm.ops.report import charts, tables
 from dexmm.ops.report.filled import Filled, filled
 from dexmm.ops.report.numbers import duration, moment, money, percent, signed, whole
@@ -137,7 +137,7 @@ def _attribution(track: Track) -> tuple[str | Chart | Table, ...]:
 def _prices_say(track: Track) -> str:
     first, last = track.points[0].fair_price, track.points[-1].fair_price
     return (
-        f"The price went from {digits(first, 2)} to {digits(last, 2)} {track.quote} per "
+        f"The price went from {price_digits(first)} to {price_digits(last)} {track.quote} per "
         f"{track.base}. Areas are ranges while they were held; marks are what was done, and say "
         "why when pointed at."
     )
