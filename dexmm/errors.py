@@ -60,6 +60,11 @@ class Busy(DexmmError):
     exit_code = 6
 
 
+# A file of one's own that was there before fails so while its disk is mounted read-only or its
+# rights are wrong. What runs goes on by itself when that is mended: nothing is to be configured.
+WITHDRAWN = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
 def passes(error: OSError) -> bool:
     """Whether what a file failed with passes without anybody correcting what is configured."""
     return error.errno in PASSING
@@ -75,3 +80,11 @@ def unusable(what: str, error: OSError, advice: str) -> BadInput | Transient:
     if passes(error):
         return Transient(f"{line}; make room, then try again")
     return BadInput(f"{line}; {advice}")
+
+
+def unwritable(what: str, error: OSError, advice: str) -> BadInput | Transient:
+    """As ``unusable``, for a file or folder of the product's own state, which is the right one:
+    a read-only disk and missing rights are ``Transient`` too, with ``advice``."""
+    if error.errno in WITHDRAWN:
+        return Transient(f"{what}: {error.strerror or error}; {advice}")
+    return unusable(what, error, advice)

@@ -254,7 +254,10 @@ class Rpc:
     def _trusted(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint, once it has been found to be of the configured network."""
         if self._identity is not None and not endpoint.trusted:
-            self._alone(endpoint).identified(self._identity)
+            alone = self._alone(endpoint)
+            if endpoint.silent:
+                alone.rounds = 1  # whoever asks through this asks again by himself
+            alone.identified(self._identity)
         return endpoint
 
     def _disown(self, endpoint: Endpoint, reason: str) -> None:
@@ -397,7 +400,7 @@ class _Reading:
             if endpoint.silent:
                 self._waited[endpoint] += 1
                 # Where there are others, it is for them to go on.
-                most = 1 if endpoint.beside else SLOW_ROUNDS
+                most = 1 if endpoint.beside else min(SLOW_ROUNDS, rpc.rounds)
                 if self._waited[endpoint] >= most:
                     self._hopeless.add(endpoint)
             return None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dexmm.config import Config
 
 MASK = "***"
+FILE = "sqlite:"  # a journal in a file: its path opens no door
 SHORTEST = 6  # shorter than this a "secret" is a common word, and masking it garbles the text
 
 _URL = re.compile(
@@ -44,7 +45,7 @@ def hide_config(config: Config) -> None:
     network = config.network
     urls = (*network.rpc_urls, network.relay_url, network.proxy, config.loop.journal_url)
     for url in urls:
-        if url is not None:
+        if url is not None and not url.get_secret_value().startswith(FILE):
             for part in _secret_parts(url.get_secret_value()):
                 hide(part)
     for proxy in environment_proxies():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dexmm.cli.common import answer, common_options, finish, json_option, load_all
-from dexmm.errors import BadInput, DexmmError, Halt
+from dexmm.errors import BadInput, DexmmError, Halt, Transient
 
 if TYPE_CHECKING:
     from dexmm.config import Config
@@ -53,11 +53,14 @@ def resume(config_path: Path, as_json: bool, yes: bool) -> None:
 
 
 def _journal(config: Config) -> SqlJournal | None:
-    """A broken journal must not keep a person from lifting the flag."""
+    """A broken journal must not keep a person from lifting the flag. One that cannot be read now
+    may hold a halt of its own, so that nothing is known yet."""
     from dexmm.ops.records import open_journal
 
     try:
         return open_journal(config)
+    except Transient:
+        raise
     except DexmmError as error:
         click.echo(f"dexmm: {error.message}", err=True)
         return None

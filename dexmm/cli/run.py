@@ -42,7 +42,19 @@ def run(config_path: Path, as_json: bool, once: bool, live: bool) -> None:
     except Halt as error:
         _keep_halt(configs[0], error)
         raise
+    except Transient as error:
+        if reason := _halted(configs[0]):
+            raise Halt(f"halted: {reason} (and not able to act: {error.message})") from None
+        raise
     finish(code)
+
+
+def _halted(config: Config) -> str:
+    """Why nothing may act, where that is seen; empty where it is not, as behind missing rights."""
+    from dexmm.store.flags import HaltFlag
+
+    flag = HaltFlag(config.state_dir)
+    return flag.reason() if flag.where() else ""
 
 
 def _keep_halt(config: Config, error: Halt) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from dexmm.chain.keys import LOCKED, load_key, wallet_address
 from dexmm.config import Config
-from dexmm.errors import BadInput, DexmmError
+from dexmm.errors import BadInput, DexmmError, Transient
 from dexmm.ops.checks import Check, fail, failed_by, ok, warn
-from dexmm.ops.records import open_journal
+from dexmm.ops.records import not_writable, open_journal
 from dexmm.ops.world import account_of
 from dexmm.store.flags import HaltFlag
 from dexmm.store.lease import WalletLease, lock_folder
@@ -113,7 +113,9 @@ def _folder(config: Config) -> Check:
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
         advice = "make it writable, or correct loop.state_dir"
-        return fail("state folder", f"{existing} cannot be written", advice)
+        passes = existing == folder or os.statvfs(existing).f_flag & os.ST_RDONLY
+        code = Transient.exit_code if passes else BadInput.exit_code
+        return fail("state folder", f"{existing} cannot be written", advice, exit_code=code)
     note = "" if existing == folder else " (will be made by the first turn)"
     return ok("state folder", f"{folder}{note}")
 
@@ -124,6 +126,8 @@ def _journal(config: Config) -> Check:
         last = journal.last() if journal is not None else None
     except DexmmError as error:
         return failed_by("journal", error)
+    if obstacle := not_writable(config):
+        return failed_by("journal", obstacle)
     if journal is None:
         return ok("journal", "none yet; the first turn begins it")
     if unreadable := journal.unreadable:

@@ -7,10 +7,11 @@ from typing import NoReturn
 
 from dexmm.chain.keys import wallet_address
 from dexmm.config import Config
+from dexmm.errors import DexmmError
 from dexmm.model.intent import Intent, IntentLog
 from dexmm.model.order import OrderIntent, OrderLog
 from dexmm.ops.world import market_of
-from dexmm.store.database import journal_url, open_to_read
+from dexmm.store.database import is_there, journal_url, obstacle, open_to_read
 from dexmm.store.flags import HaltFlag
 from dexmm.store.intents import SqlIntentLog
 from dexmm.store.journal import SqlJournal
@@ -32,7 +33,13 @@ class NoIntents:
 def has_journal(config: Config) -> bool:
     """Whether there is a journal yet. Looking must not create one."""
     url = journal_url(config)
-    return not url.startswith(SQLITE) or Path(url.removeprefix(SQLITE)).is_file()
+    return not url.startswith(SQLITE) or is_there(Path(url.removeprefix(SQLITE)))
+
+
+def not_writable(config: Config) -> DexmmError | None:
+    """Why a turn could not write to the journal that is there; None where nothing shows."""
+    url = journal_url(config)
+    return obstacle(Path(url.removeprefix(SQLITE))) if url.startswith(SQLITE) else None
 
 
 def open_journal(config: Config) -> SqlJournal | None:

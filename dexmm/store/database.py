@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -21,7 +22,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from sqlalchemy import (
     Column,
@@ -43,7 +44,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dexmm.config import Config
-from dexmm.errors import BadInput, Transient, passes, unusable
+from dexmm.errors import BadInput, DexmmError, Transient, passes, unusable, unwritable
 
 SCHEMA = 2
 BUSY_TIMEOUT_MS = 5_000
@@ -55,6 +56,9 @@ JOURNAL = "journal.sqlite"
 OWNER_ONLY = 0o600
 BESIDE = ("", "-wal", "-shm", "-journal")
 OTHERS = 0o077
+LEAST_FREE = 64 << 10  # bytes: SQLite cannot even open a journal with less
+
+_copies: dict[Path, Path] = {}  # made to be read -> the journal that people know
 
 metadata = MetaData()
 
@@ -139,8 +143,8 @@ def open_database(url: str, *, durable: bool) -> Engine:
 
     SQLite's files are for the owner alone, mode 0600; those that others could read are tightened.
 
-    Raises ``BadInput`` for a file that is no journal, ``Transient`` for one that is locked and for
-    a disk that is full.
+    Raises ``BadInput`` for a file that is no journal, ``Transient`` for one that is locked, that
+    must not be written to, and for a disk that is full.
     """
     if url.startswith(SQLITE):
         file = Path(url.removeprefix(SQLITE))
@@ -160,15 +164,22 @@ def open_database(url: str, *, durable: bool) -> Engine:
 
 
 def open_to_read(url: str) -> Engine:
-    """As ``open_database``, also where nothing can be written: a backup, a read-only disk.
+    """As ``open_database``, also where nothing can be written: a backup, a read-only disk, a full
+    one.
 
     There nothing is created or brought up to date. A journal that somebody else is writing is read
     beside him, through SQLite's shared memory. Of one at rest, what SQLite has not moved from its
     log into the database yet is read from a temporary copy of both; otherwise it is read in place.
     """
     file = Path(url.removeprefix(SQLITE))
-    if not url.startswith(SQLITE) or _is_writable(file):
+    if not url.startswith(SQLITE):
         return open_database(url, durable=True)
+    if _is_writable(file):
+        try:
+            return open_database(url, durable=True)
+        except Transient:
+            if not is_there(file) or not file.stat().st_size:
+                raise  # nothing that could be read
     engine = _beside_a_writer(file) or _at_rest(file)
     with translated(engine):
         _refuse_newer(engine, schema_of(engine))
@@ -215,7 +226,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def translated(engine: Engine) -> Iterator[None]:
-    place = engine.url.render_as_string(hide_password=True)
+    place = _place(engine)
     try:
         yield
     except OperationalError as error:
@@ -223,6 +234,10 @@ def translated(engine: Engine) -> Iterator[None]:
         if "locked" in said or "busy" in said:
             raise Transient(f"the journal {place} is locked by another program") from None
         if passes_by_itself(said):
+            raise Transient(f"the journal {place} cannot be written now: {said}") from None
+        if engine.dialect.name == "sqlite" and (found := obstacle(Path(place))):
+            raise found from None
+        if "readonly" in said:  # moved or replaced under us, or mended a moment ago
             raise Transient(f"the journal {place} cannot be written now: {said}") from None
         raise BadInput(f"cannot use the journal {place}: {error.orig}") from None
     except DatabaseError as error:
@@ -232,9 +247,67 @@ def translated(engine: Engine) -> Iterator[None]:
         ) from None
 
 
+def _place(engine: Engine) -> str:
+    """A file's path; of a server, its URL without the password."""
+    if engine.dialect.name != "sqlite":
+        return engine.url.render_as_string(hide_password=True)
+    path = engine.url.database or ""
+    if path.startswith("file:"):
+        path = unquote(path.removeprefix("file:").partition("?")[0])
+    return str(_copies.get(Path(path), path))
+
+
+def obstacle(file: Path) -> DexmmError | None:
+    """Why SQLite cannot write there, and which of the files it is; None where nothing shows."""
+    file = file.absolute()
+    try:
+        if not file.is_file():
+            return None  # no journal of ours: a wrong path
+    except OSError as error:
+        return _withdrawn(file, error)
+    for name in BESIDE:
+        beside = file.with_name(file.name + name)
+        try:
+            if beside.exists():
+                os.close(os.open(beside, os.O_RDWR | os.O_CLOEXEC))
+        except OSError as error:
+            return _withdrawn(beside, error)
+    folder = file.parent
+    disk = os.statvfs(folder)
+    free = disk.f_bavail if os.geteuid() else disk.f_bfree  # some is kept for root
+    if disk.f_flag & os.ST_RDONLY:
+        why = errno.EROFS
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        why = errno.EACCES
+    elif disk.f_blocks and free * disk.f_frsize < LEAST_FREE:
+        why = errno.ENOSPC
+    else:
+        return None
+    return _withdrawn(folder, OSError(why, os.strerror(why)))
+
+
+def is_there(file: Path) -> bool:
+    """Whether there is a journal. Raises ``Transient`` where this user may not even look."""
+    try:
+        return file.is_file()
+    except OSError as error:
+        raise unwritable(
+            f"cannot look at the journal {file.absolute()}", error, "make its folder readable"
+        ) from None
+
+
+def _withdrawn(path: Path, error: OSError) -> DexmmError:
+    owner = ""
+    with contextlib.suppress(OSError):
+        uid = path.stat().st_uid
+        if error.errno != errno.EROFS and uid != os.geteuid():
+            owner = f" (it belongs to user {uid}, and this is user {os.geteuid()})"
+    return unwritable(f"the journal cannot be written: {path}{owner}", error, "make it writable")
+
+
 def _refuse_newer(engine: Engine, found: int) -> None:
     if found > SCHEMA:
-        place = engine.url.render_as_string(hide_password=True)
+        place = _place(engine)
         raise BadInput(
             f"the journal {place} is of a newer dexmm (schema {found}, this one knows up to "
             f"{SCHEMA}): install that version, or set another loop.state_dir"
@@ -265,6 +338,7 @@ def _copied(file: Path, log: Path) -> Path:
             f"cannot copy the journal {file}, which cannot be read in place", error, "free space"
         ) from None
     copy = folder / file.name
+    _copies[copy.absolute()] = file
     engine = create_engine(f"{SQLITE}{copy}")
     with translated(engine), engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -284,12 +358,13 @@ def passes_by_itself(said: str) -> bool:
 def make_folder(folder: Path) -> None:
     """Make a state folder, for its owner alone; one that is there stays as it is.
 
-    Raises ``Transient`` when the disk is full, ``BadInput`` for any other reason.
+    Raises ``Transient`` when the disk is full or read-only, ``BadInput`` for any other reason.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise unusable(
+        kind = unwritable if error.errno == errno.EROFS else unusable
+        raise kind(
             f"cannot make the state folder {folder}", error, "choose another loop.state_dir"
         ) from None
 

@@ -25,7 +25,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from dexmm.errors import BadInput, Transient
+from dexmm.errors import Transient, unwritable
 
 # A flag that exists but cannot be read still halts: the safe side of a doubt.
 UNREADABLE = "the HALT flag is set, but its reason cannot be read"
@@ -82,8 +82,12 @@ class HaltFlag:
             )
 
     def clear(self) -> None:
-        """Lift it at every place. Raises ``BadInput`` when one remains, which still halts."""
-        failed = ""
+        """Lift it at every place.
+
+        Raises when one remains, which still halts: ``Transient`` where a disk is read-only or
+        rights are missing, ``BadInput`` otherwise.
+        """
+        failed: tuple[Path, OSError] | None = None
         for place in self._places:
             try:
                 if self._counts(place):
@@ -93,9 +97,10 @@ class HaltFlag:
             except NotADirectoryError:
                 continue
             except OSError as error:
-                failed = failed or f"cannot remove {place}: {error.strerror}"
-        if failed:
-            raise BadInput(f"{failed}; remove it by hand: it still halts")
+                failed = failed or (place, error)
+        if failed is not None:
+            advice = "remove it by hand: it still halts"
+            raise unwritable(f"cannot remove {failed[0]}", failed[1], advice)
 
     @property
     def _places(self) -> tuple[Path, ...]:

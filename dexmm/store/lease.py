@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dexmm.config import Config
-from dexmm.errors import Busy, unusable
+from dexmm.errors import Busy, unusable, unwritable
 
 POLL_SECONDS = 0.05
 
@@ -50,7 +50,7 @@ class WalletLease:
 
     def holder(self) -> int | None:
         """The process that holds the lease now; ``None`` when it is free."""
-        if not self.path.exists():
+        if not os.path.exists(self.path):  # noqa: PTH110 - False also where nobody may look
             return None
         descriptor = self._open()
         try:
@@ -69,8 +69,9 @@ class WalletLease:
             # On a read-only disk a lock file that is there can still be locked.
             with suppress(OSError):
                 return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            what = f"cannot open the wallet's lock {self.path}"
-            raise unusable(what, error, "make its folder writable") from None
+            what = f"cannot open the wallet's lock {self.path.absolute()}"
+            kind = unwritable if self.path.parent.is_dir() else unusable
+            raise kind(what, error, "make its folder writable") from None
 
     def _lock(self, descriptor: int, timeout_seconds: float) -> None:
         deadline = time.monotonic() + timeout_seconds

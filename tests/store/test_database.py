@@ -90,7 +90,7 @@ def test_locks_are_kept_in_a_folder_of_ones_own(tmp_path: Path) -> None:
         ("database or disk is full", Transient),
         ("disk I/O error", Transient),
         ("database is locked", Transient),
-        ("attempt to write a readonly database", BadInput),
+        ("attempt to write a readonly database", Transient),
         ("unable to open database file", BadInput),
     ],
 )

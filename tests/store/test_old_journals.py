@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from dexmm.cli.main import run
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, Transient
 from dexmm.model.order import Purpose
 from dexmm.ops.replay import replay
 from dexmm.store.database import SCHEMA, open_database, open_to_read, schema_of
@@ -270,7 +270,7 @@ def test_a_copy_that_cannot_be_written_is_read_with_its_log(old: Path, folder: P
         journal = SqlJournal(engine, MARKET, HaltFlag(folder))
         assert [entry.id for entry in journal.entries(1_704_078_001)] == [6]
         assert sorted(each.name for each in folder.iterdir()) == names
-        with pytest.raises(BadInput, match="readonly"):
+        with pytest.raises(Transient, match=f"cannot be written: {copy}"):
             journal.resume(1, "no", journal.memory())
 
     read_by_another(folder, read)
