@@ -36,6 +36,7 @@ from dexmm.errors import BadInput
 from dexmm.fields import (
     ZERO_ADDRESS,
     Address,
+    BaseUrl,
     Bp,
     Count,
     Event,
@@ -284,7 +285,9 @@ class Exchange(Section):
     secret: SecretStr | None = None
     password: SecretStr | None = None  # the passphrase that OKX and KuCoin ask for
     sandbox: Flag = False  # the exchange's own test network
-    base_url: Url | None = None  # another host for every endpoint: a relay, or the paper exchange
+    base_url: BaseUrl | None = (
+        None  # another host for every endpoint: a relay, or the paper exchange
+    )
     paper_exchange: Flag | None = None  # base_url is one; None: when it is on this machine
     timeout_seconds: Annotated[Integer, Field(gt=0, le=60)] = 10
     max_ticker_age_seconds: Seconds = 30

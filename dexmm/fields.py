@@ -99,15 +99,39 @@ def _split_list(value: object) -> object:
 
 
 def _http_url(secret: SecretStr) -> SecretStr:
+    """A node's or a relay's: a key in its path, its query or before its host is sent as it is."""
+    value = secret.get_secret_value()
     try:
-        parts = urlsplit(secret.get_secret_value())
+        parts = urlsplit(value)
         host = parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError:
         parts, host = urlsplit(""), None
     if parts.scheme in ("ws", "wss"):
         raise ValueError("is a websocket URL: use the node's http or https URL")
-    if parts.scheme not in ("http", "https") or not host or " " in secret.get_secret_value():
+    odd = any(character.isspace() or not character.isprintable() for character in value)
+    if parts.scheme not in ("http", "https") or not host or odd:
         raise ValueError("is not a URL: expected http:// or https:// and a host")
+    if "#" in value:
+        raise ValueError(
+            "has a # in it, and what follows one is never sent: leave it away, or write it as %23 "
+            "where it is part of a key"
+        )
+    return secret
+
+
+def _base_url(secret: SecretStr) -> SecretStr:
+    """Another host for an exchange: a path may follow it, to which the exchange's own is added."""
+    parts = urlsplit(_http_url(secret).get_secret_value())
+    if "@" in parts.netloc:
+        raise ValueError(
+            "has a user or a password before its host, which would take the place of what the "
+            "exchange expects in the same header: leave them away"
+        )
+    if "?" in secret.get_secret_value():
+        raise ValueError(
+            "has a ? in it, and the exchange's own paths and queries are put behind it: leave it "
+            "away"
+        )
     return secret
 
 
@@ -118,11 +142,14 @@ def _proxy_url(secret: SecretStr) -> SecretStr:
     if value.startswith("socks"):
         raise ValueError("is a SOCKS proxy, which is not supported: name an HTTP proxy, or direct")
     try:
-        return _http_url(secret)
+        parts = urlsplit(_http_url(secret).get_secret_value())
     except ValueError:
+        parts = None
+    if parts is None or parts.path not in ("", "/") or "?" in value:
         raise ValueError(
             "is not a proxy: expected http:// or https:// and a host, or direct"
         ) from None
+    return secret
 
 
 def _sqlite_url(secret: SecretStr) -> SecretStr:
@@ -179,6 +206,7 @@ Count = Annotated[Integer, Field(gt=0, le=1_000_000)]
 Slots = Annotated[Integer, Field(ge=0, le=65_535)]  # a uint16 on chain
 Seconds = Annotated[Integer, Field(ge=0, le=_A_CENTURY)]
 Url = Annotated[SecretStr, AfterValidator(_http_url)]
+BaseUrl = Annotated[SecretStr, AfterValidator(_base_url)]
 ProxyUrl = Annotated[SecretStr, AfterValidator(_proxy_url)]
 JournalUrl = Annotated[SecretStr, AfterValidator(_sqlite_url)]
 PrivateKey = Annotated[SecretStr, AfterValidator(_private_key)]

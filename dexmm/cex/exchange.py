@@ -24,6 +24,7 @@ from dexmm.proxies import SCHEMES, certificates, proxy_for
 RECV_WINDOW_MS = 5_000  # an order that is later than this never arrives
 ELSEWHERE = "host.invalid"  # for addresses that ccxt does not list
 MARKET_TYPES = {False: {"spot"}, True: {"swap", "linear", "contract"}}
+LIKE_A_KEY = 12  # characters of a part of a relay's path; shorter ones are words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,10 @@ def account_name(settings: Exchange) -> str:
 
 
 def secrets_of(settings: Exchange) -> tuple[str, ...]:
-    found = (_revealed(s) for s in (settings.api_key, settings.secret, settings.password))
+    """What must not be repeated: ccxt's errors quote whole URLs."""
+    found = [_revealed(s) for s in (settings.api_key, settings.secret, settings.password)]
+    path = urlsplit(_revealed(settings.base_url) or "").path
+    found += [segment for segment in path.split("/") if len(segment) >= LIKE_A_KEY]
     return tuple(secret for secret in found if secret)
 
 

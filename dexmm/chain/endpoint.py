@@ -230,7 +230,10 @@ def _session(url: str, proxy: str | None) -> requests.Session:
     if route := proxy_for(url, proxy):
         session.proxies = {"http": route, "https": route}
     session.verify = certificates()
-    if urlsplit(url).hostname not in THIS_MACHINE:
+    parts = urlsplit(url)
+    if parts.username is not None:  # requests would send nothing where there is no password
+        session.auth = (unquote(parts.username), unquote(parts.password or ""))
+    elif parts.hostname not in THIS_MACHINE:
         session.auth = requests.utils.get_netrc_auth(url)
     return session
 

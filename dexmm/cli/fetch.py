@@ -73,7 +73,7 @@ class Url(click.ParamType[str]):
         except ValidationError as error:
             self.fail(error.errors()[0]["msg"].removeprefix("Value error, "), param, ctx)
         parts = urlsplit(url)
-        for secret in (parts.password, parts.query, parts.path.strip("/")):
+        for secret in (parts.username, parts.password, parts.query, parts.path.strip("/")):
             hide(secret or "")
         return url
 

@@ -53,6 +53,9 @@ def hide_config(config: Config) -> None:
             hide(part)
     secrets = [config.wallet.password, config.wallet.private_key]
     if config.exchange is not None:
+        if config.exchange.base_url is not None:
+            for part in _secret_parts(config.exchange.base_url.get_secret_value()):
+                hide(part)
         secrets += [config.exchange.api_key, config.exchange.secret, config.exchange.password]
     for secret in secrets:
         if secret is not None:
@@ -80,6 +83,6 @@ def _bare_url(match: re.Match[str]) -> str:
 def _secret_parts(url: str) -> Iterator[str]:
     """The parts of a URL that open a door: credentials, and what follows the host."""
     parts = urlsplit(url)
-    yield from (part for part in (parts.password, parts.query) if part)
+    yield from (part for part in (parts.username, parts.password, parts.query) if part)
     yield from (value for _, value in parse_qsl(parts.query))
     yield from (segment for segment in parts.path.split("/") if len(segment) > 2 * SHORTEST)

@@ -12,8 +12,9 @@ from cex.cex_world import PAXG, Hand, Trader
 from forward_proxy import ForwardProxy
 
 from dexmm.cex.exchange import connect_exchange, make
+from dexmm.cli.redact import hide_config, redact
 from dexmm.config import Exchange
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, DexmmError
 from dexmm.ops.fetch_venue import Venue
 from dexmm.sandbox.exchange.paper import PaperExchange
 from dexmm.sandbox.exchange.settings import API_KEY, SECRET
@@ -47,6 +48,22 @@ def test_every_exchange_can_be_at_another_host(exchange_id: str) -> None:
     assert all(url.startswith(RELAY) for url in found)
     for name in ("test", "demo", "apiBackup"):
         assert all(url.startswith(RELAY) for url in texts(moved.urls.get(name)))
+
+
+def test_a_relay_s_path_is_kept_before_the_exchange_s_own_and_never_repeated(
+    tmp_path: Path, paper: PaperExchange, clock: Hand
+) -> None:
+    key = "aBcDeF0123456789"
+    with ForwardProxy(paper.url) as relay:
+        trader = Trader(tmp_path, paper, clock, base_url=f"{relay.url}/to/{key}/")
+        with pytest.raises(DexmmError) as failed:  # the paper exchange knows no such path
+            trader.observe()
+        trader.client.close()
+    assert all(asked.startswith(f"/to/{key}/api/v3/") for asked in relay.asked)
+    assert relay.asked
+    assert key not in failed.value.message
+    hide_config(trader.config)
+    assert key not in redact(f"GET {relay.url} with {key}")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import socket
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from forward_proxy import ForwardProxy
@@ -396,3 +398,37 @@ def test_where_no_other_node_answers_a_silent_one_keeps_its_whole_time(
     for endpoint in several.endpoints:
         endpoint._fell_silent()
     assert several.endpoints[0]._patience() == 1.5
+
+
+@anvil
+@pytest.mark.parametrize(
+    ("before", "after", "sent"),
+    [
+        ("", "/v2/aBcDeFgHiJkL", "/v2/aBcDeFgHiJkL"),
+        ("", "/?apikey=aBcDeF%2Fg%23h&x=1", "/?apikey=aBcDeF%2Fg%23h&x=1"),
+        ("me:pa%40ss%3A55", "/rpc", "/rpc"),
+        ("aBcDeFgHiJkL", "", "/"),
+    ],
+)
+def test_a_url_s_key_is_sent_as_it_is_written(
+    proxy: Any, before: str, after: str, sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the path, in the query, or before the host, where it is basic authentication."""
+    paths: list[str] = []
+    handler = proxy._server.RequestHandlerClass
+    answer = handler.do_POST
+
+    def noting(self: Any) -> None:
+        paths.append(self.path)
+        answer(self)
+
+    monkeypatch.setattr(handler, "do_POST", noting)
+    host = proxy.url.replace("http://", f"http://{before}@") if before else proxy.url
+    rpc = Rpc([host + after])
+    assert rpc.call("eth_chainId") == "0x1"
+    assert paths == [sent]
+    user, _, password = unquote(before).partition(":")
+    expected = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    if before:
+        assert proxy.headers[-1]["Authorization"] == expected
+    assert repr(rpc) == f"Rpc({proxy.url})"
