@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from dexmm.units import (
     Liquidity,
@@ -64,9 +65,16 @@ class Market:
 
     def base_quote(self, amount0: int, amount1: int) -> tuple[Decimal, Decimal]:
         """Amounts in smallest units, by token, as whole ``(base, quote)``. Exact."""
-        whole0 = to_decimal(amount0, self.token0.decimals)
-        whole1 = to_decimal(amount1, self.token1.decimals)
-        return (whole0, whole1) if self.base_is_token0 else (whole1, whole0)
+        decimals = self.token0.decimals, self.token1.decimals
+        return _base_quote(amount0, amount1, *decimals, self.base_is_token0)
+
+
+@lru_cache(maxsize=256)  # the same amounts are asked for several times in a turn
+def _base_quote(
+    amount0: int, amount1: int, decimals0: int, decimals1: int, base_is_token0: bool
+) -> tuple[Decimal, Decimal]:
+    whole0, whole1 = to_decimal(amount0, decimals0), to_decimal(amount1, decimals1)
+    return (whole0, whole1) if base_is_token0 else (whole1, whole0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

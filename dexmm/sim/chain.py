@@ -32,7 +32,7 @@ from dexmm.model.steps import (
 )
 from dexmm.sim.gas import BaseFee
 from dexmm.sim.packed import PackedPath
-from dexmm.sim.position_manager import PositionManager
+from dexmm.sim.position_manager import Nft, PositionManager
 from dexmm.sim.price_walk import SLOT_SECONDS
 from dexmm.sim.street import Deed, Trade
 from dexmm.sim.traders import PoolSwap
@@ -79,6 +79,10 @@ class _Mined:
     is_exit: bool
 
 
+# The pool, its price and fee growths, the wallet's NFTs, and what a look showed of them.
+_Shown = tuple[Pool, tuple[int, int, int], tuple[Nft, ...], tuple[Position, ...]]
+
+
 class SimChain:
     """One wallet in one market. ``pool.timestamp`` follows the newest block."""
 
@@ -101,6 +105,8 @@ class SimChain:
         self._base_fee_wei = block.base_fee_wei
         self._reference: tuple[Decimal, int] | None = None
         self._mined: list[_Mined] = []
+        self._shown: _Shown | None = None
+        self._seen_wallet: Wallet | None = None
 
     # The world's side
 
@@ -268,6 +274,15 @@ class SimChain:
         return count
 
     def _positions(self) -> tuple[Position, ...]:
+        """As they are; the very same ones as long as neither they nor the pool have moved."""
+        pool, manager = self.pool, self.manager
+        nfts = tuple([manager.nft(each) for each in manager.owned(self.terms.wallet)])
+        moves = pool.sqrt_price_x96, pool.fee_growth_global0_x128, pool.fee_growth_global1_x128
+        if self._shown is None or self._shown[:2] != (pool, moves) or self._shown[2] != nfts:
+            self._shown = pool, moves, nfts, self._read_positions()
+        return self._shown[3]
+
+    def _read_positions(self) -> tuple[Position, ...]:
         found = []
         for token_id in self.manager.owned(self.terms.wallet):
             nft = self.manager.nft(token_id)
@@ -326,17 +341,32 @@ class SimChain:
         return mean_tick(earlier, now, window)
 
     def _wallet(self) -> Wallet:
+        """As it is; the very same one as long as nothing has moved."""
         purse, manager = self.purse, self.market.position_manager
-        return Wallet(
+        allowance0 = purse.allowances.get((self.market.token0.address, manager), 0)
+        allowance1 = purse.allowances.get((self.market.token1.address, manager), 0)
+        known = self._seen_wallet
+        if (
+            known is not None
+            and known.amount0 == purse.amount0
+            and known.amount1 == purse.amount1
+            and known.eth == purse.eth
+            and known.nonce == purse.nonce
+            and known.allowance0 == allowance0
+            and known.allowance1 == allowance1
+        ):
+            return known
+        self._seen_wallet = found = Wallet(
             address=self.terms.wallet,
             amount0=Amount0(purse.amount0),
             amount1=Amount1(purse.amount1),
             eth=Wei(purse.eth),
-            allowance0=purse.allowances.get((self.market.token0.address, manager), 0),
-            allowance1=purse.allowances.get((self.market.token1.address, manager), 0),
+            allowance0=allowance0,
+            allowance1=allowance1,
             nonce=purse.nonce,
             pending_nonce=purse.nonce,
         )
+        return found
 
     def _references(self) -> tuple[Reference, ...]:
         if self._reference is None:

@@ -7,20 +7,18 @@ statistics. Time is the chain's: turns may be seconds or hours apart.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from dexmm.config import Config, Strategy
 from dexmm.model.memory import Memory, SeenPosition, evolve
-from dexmm.model.snapshot import ChainView, Snapshot
+from dexmm.model.snapshot import Snapshot
 from dexmm.strategy import volatility
 from dexmm.strategy.grid import least_amount
-from dexmm.strategy.held import HeldRange, Side, edges_of
+from dexmm.strategy.held import Holding
 from dexmm.strategy.inventory import Inventory
-from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.pay import measured
-from dexmm.strategy.precise import BP, DAY, once, precise
+from dexmm.strategy.precise import BP, DAY, precise
 from dexmm.strategy.session import closed_window
 from dexmm.strategy.stop_loss import followed, offered
 from dexmm.strategy.venue import amounts_there, venue_flow
@@ -28,32 +26,25 @@ from dexmm.strategy.venue import amounts_there, venue_flow
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: what is asked for often is kept
 class Observation:
     """The parts of a snapshot that more than one question needs."""
 
-    snapshot: Snapshot
-    config: Config
-    inventory: Inventory
-    ladder: Ladder
-    s: Decimal  # square root of the pool's price, see ladder.py
-    held: tuple[HeldRange, ...]
+    def __init__(
+        self, snapshot: Snapshot, config: Config, inventory: Inventory, holding: Holding
+    ) -> None:
+        self.snapshot: Final = snapshot
+        self.config: Final = config
+        self.inventory: Final = inventory
+        self.holding: Final = holding
 
-    @once
-    def view(self) -> ChainView:
-        return self.snapshot.chain
-
-    @once
-    def now(self) -> int:
-        return self.snapshot.chain.block.timestamp
-
-    @once
-    def settings(self) -> Strategy:
-        return self.config.strategy
-
-    @once
-    def fair(self) -> Decimal:
-        return self.inventory.price
+        chain = snapshot.chain
+        self.view: Final = chain
+        self.now: Final = chain.block.timestamp  # seconds
+        self.settings: Final = config.strategy
+        self.fair: Final = inventory.price
+        self.ladder: Final = holding.ladder
+        self.s: Final = holding.s
+        self.held: Final = holding.ranges
 
 
 def advance(seen: Observation) -> Memory:
@@ -90,26 +81,6 @@ def _looked(seen: Observation, memory: Memory) -> dict[str, Any]:
     }
 
 
-def beyond_edge(seen: Observation) -> bool:
-    """Whether the price stands at or beyond an edge of what is held."""
-    if not seen.held:
-        return False
-    bid, ask = edges_of(seen.held, seen.ladder)
-    return seen.s <= seen.ladder.root_at(bid) or seen.s >= seen.ladder.root_at(ask)
-
-
-def filled(seen: Observation) -> HeldRange | None:
-    """A limit position that the price has gone all the way through."""
-    for held in seen.held:
-        if held.side is Side.BOTH:
-            continue
-        bought = held.side is Side.BID and seen.s <= seen.ladder.root_at(held.bid)
-        sold = held.side is Side.ASK and seen.s >= seen.ladder.root_at(held.ask)
-        if bought or sold:
-            return held
-    return None
-
-
 def outside_band(share: Decimal, settings: Strategy, tolerance: Decimal) -> bool:
     """Whether the share is outside its band by more than ``tolerance``."""
     return not settings.band_low - tolerance <= share <= settings.band_high + tolerance
@@ -130,7 +101,7 @@ def _positions(seen: Observation, memory: Memory) -> dict[str, Any]:
     pool, tick = view.pool, view.pool.tick
     before = {old.token_id: old for old in memory.seen}
     earned0 = earned1 = 0
-    earning = False
+    earning, same = False, len(before) == len(view.positions)
     now_seen = []
     for position in view.positions:
         liquidity, fees0, fees1 = position.liquidity, position.fees0, position.fees1
@@ -148,10 +119,11 @@ def _positions(seen: Observation, memory: Memory) -> dict[str, Any]:
                 fees0=fees0,
                 fees1=fees1,
             )
+            same = False
         now_seen.append(old)
         earning = earning or (liquidity > 0 and position.in_range(tick))
     news: dict[str, Any] = {
-        "seen": tuple(now_seen),
+        "seen": memory.seen if same else tuple(now_seen),
         "open_fees_base": seen.inventory.fees_base,
         "open_fees_quote": seen.inventory.fees_quote,
     }
@@ -210,6 +182,8 @@ def _grown(now: int, before: int) -> int:
 def capital_flow(seen: Observation, memory: Memory) -> tuple[Decimal, Decimal]:
     """What was deposited (or withdrawn, negative) since the last look: base and quote."""
     here = _wallet_flow(seen, memory)
+    if seen.snapshot.venue is None and memory.venue_base is None:
+        return here
     there = venue_flow(seen.snapshot.venue, memory, seen.fair, seen.inventory.nav)
     return here[0] + there[0], here[1] + there[1]
 
@@ -223,15 +197,15 @@ def _wallet_flow(seen: Observation, memory: Memory) -> tuple[Decimal, Decimal]:
     """
     if memory.wallet_amount0 is None or memory.wallet_amount1 is None or seen.view.in_flight:
         return ZERO, ZERO
-    then = {old.token_id: old.liquidity for old in memory.seen}
-    now = {p.token_id: int(p.liquidity) for p in seen.view.positions}
-    if then != now:
-        taken = any(now.get(token_id, 0) < liquidity for token_id, liquidity in then.items())
-        if taken or memory.nonce != seen.view.wallet.nonce:
+    held, wallet = seen.view.positions, seen.view.wallet
+    then = [(old.token_id, old.liquidity) for old in memory.seen]
+    if then != [(p.token_id, p.liquidity) for p in held]:
+        now = {p.token_id: int(p.liquidity) for p in held}
+        taken = any(now.get(token_id, 0) < liquidity for token_id, liquidity in then)
+        if taken or (dict(then) != now and memory.nonce != wallet.nonce):
             return ZERO, ZERO
     return seen.view.market.base_quote(
-        seen.view.wallet.amount0 - memory.wallet_amount0,
-        seen.view.wallet.amount1 - memory.wallet_amount1,
+        wallet.amount0 - memory.wallet_amount0, wallet.amount1 - memory.wallet_amount1
     )
 
 
@@ -328,7 +302,7 @@ def _least_sale(seen: Observation) -> Decimal:
 
 
 def _timers(seen: Observation, memory: Memory) -> dict[str, Any]:
-    at_edge = beyond_edge(seen) or filled(seen) is not None
+    at_edge = seen.holding.beyond_edge or seen.holding.filled is not None
     share, settings = seen.inventory.share, seen.settings
     since = memory.band_since
     if not outside_band(share, settings, ZERO) or not seen.inventory.nav:

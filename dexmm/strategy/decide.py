@@ -13,7 +13,7 @@ exposure. In REDUCING a refusal of entry still lets go of what buys.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from dexmm.config import Config
@@ -33,7 +33,7 @@ from dexmm.strategy.fair import price_spread
 from dexmm.strategy.guards import Bite, Blocks, biting
 from dexmm.strategy.look import Look, look, situation
 from dexmm.strategy.paying import pay_words, provides_by_pay, rerange_gas, worth_it
-from dexmm.strategy.precise import precise
+from dexmm.strategy.precise import precise, record
 from dexmm.strategy.reduce import reduction
 from dexmm.strategy.situation import Range, Situation
 from dexmm.strategy.strategies import STRATEGIES
@@ -53,7 +53,7 @@ MOST_SLOTS_AT_ONCE = 400  # of the oracle: about 9M gas, well inside a block
 Targets = tuple[TargetPosition, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Choice:
     targets: Targets
     reason: str
@@ -100,7 +100,7 @@ def state_of(seen: Look, bites: tuple[Bite, ...]) -> State:
 
 
 def choose(seen: Look, state: State, bites: tuple[Bite, ...], dealing: Dealing) -> Choice:
-    held = seen.targets
+    held = seen.holding.targets
     waiting = [flight for flight in seen.view.in_flight if not flight.mined]
     if state is State.HALTED:
         return Choice(targets=held, reason="halted: only withdraw acts")

@@ -64,12 +64,13 @@ def gas_of(change: Difference) -> int:
 
 def gas_price(view: ChainView, config: Config) -> int:
     """What a unit of gas is expected to cost now, in wei."""
-    return view.block.base_fee_wei + _tip(config.gas.tip_gwei)
+    return view.block.base_fee_wei + whole_wei(config.gas.tip_gwei, GWEI)
 
 
-@lru_cache(maxsize=16)
-def _tip(gwei: Decimal) -> int:
-    return int(gwei * GWEI)
+@lru_cache(maxsize=64)  # of settings: every turn asks for the same
+def whole_wei(amount: Decimal, unit: int | Decimal) -> int:
+    """An amount (gwei, ether) in wei, rounded down: an integer is above it if above the amount."""
+    return int(amount * unit)
 
 
 def in_quote(view: ChainView, wei: int | Decimal) -> Decimal:

@@ -65,8 +65,7 @@ def sources(
     """Those of the three that speak, none of them stale."""
     found = []
     if view is not None and view.pool.mean_tick is not None:
-        price = mean_price(view.market, view.pool.mean_tick)
-        found.append(Source(name="twap", price=price, age_seconds=Decimal(0)))
+        found.append(_twap(mean_price(view.market, view.pool.mean_tick)))
     if venue is None or exchange is None:
         return tuple(found)
     for name, books in (("exchange", (venue.spot_book,)), ("triangle", venue.triangle_books)):
@@ -75,6 +74,11 @@ def sources(
         if price_ is not None and age <= exchange.max_ticker_age_seconds:
             found.append(Source(name=name, price=price_, age_seconds=age))
     return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _twap(price: Decimal) -> Source:
+    return Source(name="twap", price=price, age_seconds=Decimal(0))
 
 
 @precise

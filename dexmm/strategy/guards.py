@@ -54,7 +54,7 @@ from dexmm.model.decision import Refusal
 from dexmm.model.market import Reference, Token, TokenGuards
 from dexmm.model.snapshot import Snapshot
 from dexmm.strategy.conserve import refuse_simulation
-from dexmm.strategy.economics import ETHER, GWEI, TYPICAL_GAS, gas_price
+from dexmm.strategy.economics import ETHER, GWEI, TYPICAL_GAS, gas_price, whole_wei
 from dexmm.strategy.fair import fresh
 from dexmm.strategy.look import Look
 from dexmm.strategy.precise import BP
@@ -419,7 +419,7 @@ def calendar(seen: Look) -> Bites:
 
 def gas_cap(seen: Look) -> Bites:
     price, gas = gas_price(seen.view, seen.config), seen.config.gas
-    if price <= gas.max_gwei * GWEI and price <= gas.max_exit_gwei * GWEI:
+    if price <= whole_wei(gas.max_gwei, GWEI) and price <= whole_wei(gas.max_exit_gwei, GWEI):
         return NONE
     gwei = Decimal(price) / GWEI
     if gwei > gas.max_exit_gwei:
@@ -431,7 +431,7 @@ def gas_budget(seen: Look) -> Bites:
     budget = seen.config.gas.daily_budget_eth
     spent = seen.known.gas_spent_today
     next_ = TYPICAL_GAS * gas_price(seen.view, seen.config)
-    if spent + next_ <= budget * ETHER:
+    if spent + next_ <= whole_wei(budget, ETHER):
         return NONE
     return (
         entry(
@@ -445,6 +445,8 @@ def gas_budget(seen: Look) -> Bites:
 def gas_reserve(seen: Look) -> Bites:
     reserve = seen.config.gas.reserve_eth
     next_ = TYPICAL_GAS * gas_price(seen.view, seen.config)
+    if seen.view.wallet.eth - next_ > whole_wei(reserve, ETHER):
+        return NONE
     if seen.view.wallet.eth - next_ >= reserve * ETHER:
         return NONE
     return (

@@ -5,7 +5,7 @@ A position that nobody here planned, added by hand for instance, is held like an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 
@@ -14,7 +14,10 @@ from dexmm.model.holdings import Position
 from dexmm.model.memory import Memory
 from dexmm.model.snapshot import ChainView
 from dexmm.strategy.ladder import Ladder
+from dexmm.strategy.precise import once, record
 from dexmm.units import Liquidity, Tick
+
+ZERO = Decimal(0)
 
 
 class Side(Enum):
@@ -25,7 +28,7 @@ class Side(Enum):
     BOTH = "around the price"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class HeldRange:
     bid: int  # rungs
     ask: int
@@ -46,6 +49,103 @@ def _target(lower: Tick, upper: Tick, liquidity: int, role: Role) -> TargetPosit
     )
 
 
+@record
+class Holding:
+    """What is held in ranges and in the wallet, and where the pool's price stands to it.
+
+    Neither time nor the fair price is in it: as long as nothing of it moves, turn after turn can
+    share one, and all that follows from it.
+    """
+
+    view: ChainView
+    ladder: Ladder
+    s: Decimal  # square root of the pool's price, see ladder.py
+    ranges: tuple[HeldRange, ...]
+
+    @classmethod
+    def of(cls, view: ChainView, memory: Memory) -> Holding:
+        ladder = Ladder.of(view.market)
+        return cls(
+            view=view,
+            ladder=ladder,
+            s=ladder.root(view.pool.sqrt_price_x96),
+            ranges=held_ranges(view, memory, ladder),
+        )
+
+    def serves(self, view: ChainView) -> bool:
+        """Whether these are the very positions, wallet and price of another look."""
+        mine = self.view
+        return (
+            mine.positions is view.positions
+            and mine.wallet is view.wallet
+            and mine.market is view.market
+            and mine.pool.sqrt_price_x96 == view.pool.sqrt_price_x96
+        )
+
+    @once
+    def targets(self) -> tuple[TargetPosition, ...]:
+        """What is held, as something to want."""
+        return tuple([held.target(self.ladder) for held in self.ranges])
+
+    @once
+    def beyond_edge(self) -> bool:
+        """Whether the price stands at or beyond an edge of what is held."""
+        if not self.ranges:
+            return False
+        bid, ask = edges_of(self.ranges, self.ladder)
+        return self.s <= self.ladder.root_at(bid) or self.s >= self.ladder.root_at(ask)
+
+    @once
+    def filled(self) -> HeldRange | None:
+        """A limit position that the price has gone all the way through."""
+        for held in self.ranges:
+            if held.side is Side.BOTH:
+                continue
+            bought = held.side is Side.BID and self.s <= self.ladder.root_at(held.bid)
+            sold = held.side is Side.ASK and self.s >= self.ladder.root_at(held.ask)
+            if bought or sold:
+                return held
+        return None
+
+    @once
+    def idle(self) -> tuple[Decimal, Decimal]:
+        """Base and quote outside of ranges, with the fees they are owed; smallest units."""
+        wallet, fees0, fees1 = self.view.wallet, 0, 0
+        for position in self.view.positions:
+            fees0, fees1 = fees0 + position.fees0, fees1 + position.fees1
+        base, quote = self.ladder.base_quote(wallet.amount0 + fees0, wallet.amount1 + fees1)
+        return Decimal(base), Decimal(quote)
+
+    @once
+    def farthest(self) -> tuple[Decimal | None, Decimal | None]:
+        """Roots of the lowest price to which ranges buy, and of the highest to which they sell."""
+        bids = [held.bid for held in self.ranges if held.side is not Side.ASK]
+        asks = [held.ask for held in self.ranges if held.side is not Side.BID]
+        low = self.ladder.root_at(min(bids)) if bids else None
+        return low, self.ladder.root_at(max(asks)) if asks else None
+
+    @once
+    def converted(self) -> tuple[Decimal | None, Decimal | None]:
+        """The share of the base once the price has gone there, by arbitrage alone, of what is in
+        the pool and in the wallet."""
+        low, high = self.farthest
+        return (
+            None if low is None else self.share_at(min(low, self.s), *self.idle),
+            None if high is None else self.share_at(max(high, self.s), *self.idle),
+        )
+
+    def share_at(self, s: Decimal, base: Decimal, quote: Decimal) -> Decimal:
+        """The share of the base were ``s`` the square root of the price, by arbitrage alone, with
+        so much of both (smallest units) outside of ranges."""
+        for held in self.ranges:
+            each = self.ladder.amounts(s, held.bid, held.ask)
+            base += each[0] * held.liquidity
+            quote += each[1] * held.liquidity
+        value = base * s * s
+        total = value + quote
+        return value / total if total else ZERO
+
+
 def held_ranges(view: ChainView, memory: Memory, ladder: Ladder) -> tuple[HeldRange, ...]:
     """Ranges with liquidity, lowest first."""
     if not view.positions:
@@ -54,27 +154,31 @@ def held_ranges(view: ChainView, memory: Memory, ladder: Ladder) -> tuple[HeldRa
     grouped: dict[tuple[int, int], list[Position]] = {}
     for position in view.positions:
         if position.liquidity > 0:
-            grouped.setdefault(ladder.range_of(position), []).append(position)
+            ticks = ladder.rungs(position.tick_lower, position.tick_upper)
+            grouped.setdefault(ticks, []).append(position)
     ranges = []
-    for bid, ask in sorted(grouped):
+    for bid, ask in sorted(grouped) if len(grouped) > 1 else grouped:
         positions = grouped[bid, ask]
+        liquidity = positions[0].liquidity
         if len(positions) > 1:
             positions.sort(key=lambda p: (-p.liquidity, p.token_id))
+            liquidity = Liquidity(sum([p.liquidity for p in positions]))
         price = opened.get(positions[0].token_id, view.pool.sqrt_price_x96)
         ranges.append(
             HeldRange(
                 bid=bid,
                 ask=ask,
-                liquidity=sum([p.liquidity for p in positions]),
+                liquidity=liquidity,
                 positions=tuple(positions),
-                side=_side(ladder, bid, ask, price),
+                side=_side(ladder.sign, bid, ask, price),
             )
         )
     return tuple(ranges)
 
 
 @lru_cache(maxsize=256)  # where a range was placed does not change
-def _side(ladder: Ladder, bid: int, ask: int, sqrt_price_x96: int) -> Side:
+def _side(sign: int, bid: int, ask: int, sqrt_price_x96: int) -> Side:
+    ladder = Ladder(sign, 1)
     if ladder.floor(sqrt_price_x96) >= ask:
         return Side.BID
     if ladder.ceiling(sqrt_price_x96) <= bid:
@@ -89,9 +193,11 @@ def edges_of(held: tuple[HeldRange, ...], ladder: Ladder) -> tuple[int, int]:
     edge is the mirror image of the one that is there: a price that ran away from a lone ask by
     the ask's own width has left it behind.
     """
-    around = [r for r in held if r.side is Side.BOTH]
-    if around:
-        widest = max(around, key=lambda r: r.liquidity)
+    widest = None
+    for each in held:
+        if each.side is Side.BOTH and (widest is None or each.liquidity > widest.liquidity):
+            widest = each
+    if widest is not None:
         return widest.bid, widest.ask
     low, high = min(r.bid for r in held), max(r.ask for r in held)
     width = high - low

@@ -8,18 +8,17 @@ share = base * price / NAV
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from dexmm.model.snapshot import ChainView
 from dexmm.model.venue import VenueView
-from dexmm.strategy.precise import once, precise
+from dexmm.strategy.precise import once, precise, record
 from dexmm.strategy.venue import held_there
 
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: what is asked for often is kept
+@record
 class Inventory:
     """Whole tokens, valued at one price; sums of money are in quote."""
 
@@ -54,13 +53,18 @@ class Inventory:
         return self.spot_quote + self.perpetual_quote
 
     @once
+    def value(self) -> Decimal:
+        """Of the base, in quote."""
+        return self.base_total * self.price
+
+    @once
     def nav(self) -> Decimal:
-        return self.base_total * self.price + self.quote_total
+        return self.value + self.quote_total
 
     @once
     def share(self) -> Decimal:
         """Base value / NAV; 0 for a wallet with nothing in it."""
-        return self.base_total * self.price / self.nav if self.nav else ZERO
+        return self.value / self.nav if self.nav else ZERO
 
     @property
     def share_between(self) -> tuple[Decimal, Decimal]:

@@ -36,7 +36,7 @@ class Ladder:
 
     @classmethod
     def of(cls, market: Market) -> Ladder:
-        return cls(1 if market.base_is_token0 else -1, market.tick_spacing)
+        return _ladder(1 if market.base_is_token0 else -1, market.tick_spacing)
 
     @property
     def top(self) -> int:
@@ -87,6 +87,11 @@ class Ladder:
     def base_quote(self, amount0: int, amount1: int) -> tuple[int, int]:
         """Amounts by token as ``(base, quote)``, smallest units."""
         return (amount0, amount1) if self.sign > 0 else (amount1, amount0)
+
+
+@lru_cache(maxsize=256)
+def _ladder(sign: int, spacing: int) -> Ladder:
+    return Ladder(sign, spacing)
 
 
 @lru_cache(maxsize=256)

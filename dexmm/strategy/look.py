@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from dexmm.config import Config, Strategy
-from dexmm.model.decision import TargetPosition
 from dexmm.model.memory import Memory
 from dexmm.model.snapshot import Snapshot
 from dexmm.strategy.advance import Observation, advance, sigma_of
 from dexmm.strategy.corridor import removal_minimums
 from dexmm.strategy.edges import edges_to_keep
 from dexmm.strategy.fair import Source, median_price, sources
-from dexmm.strategy.held import held_ranges
-from dexmm.strategy.inventory import inventory
-from dexmm.strategy.ladder import Ladder
+from dexmm.strategy.held import Holding
+from dexmm.strategy.inventory import Inventory, inventory
 from dexmm.strategy.pay import Pay, pay_of
 from dexmm.strategy.precise import PIPS, once
 from dexmm.strategy.situation import Situation, Stake
 from dexmm.strategy.stop_loss import lowered
 
 
-@dataclass(frozen=True, kw_only=True)
 class Look(Observation):
     """What follows from a snapshot alone; each part is worked out once, when it is asked for."""
 
-    sources: tuple[Source, ...]  # of the fair price
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        config: Config,
+        inventory: Inventory,
+        holding: Holding,
+        sources: tuple[Source, ...],
+    ) -> None:
+        super().__init__(snapshot, config, inventory, holding)
+        self.sources: Final = sources  # of the fair price
 
     @once
     def known(self) -> Memory:
@@ -49,22 +55,6 @@ class Look(Observation):
         ours = sum(int(p.liquidity) for p in self.view.positions if p.in_range(pool.tick))
         fee = self.view.market.fee_pips / PIPS
         return pay_of(self.known, pool, fee, self.s, self.sigma, ours, self.settings)
-
-    @once
-    def targets(self) -> tuple[TargetPosition, ...]:
-        """What is held, as something to want."""
-        return tuple([held.target(self.ladder) for held in self.held])
-
-    @once
-    def idle(self) -> tuple[Decimal, Decimal]:
-        """Base and quote outside of ranges, with the fees they are owed and what is on the
-        exchange; the pool's smallest units."""
-        view, there = self.view, self.elsewhere
-        fees0 = fees1 = 0
-        for position in view.positions:
-            fees0, fees1 = fees0 + position.fees0, fees1 + position.fees1
-        here = self.ladder.base_quote(view.wallet.amount0 + fees0, view.wallet.amount1 + fees1)
-        return Decimal(here[0]) + there[0], Decimal(here[1]) + there[1]
 
     @once
     def elsewhere(self) -> tuple[Decimal, Decimal]:
@@ -96,24 +86,25 @@ def look(snapshot: Snapshot, config: Config) -> Look:
     newest = _newest
     if newest is not None and newest[0] is snapshot and newest[1] is config:
         return newest[2]
-    found = _look(snapshot, config)
+    found = _look(snapshot, config, None if newest is None else newest[2])
     _newest = (snapshot, config, found)
     return found
 
 
-def _look(snapshot: Snapshot, config: Config) -> Look:
+def _look(snapshot: Snapshot, config: Config, before: Look | None = None) -> Look:
+    """What has not moved since ``before`` is shared with it."""
     view, venue = snapshot.chain, snapshot.venue
-    ladder = Ladder.of(view.market)
     found = sources(view, venue, config.exchange)
-    return Look(
-        snapshot=snapshot,
-        config=config,
-        inventory=inventory(view, median_price(found, view, venue), venue),
-        ladder=ladder,
-        s=ladder.root(view.pool.sqrt_price_x96),
-        held=held_ranges(view, snapshot.memory, ladder),
-        sources=found,
-    )
+    price = median_price(found, view, venue)
+    if before is not None and before.holding.serves(view):
+        holding, held = before.holding, before.inventory
+        if before.snapshot.memory.seen is not snapshot.memory.seen:
+            holding = Holding.of(view, snapshot.memory)
+        if price is not held.price or venue is not before.snapshot.venue:
+            held = inventory(view, price, venue)
+        return Look(snapshot, config, held, holding, found)
+    holding = Holding.of(view, snapshot.memory)
+    return Look(snapshot, config, inventory(view, price, venue), holding, found)
 
 
 def situation(seen: Look, near: int) -> Situation:

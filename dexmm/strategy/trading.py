@@ -49,6 +49,7 @@ from dexmm.strategy.hedge import (
 )
 from dexmm.strategy.look import Look
 from dexmm.strategy.margin import excess
+from dexmm.strategy.precise import record
 from dexmm.strategy.quoting import decide_quotes, resting_quotes
 from dexmm.strategy.routes import (
     MAKER,
@@ -68,7 +69,7 @@ ZERO = Decimal(0)
 OWN_ORDERS = {"pending_order", "unsettled_balance", "order_back_off"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Dealing:
     """The exchange's part of a decision."""
 

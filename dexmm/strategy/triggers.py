@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dexmm.model.decision import Trigger
-from dexmm.strategy.advance import beyond_edge, filled
 from dexmm.strategy.edges import distance
 from dexmm.strategy.held import HeldRange, Side
 from dexmm.strategy.look import Look
@@ -148,24 +147,22 @@ def _broken(seen: Look, *, traded: bool) -> Promise | None:
     out = (known.hedged_base, known.hedged_quote)
     if not traded:
         out = (known.traded_base, known.traded_quote)
-    settings = seen.settings
-    bids = [held.bid for held in seen.held if held.side is not Side.ASK]
-    asks = [held.ask for held in seen.held if held.side is not Side.BID]
+    settings, (low, high) = seen.settings, seen.holding.farthest
+    if seen.snapshot.venue is None and not (out[0] or out[1]):
+        fallen, risen = seen.holding.converted
+    else:
+        fallen = None if low is None else share_at(seen, min(low, seen.s), without=out)
+        risen = None if high is None else share_at(seen, max(high, seen.s), without=out)
     # The share now only counts where the band alone would not do.
-    if bids:
-        edge = seen.ladder.root_at(min(bids))
-        fallen = share_at(seen, min(edge, seen.s), without=out)
-        if fallen > settings.band_high + PROMISE_TOLERANCE:
-            share = share_at(seen, seen.s, without=out)
-            if fallen > share + PROMISE_TOLERANCE:
-                return Promise(True, fallen, edge)
-    if asks:
-        edge = seen.ladder.root_at(max(asks))
-        risen = share_at(seen, max(edge, seen.s), without=out)
-        if risen < settings.band_low - PROMISE_TOLERANCE:
-            share = share_at(seen, seen.s, without=out)
-            if risen < share - PROMISE_TOLERANCE:
-                return Promise(False, risen, edge)
+    most, least = settings.band_high + PROMISE_TOLERANCE, settings.band_low - PROMISE_TOLERANCE
+    if low is not None and fallen is not None and fallen > most:
+        share = share_at(seen, seen.s, without=out)
+        if fallen > share + PROMISE_TOLERANCE:
+            return Promise(True, fallen, low)
+    if high is not None and risen is not None and risen < least:
+        share = share_at(seen, seen.s, without=out)
+        if risen < share - PROMISE_TOLERANCE:
+            return Promise(False, risen, high)
     return None
 
 
@@ -202,18 +199,15 @@ def share_at(
 
     ``without`` is base and quote, whole tokens, that are left out of what is held.
     """
-    market, ladder = seen.view.market, seen.ladder
-    base, quote = seen.idle
+    base, quote = seen.holding.idle
+    if seen.snapshot.venue is not None:
+        there = seen.elsewhere
+        base, quote = base + there[0], quote + there[1]
     if without[0] or without[1]:
+        market = seen.view.market
         base -= without[0].scaleb(market.base.decimals)
         quote -= without[1].scaleb(market.quote.decimals)
-    for held in seen.held:
-        each = ladder.amounts(s, held.bid, held.ask)
-        base += each[0] * held.liquidity
-        quote += each[1] * held.liquidity
-    value = base * s * s
-    total = value + quote
-    return value / total if total else Decimal(0)
+    return seen.holding.share_at(s, base, quote)
 
 
 def _capital(seen: Look) -> Wanted | None:
@@ -227,7 +221,7 @@ def _edge(seen: Look) -> Wanted | None:
     if since is None or seen.now - since < seen.settings.dwell_seconds:
         return None
     lone = all(held.side is not Side.BOTH for held in seen.held)
-    if filled(seen) and (lone or not beyond_edge(seen)):
+    if seen.holding.filled and (lone or not seen.holding.beyond_edge):
         return Trigger.FILLED, "a limit position was wholly converted"
     return Trigger.EDGE, f"the price has been beyond an edge for {seen.now - since} s"
 

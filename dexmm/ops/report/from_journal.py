@@ -33,8 +33,8 @@ from dexmm.ops.report.holdings import Amounts, Holdings, holdings
 from dexmm.ops.track import Action, Quoted, Track, TrackPoint
 from dexmm.ops.trading import trading
 from dexmm.strategy.advance import Observation, capital_flow
+from dexmm.strategy.held import Holding
 from dexmm.strategy.inventory import inventory
-from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.venue import venue_flow
 from dexmm.units import EXACT, PRICE
 
@@ -264,15 +264,11 @@ def _third_coins(log: Iterable[OrderIntent], market: Market) -> Iterable[str]:
 def _deposits(entry: Entry, config: Config) -> tuple[Amounts, bool]:
     """What the product itself took for a deposit: to the wallet, and whether one there."""
     snapshot, price = entry.snapshot, entry.decision.fair_price
-    market = snapshot.chain.market
-    ladder = Ladder.of(market)
     seen = Observation(
-        snapshot=snapshot,
-        config=config,
-        inventory=inventory(snapshot.chain, price, snapshot.venue),
-        ladder=ladder,
-        s=ladder.root(snapshot.chain.pool.sqrt_price_x96),
-        held=(),
+        snapshot,
+        config,
+        inventory(snapshot.chain, price, snapshot.venue),
+        Holding.of(snapshot.chain, snapshot.memory),
     )
     with localcontext(EXACT):
         both = capital_flow(seen, snapshot.memory)
