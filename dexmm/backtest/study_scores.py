@@ -1,28 +1,36 @@
-"""Scores on what a choice never saw: for each fold, the chosen configuration on the test part.
+"""Scores on what a choice never saw: for each fold, the chosen configuration on the test parts.
 
 Beside it stand the runners-up, to show how much of a rank in training survives, and the
-configuration as it is, which tuning must beat. Scores change nothing: the choice was made before.
+configuration as it is, which tuning must beat. The chosen one and the one as it is are scored at
+the other pay ratios too. Scores change nothing: the choice was made before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from dexmm.backtest.space import configured
 from dexmm.backtest.study import (
+    Evaluate,
+    Past,
     Run,
     Search,
     all_trials,
     completed,
-    place_key,
     place_of,
     ranked,
     resume,
 )
-from dexmm.backtest.study_storage import opened
-from dexmm.backtest.workers import Watch
+from dexmm.backtest.study_search import (
+    Place,
+    configs_at,
+    key_of,
+    over_all,
+    part_of,
+)
+from dexmm.backtest.workers import Watch, Workers
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -30,24 +38,23 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 TOP = 5  # of a fold's trials that are scored on its test part, the chosen one included
-THOUSAND = 1000
 TRAIN, TEST = "train", "test"
-
-Place = tuple[tuple[str, int], ...]  # in the space; empty for the configuration as it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """One backtest: which fold, which part of it, which configuration."""
+    """One backtest in each history: which fold, which part of it, which configuration."""
 
     fold: int
     part: str  # TRAIN or TEST
     place: Place
+    ratio: Decimal | None = None  # None: the pay ratio that settings are chosen at
 
     @property
     def key(self) -> str:
         """The attribute of the fold's study that holds it."""
-        return f"{self.part}: {place_key(dict(self.place))}"
+        at = "" if self.ratio is None else f" at {self.ratio:f}"
+        return f"{self.part}{at}: {key_of(self.place)}"
 
 
 def as_it_is(search: Search) -> Place:
@@ -56,15 +63,15 @@ def as_it_is(search: Search) -> Place:
 
 
 def scored(
-    search: Search, study: Study, trials: Sequence[FrozenTrial], part: str, place: Place
+    search: Search, study: Study, trials: Sequence[FrozenTrial], wanted: Score
 ) -> Run | None:
     """What is known of a configuration in a part of its fold."""
-    key = Score(fold=0, part=part, place=place).key
-    if key in (known := study.user_attrs):
-        return Run.load(known[key])
-    if part != TRAIN or not place:
+    if wanted.key in (known := study.user_attrs):
+        return Run.load(known[wanted.key])
+    if wanted.part != TRAIN or not wanted.place or wanted.ratio is not None:
         return None
-    same = (run for t, run in completed(trials) if place_of(t, search.space) == dict(place))
+    place = dict(wanted.place)
+    same = (run for t, run in completed(trials) if place_of(t, search.space) == place)
     return next(same, None)
 
 
@@ -77,7 +84,7 @@ def missing(search: Search, storage: RDBStorage) -> tuple[Score, ...]:
         found += [
             wanted
             for wanted in dict.fromkeys(_wanted(search, at, trials))
-            if scored(search, study, trials, wanted.part, wanted.place) is None
+            if scored(search, study, trials, wanted) is None
         ]
     return tuple(found)
 
@@ -87,28 +94,49 @@ def _wanted(search: Search, at: int, trials: Sequence[FrozenTrial]) -> Iterator[
     yield Score(fold=at, part=TRAIN, place=now)
     if search.folds[at].test is None:
         return
-    yield Score(fold=at, part=TEST, place=now)
-    for trial, _ in ranked(trials, search.space)[:TOP]:
-        place = tuple(place_of(trial, search.space).items())
+    best = [tuple(place_of(t, search.space).items()) for t, _ in ranked(trials, search.space)]
+    for place in (now, *best[:TOP]):
         yield Score(fold=at, part=TEST, place=place)
+    for ratio in search.ratios:
+        for place in (now, *best[:1]):
+            yield Score(fold=at, part=TEST, place=place, ratio=ratio)
 
 
-def score(search: Search, wanted: Sequence[Score], watch: Watch) -> None:
-    """Make them, each kept as soon as it is made. ``watch`` is told in thousandths of one."""
-    with opened(search.storage) as storage:
+def make(
+    search: Search,
+    wanted: Sequence[Score],
+    storage: RDBStorage,
+    workers: Workers,
+    told: Callable[[int], None],
+) -> None:
+    """Make them, each kept as soon as it is made. ``told`` hears how many are done."""
+    studies = [resume(search, fold, storage) for fold in search.folds]
+    done: set[int] = set()
+
+    def moved() -> None:
+        told(len(done))
+
+    with workers.session(score, search.bare, moved) as session:
         for number, one in enumerate(wanted):
+            session.submit(number, one)
+        while len(done) < len(wanted):
+            for number, run in session.take():
+                one = wanted[number]
+                studies[one.fold].set_user_attr(one.key, run.dump())
+                done.add(number)
+            moved()
 
-            def told(done: int, total: int, before: int = THOUSAND * number) -> None:
-                watch(before + THOUSAND * done // max(total, 1), THOUSAND * len(wanted))
 
-            study = resume(search, search.folds[one.fold], storage)
-            study.set_user_attr(one.key, _run(search, one, told).dump())
+def score(search: Search, one: Score, watch: Watch) -> Run:
+    """One of them, in whichever process."""
 
+    def evaluate(past: Past) -> Evaluate:
+        return past.evaluate if one.ratio is None else dict(past.at_ratios)[one.ratio]
 
-def _run(search: Search, one: Score, watch: Watch) -> Run:
-    fold, config = search.folds[one.fold], search.config
-    part = fold.train if one.part == TRAIN else fold.test
-    assert part is not None  # noqa: S101 - nothing is wanted of a test that is not there
-    if one.place:
-        config = configured(config, search.space.settings(dict(one.place)))
-    return Run.of(search.evaluate(config, part, watch))
+    return over_all(
+        search,
+        configs_at(search, one.place),
+        lambda past: part_of(past.folds[one.fold], one.part),
+        watch,
+        evaluate,
+    )

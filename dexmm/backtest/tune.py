@@ -14,14 +14,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
 from dexmm.backtest.study import Search, all_trials, begin, completed, ranked
-from dexmm.backtest.study_scores import THOUSAND, Score, missing, score
+from dexmm.backtest.study_scores import Score, make, missing
 from dexmm.backtest.study_search import enough, refusals, work
 from dexmm.backtest.study_storage import opened
 from dexmm.backtest.tune_result import Tuned, read_result
-from dexmm.backtest.workers import run_jobs
+from dexmm.backtest.workers import Workers, of_number
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.storages import RDBStorage
 
 ZERO = Decimal(0)
 LOOK_SECONDS = 1.0  # between two looks into the storage
@@ -51,17 +52,18 @@ class Screen(Protocol):
     def closed(self) -> None: ...
 
 
-def tune(search: Search, what: Mapping[str, str], workers: int, screen: Screen) -> Tuned:
-    """Run or finish the search that ``what`` identifies.
+def tune(search: Search, what: Mapping[str, str], workers: int | Workers, screen: Screen) -> Tuned:
+    """Run or finish the search that ``what`` identifies; the same whoever the workers are.
 
     Raises ``BadInput`` when its name is taken by another, ``Transient`` when the storage or a
     worker is gone. ``KeyboardInterrupt`` passes through after the workers have ended.
     """
+    hands = of_number(workers) if isinstance(workers, int) else workers
     try:
         with opened(search.storage) as storage:
             studies = begin(search, what, storage)
-            _search(search, studies, workers, screen)
-            _score(search, missing(search, storage), workers, screen)
+            _search(search, storage, studies, hands, screen)
+            _score(search, missing(search, storage), storage, hands, screen)
             return read_result(search, storage)
     finally:
         screen.closed()
@@ -71,7 +73,7 @@ def standing(search: Search, studies: Sequence[Study]) -> Standing:
     """Read from the storage, so other machines' trials count as well."""
     trials = [all_trials(study) for study in studies]
     done = [min(sum(1 for _ in completed(found)), search.planned) for found in trials]
-    days = [fold.train.days for fold in search.folds]
+    days = [search.train_days(at) for at in range(len(search.folds))]
     left = [f.name for f, t in zip(search.folds, trials, strict=True) if not enough(search, t)]
     best = [top[0][1] for found in trials if (top := ranked(found, search.space))]
     first = search.space.objectives[0].metric
@@ -86,29 +88,35 @@ def standing(search: Search, studies: Sequence[Study]) -> Standing:
     )
 
 
-def _search(search: Search, studies: Sequence[Study], workers: int, screen: Screen) -> None:
+def _search(
+    search: Search,
+    storage: RDBStorage,
+    studies: Sequence[Study],
+    workers: Workers,
+    screen: Screen,
+) -> None:
     screen.opened(search, standing(search, studies))
     if all(enough(search, all_trials(study)) for study in studies):
         return
     looked_at = time.monotonic()
 
-    def look(_board: object) -> None:
+    def look() -> None:
         nonlocal looked_at
         if time.monotonic() - looked_at >= LOOK_SECONDS:
             screen.stands(standing(search, studies))
             looked_at = time.monotonic()
 
-    run_jobs(work, search, range(workers), workers=workers, progress=look)
+    work(search, storage, workers, look)
     screen.stands(standing(search, studies))
 
 
-def _score(search: Search, wanted: Sequence[Score], workers: int, screen: Screen) -> None:
+def _score(
+    search: Search,
+    wanted: Sequence[Score],
+    storage: RDBStorage,
+    workers: Workers,
+    screen: Screen,
+) -> None:
     if not wanted:
         return
-
-    def look(board: Sequence[tuple[int, int]]) -> None:
-        screen.scoring(sum(done for done, _ in board) // THOUSAND, len(wanted))
-
-    shares = [wanted[k::workers] for k in range(min(workers, len(wanted)))]
-    run_jobs(score, search, shares, workers=workers, progress=look)
-    screen.scoring(len(wanted), len(wanted))
+    make(search, wanted, storage, workers, lambda done: screen.scoring(done, len(wanted)))

@@ -28,10 +28,14 @@ RETURN, RISK = "net_bp_per_day", "max_drawdown_hold_bp"  # what the frontier is 
 def folds_chart(tuned: Tuned) -> Figure:
     """Which part of the history each fold trained and tested on, the embargo left blank."""
     figure = _figure()
-    found = [*tuned.folds, tuned.final]
-    names = [one.fold.name for one in found]
-    tests = [(one.fold.name, one.fold.test) for one in found if one.fold.test is not None]
-    figure.add_trace(_bars("chosen on", [(one.fold.name, one.fold.train) for one in found], BLUE))
+    rows = [
+        (one.fold.name if len(one.everywhere) == 1 else f"{one.fold.name}, {history}", fold)
+        for one in (*tuned.folds, tuned.final)
+        for history, fold in zip(tuned.histories, one.everywhere, strict=True)
+    ]
+    names = [name for name, _ in rows]
+    tests = [(name, fold.test) for name, fold in rows if fold.test is not None]
+    figure.add_trace(_bars("chosen on", [(name, fold.train) for name, fold in rows], BLUE))
     figure.add_trace(_bars("scored on", tests, GREEN))
     styled(figure, height=100 + ROW_HEIGHT * len(names))
     figure.update_layout(barmode="overlay", hovermode="closest")

@@ -16,14 +16,17 @@ from dexmm.backtest.tune_charts import (
     survival_chart,
 )
 from dexmm.backtest.tune_result import FoldFound, Tried, Tuned
+from dexmm.backtest.tune_show import CELLS, cell_row
 from dexmm.backtest.tune_words import (
     by_every_score,
+    cells_shown,
     number,
     shown,
     verdict,
     warnings,
     worth_it,
 )
+from dexmm.backtest.walk_forward import Stretch
 from dexmm.config import Config
 from dexmm.ops.report.page import Page, Part
 from dexmm.ops.report.parts import Banner, Bullets, Cell, Chart, Table, Tile, Tiles
@@ -58,6 +61,7 @@ def tune_page(
     """``config`` is the configuration as it is. Raises ``BadInput`` without plotly."""
     page = Page("Tuning, scored on history it never saw", history)
     page.section("Is it worth it?", *_worth(tuned))
+    page.section("At other assumptions", _cells(tuned))
     page.section("What to change", _changes(tuned, config), _advice(advice))
     page.section("Fold by fold", *_folds(tuned))
     page.section("What matters", *_importances(tuned.final))
@@ -96,6 +100,17 @@ def _worth(tuned: Tuned) -> list[Part]:
         scores,
         Bullets(warnings(tuned)) if warnings(tuned) else "",
     ]
+
+
+def _cells(tuned: Tuned) -> Table:
+    return Table(
+        headings=CELLS,
+        rows=[cell_row(cell) for cell in cells_shown(tuned)],
+        caption="On unseen history. Each pay ratio (other people's fees over what arbitrage costs "
+        "liquidity) is a run of its own; gas is scaled on the tuned one's decisions; the last is "
+        "our mean share of the pool's liquidity in range. Settings are recommended only where "
+        "they win in most of these.",
+    )
 
 
 def _changes(tuned: Tuned, config: Config) -> Table:
@@ -152,8 +167,8 @@ def _fold_row(found: FoldFound, metric: str) -> tuple[str, ...]:
     scored = chosen.test if chosen else None
     return (
         found.fold.name,
-        _span(found.fold.train.since, found.fold.train.until),
-        _span(test.since, test.until) if test else "the future",
+        _spans([fold.train for fold in found.everywhere]),
+        _spans([fold.test for fold in found.everywhere if fold.test]) if test else "the future",
         number(chosen.train.metrics[metric]) if chosen else "nothing chosen",
         number(scored.metrics[metric]) if scored else NOTHING,
         number(found.now_test.metrics[metric]) if found.now_test else NOTHING,
@@ -267,6 +282,11 @@ def _rules(tuned: Tuned) -> Iterator[str]:
     yield "Constraint: it runs to its end without halting itself."
 
 
-def _span(since: int, until: int) -> str:
-    first, last = (datetime.fromtimestamp(at, UTC) for at in (since, until))
+def _spans(parts: Sequence[Stretch]) -> str:
+    """One a history."""
+    return "; ".join(_span(part) for part in parts)
+
+
+def _span(part: Stretch) -> str:
+    first, last = (datetime.fromtimestamp(at, UTC) for at in (part.since, part.until))
     return f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"

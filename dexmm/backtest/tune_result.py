@@ -5,16 +5,25 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from dexmm.backtest.space import Space, Value
-from dexmm.backtest.space_goals import Metrics, together
-from dexmm.backtest.study import Run, Search, all_trials, completed, place_of, ranked, resume
+from dexmm.backtest.space_goals import Metrics, measure, together
+from dexmm.backtest.study import (
+    Run,
+    Search,
+    all_trials,
+    completed,
+    place_of,
+    ranked,
+    resume,
+    slot_of,
+)
 from dexmm.backtest.study_scores import TEST, TRAIN, Score, as_it_is, scored
-from dexmm.backtest.study_search import refusals
+from dexmm.backtest.study_search import Place, refusals, replica
 from dexmm.backtest.walk_forward import Fold
 
 if TYPE_CHECKING:
@@ -31,7 +40,7 @@ _NUMBER = re.compile(r"\d+(\.\d+)?")
 class Tried:
     """A configuration that was backtested in a fold's training part."""
 
-    number: int
+    number: int  # the slot
     place: Mapping[str, int]
     settings: Mapping[str, Value]
     train: Run
@@ -41,7 +50,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldFound:
-    """``tried`` is in order of trial; ``best`` those within the constraints, best first."""
+    """``tried`` is in order of slots; ``best`` those within the constraints, best first."""
 
     fold: Fold
     tried: tuple[Tried, ...]
@@ -50,6 +59,15 @@ class FoldFound:
     now_train: Run  # the configuration as it is
     now_test: Run | None
     importances: Mapping[str, Decimal]  # 0 to 1; empty when there is too little to tell
+    # On the test parts at other pay ratios: what was chosen (the one as it is where nothing met
+    # the constraints), and the configuration as it is.
+    at_ratios: Mapping[Decimal, tuple[Run, Run]]
+    everywhere: tuple[Fold, ...]  # the same fold in each history, the first's included
+
+    @property
+    def train_days(self) -> Decimal:
+        """In all histories."""
+        return sum((fold.train.days for fold in self.everywhere), Decimal(0))
 
     @property
     def chosen(self) -> Tried | None:
@@ -62,6 +80,17 @@ class Together:
 
     days: Decimal
     metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """All that was unseen of one history at one pay ratio: the tuned against the one as it is."""
+
+    history: str
+    pay_ratio: Decimal | None  # None: its trades were recorded
+    days: Decimal
+    tuned: Metrics
+    as_it_is: Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +108,8 @@ class Tuned:
     out_of_sample: Together
     now_in_sample: Together
     now_out_of_sample: Together
+    cells: tuple[Cell, ...] = ()  # history by history, in each by pay ratio
+    histories: tuple[str, ...] = ("",)
 
     @property
     def settings(self) -> Mapping[str, Value] | None:
@@ -91,13 +122,17 @@ class Tuned:
 
     def gain(self, of: Together, now: Together) -> Decimal:
         """By the first objective; above zero is better than the configuration as it is."""
+        return self.gained(of.metrics, now.metrics)
+
+    def gained(self, of: Metrics, now: Metrics) -> Decimal:
+        """``gain`` of what was measured."""
         first = self.space.objectives[0]
-        return first.better(of.metrics[first.metric]) - first.better(now.metrics[first.metric])
+        return first.better(of[first.metric]) - first.better(now[first.metric])
 
 
 def read_result(search: Search, storage: RDBStorage) -> Tuned:
     """After every trial and score was made."""
-    found = [_fold(search, fold, resume(search, fold, storage)) for fold in search.folds]
+    found = [_fold(search, at, storage) for at in range(len(search.folds))]
     *folds, final = found
     return Tuned(
         space=search.space,
@@ -107,24 +142,57 @@ def read_result(search: Search, storage: RDBStorage) -> Tuned:
         out_of_sample=_weighed(folds, [_test(f) for f in folds]),
         now_in_sample=_weighed(folds, [f.now_train for f in folds]),
         now_out_of_sample=_weighed(folds, [_now_test(f) for f in folds]),
+        cells=tuple(_cells(search, folds)),
+        histories=tuple(past.name for past in search.pasts),
     )
 
 
-def _fold(search: Search, fold: Fold, study: Study) -> FoldFound:
+def _cells(search: Search, folds: Sequence[FoldFound]) -> Iterator[Cell]:
+    for at, past in enumerate(search.pasts):
+        runs: dict[Decimal | None, list[tuple[Run, Run]]]
+        runs = {past.pay_ratio: [(_test(f), _now_test(f)) for f in folds]}
+        for ratio in search.ratios:
+            runs[ratio] = [found.at_ratios[ratio] for found in folds]
+        for at_ratio in sorted(runs, key=lambda ratio: ratio or Decimal(0)):
+            pairs = [(one.parts[at], now.parts[at]) for one, now in runs[at_ratio]]
+            yield Cell(
+                history=past.name,
+                pay_ratio=at_ratio,
+                days=sum((now.days for _, now in pairs), Decimal(0)),
+                tuned=together([(now.days, measure(one)) for one, now in pairs]),
+                as_it_is=together([(now.days, measure(now)) for _, now in pairs]),
+            )
+
+
+def _fold(search: Search, at: int, storage: RDBStorage) -> FoldFound:
+    fold = search.folds[at]
+    study = resume(search, fold, storage)
     now, trials = as_it_is(search), all_trials(study)
     tests = {key: Run.load(kept) for key, kept in study.user_attrs.items() if key.startswith(TEST)}
-    tried = {trial.number: _tried(search, tests, trial, run) for trial, run in completed(trials)}
-    best = [trial.number for trial, _ in ranked(trials, search.space)]
-    train = scored(search, study, trials, TRAIN, now)
+    tried = {slot_of(trial): _tried(search, tests, trial, r) for trial, r in completed(trials)}
+    best = [slot_of(trial) for trial, _ in ranked(trials, search.space)]
+
+    def run(part: str, place: Place, ratio: Decimal | None = None) -> Run | None:
+        return scored(search, study, trials, Score(fold=0, part=part, place=place, ratio=ratio))
+
+    train = run(TRAIN, now)
     assert train is not None  # noqa: S101 - it was scored before anything is read
+    chosen = tuple(tried[best[0]].place.items()) if best else now
+    ratios = {}
+    for ratio in search.ratios if fold.test is not None else ():
+        both = run(TEST, chosen, ratio), run(TEST, now, ratio)
+        assert both[0] is not None and both[1] is not None  # noqa: PT018, S101 - as above
+        ratios[ratio] = both[0], both[1]
     return FoldFound(
         fold=fold,
         tried=tuple(tried.values()),
         best=tuple(tried[number] for number in best),
         refused=_counted(refusals(trials)),
         now_train=train,
-        now_test=scored(search, study, trials, TEST, now),
-        importances=importances(study, len(tried)),
+        now_test=run(TEST, now),
+        importances=importances(replica(search, trials), len(tried)),
+        at_ratios=ratios,
+        everywhere=tuple(past.folds[at] for past in search.pasts),
     )
 
 
@@ -133,7 +201,7 @@ def _tried(search: Search, tests: Mapping[str, Run], trial: FrozenTrial, run: Ru
     score = Score(fold=0, part=TEST, place=tuple(place.items()))
     violations = run.violations(search.space)
     return Tried(
-        number=trial.number,
+        number=slot_of(trial),
         place=place,
         settings=search.space.settings(place),
         train=run,
@@ -187,6 +255,6 @@ def _now_test(found: FoldFound) -> Run:
 
 
 def _weighed(folds: Sequence[FoldFound], runs: Sequence[Run]) -> Together:
-    days = [_now_test(found).figures.days for found in folds]
+    days = [_now_test(found).days for found in folds]
     parts = [(weight, run.metrics) for weight, run in zip(days, runs, strict=True)]
-    return Together(days=sum((r.figures.days for r in runs), Decimal(0)), metrics=together(parts))
+    return Together(days=sum((run.days for run in runs), Decimal(0)), metrics=together(parts))

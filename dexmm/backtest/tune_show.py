@@ -13,7 +13,11 @@ from dexmm.backtest.space_goals import METRICS
 from dexmm.backtest.study import Run
 from dexmm.backtest.tune_result import FoldFound, Tried, Tuned
 from dexmm.backtest.tune_words import (
+    CellShown,
     by_every_score,
+    cell_name,
+    cells_shown,
+    evidence,
     number,
     shown,
     verdict,
@@ -23,6 +27,7 @@ from dexmm.backtest.tune_words import (
 from dexmm.config import Config
 
 WIDEST = 110
+CELLS = ("", "tuned", "as it is", "gas a third", "gas three times", "of the pool")  # tuned's
 
 
 def show(console: Console, tuned: Tuned, config: Config, advice: Sequence[str]) -> None:
@@ -33,6 +38,7 @@ def show(console: Console, tuned: Tuned, config: Config, advice: Sequence[str]) 
     for title, table in (
         ("Fold by fold", _folds(tuned)),
         ("On unseen history, by every yardstick", _scores(tuned)),
+        ("At other assumptions, on unseen history", _cells(tuned)),
         ("Settings", _settings(tuned, config)),
     ):
         console.print(f"\n[bold]{title}[/]")
@@ -54,6 +60,10 @@ def facts(tuned: Tuned, advice: Sequence[str]) -> Mapping[str, object]:
         "verdict": verdict(tuned),
         "worth_it": worth_it(tuned),
         "settings": tuned.settings,
+        "recommended": tuned.settings if worth_it(tuned) else None,
+        "evidence": evidence(tuned),
+        "histories": list(tuned.histories),
+        "cells": list(cells_shown(tuned)),
         "objectives": [str(objective) for objective in tuned.space.objectives],
         "constraints": [str(constraint) for constraint in tuned.space.constraints],
         "scores": list(by_every_score(tuned)),
@@ -73,6 +83,7 @@ def _fold_facts(found: FoldFound) -> Mapping[str, object]:
         "name": found.fold.name,
         "train": found.fold.train,
         "test": found.fold.test,
+        "everywhere": [{"train": fold.train, "test": fold.test} for fold in found.everywhere],
         "trials": len(found.tried),
         "refused": [{"why": why, "count": count} for why, count in found.refused],
         "importances": found.importances,
@@ -106,7 +117,7 @@ def _folds(tuned: Tuned) -> Table:
         scores = (chosen and chosen.train, chosen and chosen.test, found.now_test)
         table.add_row(
             found.fold.name,
-            f"{found.fold.train.days:.1f} days",
+            f"{found.train_days:.1f} days",
             str(len(found.tried)),
             *(number(run.metrics[metric.name]) if run else "–" for run in scores),
         )
@@ -130,6 +141,27 @@ def _scores(tuned: Tuned) -> Table:
     for found in by_every_score(tuned):
         table.add_row(found.meaning, number(found.tuned), number(found.as_it_is))
     return table
+
+
+def _cells(tuned: Tuned) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in CELLS:
+        table.add_column(heading, justify="right" if heading else "left")
+    for cell in cells_shown(tuned):
+        table.add_row(*cell_row(cell))
+    return table
+
+
+def cell_row(cell: CellShown) -> tuple[str, ...]:
+    """Under ``CELLS``."""
+    return (
+        cell_name(cell),
+        number(cell.tuned.score),
+        number(cell.as_it_is.score),
+        number(cell.tuned.gas_a_third),
+        number(cell.tuned.gas_three_times),
+        f"{cell.tuned.liquidity_share * 100:.2f} %",
+    )
 
 
 def _settings(tuned: Tuned, config: Config) -> Table:

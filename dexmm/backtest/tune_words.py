@@ -4,39 +4,117 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from dexmm.backtest.space import Parameter
-from dexmm.backtest.space_goals import METRICS, SCORES
-from dexmm.backtest.tune_result import FoldFound, Together, Tuned
+from dexmm.backtest.space_goals import METRICS, SCORES, Metrics
+from dexmm.backtest.tune_result import Cell, FoldFound, Together, Tried, Tuned
 from dexmm.ops.narrate import digits
+from dexmm.strategy.precise import DAY
+from dexmm.units import PRICE
 
+ZERO = Decimal(0)
 HALF = Decimal("0.5")
+LEAST_PARTS, LEAST_DAYS = 2, 14  # of unseen history: less says nothing about a market maker
 TRIALS_PER_SETTING = 10  # fewer, and a search has hardly looked
 WIDE_APART = Decimal("0.5")  # of a setting's values, between what the folds chose
 
 MOST_PLACES = 4
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What speaks for the tuned settings, all of it on unseen history."""
+
+    better: int  # histories and pay ratios in which they beat the configuration as it is
+    of: int
+    parts_better: int  # folds, all histories together
+    parts_worse: int
+    parts: int
+    days: Decimal  # unseen, in all histories
+    thin: str  # why it is too little to say anything; empty when it is enough
+
+    @property
+    def speaks_for(self) -> bool:
+        """In most histories and pay ratios, and in at least half of the parts and most of those
+        that differ."""
+        most = 2 * self.better > self.of
+        return most and 2 * self.parts_better >= self.parts and self.parts_better > self.parts_worse
+
+    def __str__(self) -> str:
+        return (
+            f"better in {self.better} of {self.of} histories and pay ratios and in "
+            f"{self.parts_better} of {self.parts} unseen parts"
+        )
+
+
+def evidence(tuned: Tuned) -> Evidence:
+    """Counted by the first objective."""
+    parts = [
+        tuned.gained(found.chosen.test.metrics, found.now_test.metrics)
+        if found.chosen and found.chosen.test and found.now_test
+        else ZERO
+        for found in tuned.folds
+    ]
+    days = tuned.now_out_of_sample.days
+    return Evidence(
+        better=sum(tuned.gained(cell.tuned, cell.as_it_is) > 0 for cell in tuned.cells),
+        of=len(tuned.cells),
+        parts_better=sum(gain > 0 for gain in parts),
+        parts_worse=sum(gain < 0 for gain in parts),
+        parts=len(parts),
+        days=days,
+        thin=""
+        if len(parts) >= LEAST_PARTS and days >= LEAST_DAYS
+        else f"{len(parts)} unseen part{'' if len(parts) == 1 else 's'} of {days:.1f} days in all, "
+        f"and at least {LEAST_PARTS} parts of {LEAST_DAYS} days say something",
+    )
+
+
+def decides_nothing(tuned: Tuned) -> bool:
+    """Whether every configuration tried came to the same wherever it was tried."""
+    searched = [found for found in (*tuned.folds, tuned.final) if found.tried]
+    return bool(searched) and all(
+        len({place_of(tried) for tried in found.tried}) > 1
+        and all(tried.train.metrics == found.tried[0].train.metrics for tried in found.tried)
+        for found in searched
+    )
+
+
+def place_of(tried: Tried) -> tuple[tuple[str, int], ...]:
+    return tuple(tried.place.items())
+
+
 def verdict(tuned: Tuned) -> str:
     """One sentence: what to expect of the tuned configuration on history nobody has seen."""
     if tuned.settings is None:
         return _nothing_met(tuned.final)
-    gain = tuned.gain(tuned.out_of_sample, tuned.now_out_of_sample)
+    if decides_nothing(tuned):
+        return (
+            "Nothing to choose: every configuration tried came to the same, so what was searched "
+            "decides nothing here (another --space, or a history in which the strategy acts)."
+        )
+    seen = evidence(tuned)
     first = METRICS[tuned.space.objectives[0].metric]
     scores = (
         f"on unseen history tuning brought {_score(tuned, tuned.out_of_sample)} {first.unit} "
         f"({first.meaning}), the configuration as it is {_score(tuned, tuned.now_out_of_sample)}"
     )
-    if gain > 0:
-        return f"Worth trying: {scores}."
-    return f"Keep what you have: {scores}."
+    if seen.thin:
+        return f"Too little to recommend anything: {seen.thin}; {scores}."
+    if worth_it(tuned):
+        return f"Worth trying: {scores}; {seen}."
+    return f"Keep what you have: {scores}; {seen}."
 
 
 def worth_it(tuned: Tuned) -> bool:
-    """Whether what was chosen beat the configuration as it is where neither had been seen."""
+    """Whether what was chosen beat the configuration as it is where neither had been seen: in sum,
+    and in most histories, pay ratios and parts; never on too little evidence."""
+    if tuned.settings is None or decides_nothing(tuned):
+        return False
+    seen = evidence(tuned)
     gain = tuned.gain(tuned.out_of_sample, tuned.now_out_of_sample)
-    return tuned.settings is not None and gain > 0
+    return gain > 0 and not seen.thin and seen.speaks_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +140,59 @@ def by_every_score(tuned: Tuned) -> tuple[Scored, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """By the first objective on unseen history, its gas at other prices, and our share."""
+
+    score: Decimal
+    gas_a_third: Decimal
+    gas_three_times: Decimal
+    liquidity_share: Decimal  # ours of what was in range, mean over time; 0 to 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellShown:
+    history: str
+    pay_ratio: Decimal | None
+    days: Decimal
+    tuned: Result
+    as_it_is: Result
+
+
+def cells_shown(tuned: Tuned) -> tuple[CellShown, ...]:
+    """Every history at every pay ratio. Gas is scaled on the same decisions."""
+    metric = tuned.space.objectives[0].metric
+    return tuple(
+        CellShown(
+            history=cell.history,
+            pay_ratio=cell.pay_ratio,
+            days=cell.days,
+            tuned=result_of(cell.tuned, metric),
+            as_it_is=result_of(cell.as_it_is, metric),
+        )
+        for cell in tuned.cells
+    )
+
+
+def result_of(found: Metrics, metric: str) -> Result:
+    """Of what was measured, scored by ``metric``."""
+    score = found[metric]
+    gas = found["gas_bp_per_day"] if metric in SCORES.values() else ZERO
+    with localcontext(PRICE):
+        return Result(
+            score=score,
+            gas_a_third=score + gas * 2 / 3,
+            gas_three_times=score - 2 * gas,
+            liquidity_share=found["liquidity_share"],
+        )
+
+
+def cell_name(cell: CellShown | Cell) -> str:
+    """For people."""
+    ratio = "recorded" if cell.pay_ratio is None else f"pay ratio {cell.pay_ratio:f}"
+    return f"{cell.history}, {ratio}" if cell.history else ratio
+
+
 def warnings(tuned: Tuned) -> tuple[str, ...]:
     """Why the result may not hold, most important first."""
     return (
@@ -69,6 +200,7 @@ def warnings(tuned: Tuned) -> tuple[str, ...]:
         *_unmet(tuned),
         *_still_losing(tuned),
         *_disagreeing(tuned),
+        *_same_days(tuned),
         *_few_trials(tuned),
     )
 
@@ -131,11 +263,15 @@ def _nothing_met(found: FoldFound) -> str:
 
 def _still_losing(tuned: Tuned) -> Iterator[str]:
     net = tuned.out_of_sample.metrics["net_bp_per_day"]
-    if net < 0:
-        yield (
-            f"Even tuned, it lost {number(-net)} bp a day against plain holding on unseen history: "
-            "in this market, at these costs, holding was better."
-        )
+    seen = evidence(tuned)
+    if net >= 0 or seen.thin or decides_nothing(tuned):
+        return
+    skill = tuned.out_of_sample.metrics["skill_bp_per_day"]
+    yield (
+        f"Even tuned, it lost {number(-net)} bp a day against plain holding in {seen.days:.0f} "
+        f"unseen days, of which its own work (fees less what arbitrage took, gas and trading "
+        f"costs) is {number(skill)}: in this market, at these costs, holding was better."
+    )
 
 
 def _disagreeing(tuned: Tuned) -> Iterator[str]:
@@ -157,6 +293,22 @@ def _apart(parameter: Parameter, chosen: list[int]) -> bool:
     if len(chosen) < 2 or len(parameter.values) < 3:
         return False
     return max(chosen) - min(chosen) > WIDE_APART * (len(parameter.values) - 1)
+
+
+def _same_days(tuned: Tuned) -> Iterator[str]:
+    """Histories of the same time are not as much evidence as they are many."""
+    whole = [
+        (name, fold.train.since, fold.train.until)
+        for name, fold in zip(tuned.histories, tuned.final.everywhere, strict=True)
+    ]
+    for at, (name, since, until) in enumerate(whole):
+        for other, began, ended in whole[at + 1 :]:
+            if since < ended and began < until:
+                days = Decimal(min(until, ended) - max(since, began)) / DAY
+                yield (
+                    f"{name} and {other} have {days:.0f} days in common: they count as two, and "
+                    "what one is scored on may have been chosen by in the other."
+                )
 
 
 def _few_trials(tuned: Tuned) -> Iterator[str]:

@@ -35,6 +35,7 @@ from dexmm.backtest.study import (
 from dexmm.backtest.study_search import enough, refusals, work
 from dexmm.backtest.study_storage import open_storage
 from dexmm.backtest.walk_forward import Fold, Stretch
+from dexmm.backtest.workers import Here
 from dexmm.config import Config
 from dexmm.errors import BadInput
 
@@ -66,7 +67,7 @@ def ran(search: Search) -> list[object]:
     """The trials of a search in one fold, by one worker."""
     storage = open_storage(search.storage)
     (study,) = begin(search, what(search), storage)
-    work(search, 0, never)
+    work(search, storage, Here())
     return list(all_trials(study))
 
 

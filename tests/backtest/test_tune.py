@@ -13,7 +13,9 @@ from backtest.tune_scene import (
     MONDAY,
     Landscape,
     Quiet,
+    anything_goes,
     config_for,
+    figures_of,
     search_for,
     sqlite,
     what,
@@ -24,16 +26,27 @@ from dexmm.backtest.event_world import EventScenario
 from dexmm.backtest.request import Request, scenario_of
 from dexmm.backtest.request_market import MarketAsked
 from dexmm.backtest.run import Scenario, paxg_usdt_market
-from dexmm.backtest.study import Search
+from dexmm.backtest.study import Past, Run, Search
 from dexmm.backtest.tune import tune
 from dexmm.backtest.tune_page import tune_page
 from dexmm.backtest.tune_replay import Replay
 from dexmm.backtest.tune_result import Tuned
 from dexmm.backtest.tune_screen import PlainScreen
 from dexmm.backtest.tune_show import facts, show
-from dexmm.backtest.tune_words import number, verdict, warnings, worth_it
+from dexmm.backtest.tune_words import (
+    cell_name,
+    cells_shown,
+    evidence,
+    number,
+    result_of,
+    verdict,
+    warnings,
+    worth_it,
+)
 from dexmm.backtest.walk_forward import Stretch
+from dexmm.backtest.walk_forward import fold as folds_of
 from dexmm.cli.common import jsonable
+from dexmm.errors import BadInput
 from dexmm.sim.packed import PackedPath
 from dexmm.sim.prices import generate
 from dexmm.sim.replay import cut
@@ -93,6 +106,136 @@ def test_what_does_not_last_is_called_overfitted(fickle: tuple[Search, Tuned]) -
     said = warnings(found)[0]
     assert said.startswith("Overfitted: where settings were chosen they gained ")
     assert "on unseen history they lost" in said
+
+
+def test_thin_evidence_recommends_nothing(url: str) -> None:
+    """Few days, or one part alone, whatever they say; and a part better and another worse."""
+    search = search_for(url, STEADY, trials=4, folds=2, days=15, name="few days", text=ALL)
+    short = tune(search, what(search), 1, Quiet())
+    assert evidence(short).days == 4
+    assert evidence(short).speaks_for
+    assert not worth_it(short)
+    assert verdict(short).startswith(
+        "Too little to recommend anything: 2 unseen parts of 4.0 days in all, and at least 2 parts "
+        "of 14 days say something; on unseen history tuning brought "
+    )
+    once = search_for(url, STEADY, trials=4, folds=1, name="one part", text=ALL)
+    assert "1 unseen part of 17.0 days" in verdict(tune(once, what(once), 1, Quiet()))
+
+    moody = Landscape(best=(D(3),) * 27 + (D(2),))  # right in the first test, wrong in the second
+    search, found = tuned_by(url, moody, "moody")
+    assert (evidence(found).parts_better, evidence(found).parts_worse) == (1, 1)
+    assert not worth_it(found)
+    assert verdict(found).startswith("Keep what you have: ")
+    assert "in 1 of 2 unseen parts" in verdict(found)
+
+
+def test_what_decides_nothing_is_no_verdict_on_the_market(url: str) -> None:
+    text = '[space]\n"strategy.edge_sigmas" = [3]\n"strategy.risk_aversion" = [0, 1, 2]\n'
+    losing = Landscape(best=(D(1),))
+    search = search_for(url, losing, trials=4, folds=2, name="nothing", text=text)
+    found = tune(search, what(search), 1, Quiet())
+    assert found.out_of_sample.metrics["net_bp_per_day"] < 0
+    assert verdict(found).startswith("Nothing to choose: every configuration tried came to the")
+    assert not worth_it(found)
+    assert not any("Even tuned" in warning for warning in warnings(found))
+
+
+def several(url: str, name: str, other: Landscape, *, days: int = 40, **more: object) -> Search:
+    """STEADY's history, and one more that begins where it ends."""
+    search = search_for(url, STEADY, trials=TRIALS, folds=FOLDS, name=name, text=ALL)
+    begin = MONDAY + 40 * DAY
+    past = Past(
+        name="other",
+        config=search.config,
+        folds=folds_of(Stretch(since=begin, until=begin + days * DAY), 3600, FOLDS, 72 * 3600),
+        evaluate=other,
+        judge=anything_goes,
+    )
+    return replace(search, history="first", more=(past,), **more)  # type: ignore[arg-type]
+
+
+def test_several_histories_choose_together_and_are_scored_apart(url: str) -> None:
+    search = several(url, "two histories", Landscape(best=(D(4),)), days=80)
+    found = tune(search, what(search), 1, Quiet())
+    for one in found.folds:
+        assert [len(tried.train.parts) for tried in one.tried] == [2] * 4
+        # The second history is twice as long: (e - 3)^2 + 2 (e - 4)^2 is least at 4 of 1, 2, 3, 4.
+        assert one.chosen is not None
+        assert one.chosen.settings == {"strategy.edge_sigmas": 4}
+        assert round(one.train_days / one.fold.train.days, 9) == 3
+    assert [cell.history for cell in found.cells] == ["first", "other"]
+    for cell, net in zip(found.cells, ("-1", "0"), strict=True):
+        assert cell.tuned["net_bp_per_day"] == D(net)
+    assert [D(-1), D(-4)] == [cell.as_it_is["net_bp_per_day"] for cell in found.cells]
+    # Better than the 2 that it was in one of the two, as good in the other: not in most.
+    assert (evidence(found).better, evidence(found).of) == (1, 2)
+    assert not worth_it(found)
+    assert "better in 1 of 2 histories and pay ratios and in 2 of 2 unseen parts" in verdict(found)
+
+
+def test_a_setting_must_win_at_most_pay_ratios(url: str) -> None:
+    at = ((D("0.7"), Landscape(best=(D(2),))), (D("1.4"), STEADY))
+    one = search_for(url, STEADY, trials=TRIALS, folds=FOLDS, name="ratios", text=ALL)
+    search = replace(one, pay_ratio=D(1), at_ratios=at)
+    found = tune(search, what(search), 1, Quiet())
+    assert [cell.pay_ratio for cell in found.cells] == [D("0.7"), D(1), D("1.4")]
+    assert (evidence(found).better, evidence(found).of) == (2, 3)
+    assert worth_it(found)
+    assert verdict(found).endswith(
+        "; better in 2 of 3 histories and pay ratios and in 2 of 2 unseen parts."
+    )
+    shown = cells_shown(found)
+    assert [cell_name(cell) for cell in shown][0] == "pay ratio 0.7"
+    worse = replace(search, name="worse", at_ratios=(at[0], (D("1.4"), at[0][1])))
+    assert not worth_it(tune(worse, what(worse), 1, Quiet()))
+
+
+def test_gas_is_shown_at_other_prices() -> None:
+    run = Run.of(figures_of(net=D(-30), gas=D(-15), days=D(1), start=D(10_000), rebalanced=D(0)))
+    found = result_of(run.metrics, "rebalanced_bp_per_day")
+    assert (found.score, found.gas_a_third, found.gas_three_times) == (-30, -20, -60)
+
+
+def test_histories_of_the_same_days_are_told(url: str) -> None:
+    search = several(url, "same days", STEADY)
+    again = replace(search, more=(replace(search.more[0], folds=search.folds),), name="same days 2")
+    said = [warnings(tune(s, what(s), 1, Quiet())) for s in (search, again)]
+    assert not any("days in common" in warning for warning in said[0])
+    assert "first and other have 40 days in common: they count as two" in said[1][-1]
+
+
+def test_several_histories_are_kept_and_go_on(url: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    search = several(url, "kept", replace(STEADY, log=log, stops_at=3))
+    with pytest.raises(KeyboardInterrupt):
+        tune(search, what(search), 1, Quiet())
+    kept = several(url, "kept", replace(STEADY, log=log))
+    screen = Quiet()
+    found = tune(kept, what(kept), 1, screen)
+    assert screen.seen[0].done == 2  # the third was in its second history
+    assert tune(kept, what(kept), 1, Quiet()) == found
+    alone = replace(kept, more=())
+    with pytest.raises(BadInput, match="was made with another folds and another configuration"):
+        tune(alone, what(alone), 1, Quiet())
+
+
+def test_the_number_of_workers_changes_nothing(url: str) -> None:
+    def by(workers: int) -> Tuned:
+        uneven = replace(STEADY, seconds=0.05)
+        name = f"by {workers} workers"
+        search = search_for(url, uneven, trials=9, folds=1, name=name, text=SOME)
+        return tune(search, what(search), workers, Quiet())
+
+    assert by(3) == by(1)
+
+
+def test_a_worker_that_is_killed_changes_nothing_either(url: str, tmp_path: Path) -> None:
+    _, alone = tuned_by(url, STEADY, "nobody killed")
+    deadly = replace(STEADY, kills=tmp_path / "killed")
+    search = search_for(url, deadly, trials=TRIALS, folds=FOLDS, name="killed", text=ALL)
+    assert tune(search, what(search), 2, Quiet()) == alone
+    assert (tmp_path / "killed").exists()
 
 
 def test_scores_are_of_the_parts_they_name(fickle: tuple[Search, Tuned]) -> None:

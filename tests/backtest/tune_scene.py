@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,6 +76,7 @@ class Landscape:
     seconds: float = 0.0  # that a backtest takes
     log: Path | None = None  # a line for each backtest
     halts_above: int = 100  # edge_sigmas
+    kills: Path | None = None  # once: the process that runs a backtest while this is not there
     stops_at: int = 0  # the backtest in which somebody presses Ctrl-C, counted by the log
 
     def __call__(self, config: Config, part: Stretch, watch: Callable[[int, int], None]) -> Figures:
@@ -85,6 +88,9 @@ class Landscape:
                 )
             if len(self.log.read_text().splitlines()) == self.stops_at:
                 raise KeyboardInterrupt
+        if self.kills is not None and not self.kills.exists():
+            self.kills.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
         for step in range(10):
             time.sleep(self.seconds / 10)
             watch(step + 1, 10)
