@@ -254,3 +254,14 @@ def best(column: Column, rows: Sequence[Row]) -> frozenset[str]:
 def gas_told(row: Row) -> str:
     """Whether a row pays its gas, for people."""
     return {None: NOTHING, True: "yes", False: "no"}[row.pays_gas]
+
+
+def at_other_assumptions(row: Row, places: int) -> dict[str, str]:
+    """By heading: net (and our part of the pool) at each pay ratio, and at other prices of gas."""
+    told = {
+        f"pay {at.pay_ratio:f}": f"{money(at.net, places)} ({at.liquidity_share * 100:.1f} %)"
+        for at in row.ratios
+    }
+    return told | {
+        f"gas {at.gas}": money(at.net, places) for at in row.gas if at.net != row.figures.net
+    }

@@ -5,12 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dexmm.backtest.compare import Comparison
+from dexmm.backtest.compare_across import across, across_verdict, recommended
 from dexmm.backtest.compare_charts import attribution_chart, net_chart, share_chart
-from dexmm.backtest.compare_columns import COLUMNS, YARDSTICKS, Column, best, gas_told, places_of
+from dexmm.backtest.compare_columns import (
+    COLUMNS,
+    NOTHING,
+    YARDSTICKS,
+    Column,
+    at_other_assumptions,
+    best,
+    gas_told,
+    places_of,
+)
 from dexmm.backtest.compare_rows import Row, ranked
+from dexmm.backtest.compare_table import ACROSS, across_row
 from dexmm.backtest.compare_verdict import pays
 from dexmm.ops.report.page import Page
 from dexmm.ops.report.parts import Banner, Bullets, Cell, Chart, Html, Table, bullets
+
+
+def comparisons_page(found: Sequence[Comparison]) -> Page:
+    """One history's page, or all of them in one. Raises ``BadInput`` without plotly."""
+    if len(found) == 1:
+        return compare_page(found[0])
+    first, *more = across_verdict(found)
+    page = Page(
+        f"Ways of making a market in {found[0].base}/{found[0].quote}",
+        f"{len(found)} histories: {'; '.join(one.history for one in found)}",
+    ).section(
+        "Does this market pay?",
+        Banner(text=first, tone="good" if recommended(found) else "bad"),
+        *more,
+    )
+    page.section("Over all histories", _across(found))
+    for one in found:
+        page.section(one.history, *one.verdict)
+        for section in compare_page(one).sections[1:]:
+            page.section(f"{section.title}: {one.history}", *section.parts)
+    return page
 
 
 def compare_page(found: Comparison) -> Page:
@@ -30,6 +62,12 @@ def compare_page(found: Comparison) -> Page:
             "By other yardsticks",
             _yardsticks(rows, places_of(found.quote)),
             _meanings(found, YARDSTICKS),
+        )
+        .section(
+            "At other assumptions",
+            _assumptions(rows, places_of(found.quote)),
+            _across([found]),
+            *across_verdict([found]),
         )
         .section(
             "Against holding",
@@ -82,6 +120,34 @@ def _gas(row: Row) -> Cell:
     if row.pays_gas is None:
         return Cell(text=gas_told(row), tone="dim")
     return Cell(text=gas_told(row), tone="good" if row.pays_gas else "bad")
+
+
+def _assumptions(rows: Sequence[Row], places: int) -> Table:
+    cells = [at_other_assumptions(row, places) for row in rows]
+    headings = sorted(
+        dict.fromkeys(heading for told in cells for heading in told),
+        key=lambda heading: heading.startswith("gas"),
+    )
+    return Table(
+        headings=("", *headings),
+        rows=tuple(
+            (row.label, *(told.get(heading, NOTHING) for heading in headings))
+            for row, told in zip(rows, cells, strict=True)
+        ),
+        caption="Net against holding, and our part of the pool's liquidity in range. A pay ratio "
+        "is other people's fees over what arbitrage costs liquidity; each is a run of its own in "
+        "a pool whose other liquidity is sized to it. Gas is scaled on the same decisions.",
+    )
+
+
+def _across(found: Sequence[Comparison]) -> Table:
+    return Table(
+        headings=("", *ACROSS),
+        rows=tuple((way.name, *across_row(way)) for way in across(found)),
+        caption="In how many histories and pay ratios each ended above, and the means over them "
+        "in basis points of the start. The rebalanced inventory is kept at its target at market "
+        "cost; skill is fees less what arbitrage took, gas and trading costs.",
+    )
 
 
 def _yardsticks(rows: Sequence[Row], places: int) -> Table:

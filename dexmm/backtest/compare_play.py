@@ -7,7 +7,7 @@ Those without a live strategy look on as rarely as the live code may: at every m
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
 from dexmm.backtest.compare_rows import Row, row_of
@@ -16,6 +16,7 @@ from dexmm.backtest.doze import LONGEST, STRIDE
 from dexmm.backtest.event_world import assumed, run_scenario, world_of
 from dexmm.backtest.recorder import Recorder
 from dexmm.backtest.run import Scenario, Watch, complete, finish, with_strategy
+from dexmm.backtest.sensitivity import AtRatio, at_ratio
 from dexmm.errors import BadInput
 from dexmm.model.decision import Decision, State, Trigger
 from dexmm.model.entry import Entry
@@ -23,6 +24,7 @@ from dexmm.model.memory import Memory
 from dexmm.model.snapshot import ChainView, Snapshot
 from dexmm.model.steps import ChainStep, Outcome
 from dexmm.ops.accounting import Flow, Mark, Source
+from dexmm.ops.figures import figures
 from dexmm.ops.rebalanced import Keeper, Rebalancing
 from dexmm.ops.track import Action, Track, TrackPoint
 from dexmm.sim.chain import SimChain
@@ -41,11 +43,30 @@ def play_row(scenario: Scenario, contestant: Contestant, watch: Watch) -> Row:
     return row_of(play(scenario, contestant, watch), contestant.kind)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrant:
+    """Who runs over which history, and at which pay ratio; None: the scenario's own."""
+
+    history: int
+    who: Contestant
+    ratio: Decimal | None = None
+
+
+def play_entrant(scenarios: Sequence[Scenario], entrant: Entrant, watch: Watch) -> Row | AtRatio:
+    """As ``play_row``; at another ratio only what the run came to."""
+    scenario, ratio = scenarios[entrant.history], entrant.ratio
+    if ratio is None:
+        return play_row(scenario, entrant.who, watch)
+    return at_ratio(ratio, figures(play(replace(scenario, pay_ratio=ratio), entrant.who, watch)))
+
+
 def play(scenario: Scenario, contestant: Contestant, watch: Watch) -> Track:
     """The whole history, in a world of its own. Raises ``BadInput`` as ``run_backtest`` does."""
     match contestant:
         case Live():
-            track = run_scenario(with_strategy(scenario, contestant.strategy), watch).track
+            config = contestant.config or scenario.config
+            decided = with_strategy(replace(scenario, config=config), contestant.strategy)
+            track = run_scenario(decided, watch).track
         case Static() | Holding():
             track = _look_on(scenario, contestant, watch)
         case Rebalanced():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from dexmm.backtest.sensitivity import AtGas, AtRatio, at_gas
 from dexmm.ops.accounting import Source, attribute
 from dexmm.ops.figures import Figures, figures
 from dexmm.ops.holding import worths
@@ -43,6 +44,8 @@ class Row:
     refused: tuple[Refused, ...]
     assumptions: tuple[str, ...]
     skipped_turns: int = 0
+    ratios: tuple[AtRatio, ...] = ()  # the same at every pay ratio, its own included
+    gas: tuple[AtGas, ...] = ()  # the same decisions with gas at other prices
 
     @property
     def name(self) -> str:
@@ -61,10 +64,11 @@ class Row:
 
 def row_of(track: Track, kind: Kind) -> Row:
     """``track`` holds at least one point. Raises ``Halt`` when its accounts do not close."""
-    found = attribute(track.marks)
+    found, seen = attribute(track.marks), figures(track)
     return Row(
         kind=kind,
-        figures=figures(track),
+        figures=seen,
+        gas=at_gas(seen),
         parts=tuple(
             (source, part.total)
             for source, part in found.parts.items()

@@ -13,10 +13,14 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dexmm.backtest.compare import Comparison
+from dexmm.backtest.compare_across import Across, across
 from dexmm.backtest.compare_columns import (
     COLUMNS,
+    NOTHING,
     YARDSTICKS,
     Column,
+    at_other_assumptions,
     best,
     gas_told,
     places_of,
@@ -25,6 +29,15 @@ from dexmm.backtest.compare_rows import Row, ranked
 
 MARK = "*"  # of the best, where there are no colours
 GAP = 2
+ACROSS = (
+    "above rebalanced",
+    "above holding",
+    "skill above 0",
+    "vs rebalanced, bp",
+    "vs holding, bp",
+    "skill, bp",
+    "of the pool",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,45 @@ def comparison(rows: Sequence[Row], console: Console, quote: str) -> RenderableT
     drawn.append(_Drawn("pays gas", tuple(_gas(row) for row in order)))
     room = console.width - names.width
     return Group(*_spaced([_table(names, part) for part in _parts(drawn, room)]))
+
+
+def other_assumptions(rows: Sequence[Row], console: Console, quote: str) -> RenderableType:
+    """Net of each row at every pay ratio and gas price, in the order of ``comparison``."""
+    order, places = ranked(rows), places_of(quote)
+    names = _Drawn("", tuple(Text(row.label, "bold") for row in order))
+    cells = [at_other_assumptions(row, places) for row in order]
+    headings = dict.fromkeys(heading for told in cells for heading in told)
+    drawn = [
+        _Drawn(heading, tuple(Text(told.get(heading, NOTHING)) for told in cells))
+        for heading in sorted(headings, key=lambda heading: heading.startswith("gas"))
+    ]
+    room = console.width - names.width
+    return Group(*_spaced([_table(names, part) for part in _parts(drawn, room)]))
+
+
+def across_table(found: Sequence[Comparison], console: Console) -> RenderableType:
+    """Every way that provides liquidity, over all histories and pay ratios."""
+    ways = across(found)
+    names = _Drawn("", tuple(Text(way.name, "bold") for way in ways))
+    drawn = [
+        _Drawn(heading, tuple(Text(cell) for cell in column))
+        for heading, *column in zip(ACROSS, *map(across_row, ways), strict=True)
+    ]
+    room = console.width - names.width
+    return Group(*_spaced([_table(names, part) for part in _parts(drawn, room)]))
+
+
+def across_row(way: Across) -> tuple[str, ...]:
+    """Under ``ACROSS``."""
+    return (
+        f"{way.above_rebalanced} of {way.cells}",
+        f"{way.above_holding} of {way.cells}",
+        f"{way.skilled} of {way.cells}",
+        f"{way.against_rebalanced_bp:+.1f}",
+        f"{way.against_holding_bp:+.1f}",
+        f"{way.skill_bp:+.1f}",
+        f"{way.liquidity_share * 100:.2f} %",
+    )
 
 
 def yardsticks(rows: Sequence[Row], console: Console, quote: str) -> RenderableType:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 from dexmm.backtest.compare_rows import Kind
+from dexmm.config import Config
 from dexmm.model.decision import Role
 from dexmm.model.market import Market
 from dexmm.model.snapshot import ChainView
@@ -34,13 +35,18 @@ DEADLINE_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """The live code with the configuration as it is, this strategy's name aside."""
+    """The live code with the configuration as it is, this strategy's name aside.
+
+    ``config`` is another configuration than the scenario's, and ``label`` what it is called.
+    """
 
     strategy: str
+    config: Config | None = None
+    label: str = ""
 
     @property
     def name(self) -> str:
-        return self.strategy
+        return self.label or self.strategy
 
     @property
     def kind(self) -> Kind:

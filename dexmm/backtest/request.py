@@ -6,6 +6,7 @@ comes from the history or from what was asked for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -72,6 +73,7 @@ class Request:
     arbitrage_fee_bp: Decimal | None = None
     gas_gwei: Decimal | None = None  # None: a seeded walk
     pay_ratio: Decimal | None = None  # of others' liquidity; None: 1
+    pay_ratios: tuple[Decimal, ...] = ()  # all that were asked for, to be shown side by side
     pool_scale: Decimal | None = None
     fee_protocol: int | None = None
     exchange: bool | None = None  # None: where the configuration has one
@@ -87,6 +89,18 @@ def scenario_of(request: Request) -> Scenario:
         scenario = _with_ether(scenario, request.eth_prices)
     refuse_pointless(scenario)
     return scenario
+
+
+def scenarios_of(requests: Sequence[Request]) -> tuple[Scenario, ...]:
+    """One for each, told apart by name. Raises ``BadInput``."""
+    found = [scenario_of(request) for request in requests]
+    names = [scenario.source for scenario in found]
+    return tuple(
+        replace(scenario, source=str(request.prices[0]))
+        if names.count(scenario.source) > 1
+        else scenario
+        for scenario, request in zip(found, requests, strict=True)
+    )
 
 
 def _of_candles(request: Request) -> Scenario:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
 
 from dexmm.backtest.compare_columns import ETHERS
+from dexmm.backtest.contestants import Live
+from dexmm.backtest.run import Scenario
 from dexmm.config import CHAINLINK_PAXG_USD, Config, parse_config
 from dexmm.errors import BadInput
 from dexmm.markets import choose, load_markets
@@ -67,3 +69,27 @@ def without_secrets(config: Config) -> Config:
         return found
     bare = {"api_key": None, "secret": None, "password": None}
     return found.model_copy(update={"exchange": config.exchange.model_copy(update=bare)})
+
+
+def contestants_of(
+    paths: Sequence[Path], market: str | None, scenario: Scenario
+) -> tuple[Live, ...]:
+    """Other configurations of the scenario's pool, each to be compared with everybody.
+
+    Raises ``BadInput`` for one that is of another pool.
+    """
+    found = []
+    for path in dict.fromkeys(paths):
+        config = live(path, market)
+        ours = scenario.config.market
+        if (config.market.pool.lower(), config.market.base.lower()) != (
+            ours.pool.lower(),
+            ours.base.lower(),
+        ):
+            raise BadInput(
+                f"{path} is of the pool {config.market.pool}, and the comparison of {ours.pool}: "
+                "compare configurations of one pool"
+            )
+        name = config.strategy.name
+        found.append(Live(strategy=name, config=config, label=f"{name} ({path})"))
+    return tuple(found)

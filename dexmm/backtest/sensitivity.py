@@ -34,6 +34,8 @@ class AtRatio:
     net_bp: Decimal  # of the start
     fees: Decimal
     liquidity_share: Decimal  # ours of what is in range, mean over time, 0 to 1
+    against_rebalanced: Decimal  # net, were it held against the inventory kept at its target
+    skill: Decimal  # fees less what arbitrage took, gas and trading costs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,25 +56,31 @@ class Sensitivity:
 
 
 def sensitivity(
-    scenario: Scenario, found: Backtest, *, workers: int = 1, progress: Progress | None = None
+    scenario: Scenario,
+    found: Backtest,
+    *,
+    ratios: Sequence[Decimal] = PAY_RATIOS,
+    workers: int = 1,
+    progress: Progress | None = None,
 ) -> Sensitivity:
     """``found`` is the scenario's own run. Raises ``Transient`` when a process dies."""
-    ratios: tuple[AtRatio, ...] = ()
+    runs: tuple[AtRatio, ...] = ()
     if not isinstance(scenario, EventScenario):
-        ratios = at_ratios(scenario, found, workers=workers, progress=progress)
-    return Sensitivity(ratios=ratios, gas=at_gas(found.figures))
+        runs = at_ratios(scenario, found, ratios=ratios, workers=workers, progress=progress)
+    return Sensitivity(ratios=runs, gas=at_gas(found.figures))
 
 
 def at_ratios(
     scenario: Scenario,
     found: Backtest | None = None,
     *,
+    ratios: Sequence[Decimal] = PAY_RATIOS,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> tuple[AtRatio, ...]:
-    """One run for each of ``PAY_RATIOS``, and for the scenario's own; ``found`` is of that one."""
+    """One run for each of ``ratios``, and for the scenario's own; ``found`` is of that one."""
     known = {} if found is None else {scenario.pay_ratio: _at(scenario.pay_ratio, found)}
-    asked = sorted({*PAY_RATIOS, scenario.pay_ratio} - known.keys())
+    asked = sorted({*ratios, scenario.pay_ratio} - known.keys())
     if len(packed(scenario.path)) < ALONE:
         workers = 1
     runs = run_jobs(_play, scenario, asked, workers=workers, progress=progress)
@@ -110,11 +118,17 @@ def _play(scenario: Scenario, ratio: Decimal, watch: Watch) -> AtRatio:
 
 
 def _at(ratio: Decimal, found: Backtest) -> AtRatio:
-    figures = found.figures
+    return at_ratio(ratio, found.figures)
+
+
+def at_ratio(ratio: Decimal, figures: Figures) -> AtRatio:
+    """What a run at this ratio came to."""
     return AtRatio(
         pay_ratio=ratio,
         net=figures.net,
         net_bp=figures.net_bp,
         fees=figures.fees,
-        liquidity_share=found.liquidity_share,
+        liquidity_share=figures.liquidity_share or Decimal(0),
+        against_rebalanced=figures.against_rebalanced,
+        skill=figures.skill or Decimal(0),
     )

@@ -30,7 +30,7 @@ from dexmm.backtest.study_search import (
     over_all,
     part_of,
 )
-from dexmm.backtest.workers import Watch, Workers
+from dexmm.backtest.workers import Watch, Workers, undisturbed
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -120,10 +120,12 @@ def make(
         for number, one in enumerate(wanted):
             session.submit(number, one)
         while len(done) < len(wanted):
-            for number, run in session.take():
-                one = wanted[number]
-                studies[one.fold].set_user_attr(one.key, run.dump())
-                done.add(number)
+            finished = session.take()
+            with undisturbed():
+                for number, run in finished:
+                    one = wanted[number]
+                    studies[one.fold].set_user_attr(one.key, run.dump())
+                    done.add(number)
             moved()
 
 

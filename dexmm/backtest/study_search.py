@@ -43,7 +43,7 @@ from dexmm.backtest.study import (
 )
 from dexmm.backtest.study_storage import BEATS_MISSED
 from dexmm.backtest.walk_forward import Fold, Stretch
-from dexmm.backtest.workers import Session, Watch, Workers
+from dexmm.backtest.workers import Session, Watch, Workers, undisturbed
 from dexmm.config import Config
 from dexmm.errors import BadInput
 from dexmm.ops.figures import Figures
@@ -173,11 +173,14 @@ class _Coordinator:
 
     def step(self) -> None:
         """Claim what can be claimed, and take in what has finished; or wait for other machines."""
-        self._claim_all(impatient=self._waited > self._patience)
+        with undisturbed():
+            self._claim_all(impatient=self._waited > self._patience)
         if self._in_hand:
             self._waited = 0.0
-            for number, found in self._session.take():
-                self._keep(self._in_hand.pop(number), found)
+            finished = self._session.take()
+            with undisturbed():
+                for number, found in finished:
+                    self._keep(self._in_hand.pop(number), found)
             return
         if not self.done():
             self._waited += WAIT_SECONDS
@@ -187,11 +190,13 @@ class _Coordinator:
 
     def give_back(self) -> None:
         """What was begun and will not be finished is for anybody to take."""
-        for claim in self._in_hand.values():
-            self._hearts.discard(claim.trial_id)
-            with suppress(Exception):  # the storage may be what has gone
+        claims, self._in_hand = list(self._in_hand.values()), {}
+        self._hearts.clear()
+        if not claims:
+            return
+        with undisturbed(), suppress(Exception):  # the storage may be what has gone
+            for claim in claims:
                 self._storage.set_trial_state_values(claim.trial_id, _state("FAIL"))
-        self._in_hand.clear()
 
     def _claim_all(self, *, impatient: bool) -> None:
         for at, study in enumerate(self._studies):
@@ -280,7 +285,7 @@ def _hearts(storage: RDBStorage, search: Search) -> Iterator[set[int]]:
         yield beating
     finally:
         ended.set()
-        thread.join()
+        thread.join(timeout=1)  # it may be waiting for a storage that has gone
 
 
 def _fail_stale(study: Study) -> None:

@@ -28,6 +28,7 @@ class Evidence:
 
     better: int  # histories and pay ratios in which they beat the configuration as it is
     of: int
+    less_skill: int  # histories and pay ratios in which they have less of it than the one as it is
     parts_better: int  # folds, all histories together
     parts_worse: int
     parts: int
@@ -37,8 +38,8 @@ class Evidence:
     @property
     def speaks_for(self) -> bool:
         """In most histories and pay ratios, and in at least half of the parts and most of those
-        that differ."""
-        most = 2 * self.better > self.of
+        that differ; and not because of where the price went."""
+        most = 2 * self.better > self.of and 2 * self.less_skill <= self.of
         return most and 2 * self.parts_better >= self.parts and self.parts_better > self.parts_worse
 
     def __str__(self) -> str:
@@ -57,7 +58,9 @@ def evidence(tuned: Tuned) -> Evidence:
         for found in tuned.folds
     ]
     days = tuned.now_out_of_sample.days
+    skill = "skill_bp_per_day"
     return Evidence(
+        less_skill=sum(cell.tuned[skill] < cell.as_it_is[skill] for cell in tuned.cells),
         better=sum(tuned.gained(cell.tuned, cell.as_it_is) > 0 for cell in tuned.cells),
         of=len(tuned.cells),
         parts_better=sum(gain > 0 for gain in parts),
@@ -199,6 +202,7 @@ def warnings(tuned: Tuned) -> tuple[str, ...]:
         *_overfit(tuned),
         *_unmet(tuned),
         *_still_losing(tuned),
+        *_lucky(tuned),
         *_disagreeing(tuned),
         *_same_days(tuned),
         *_few_trials(tuned),
@@ -293,6 +297,16 @@ def _apart(parameter: Parameter, chosen: list[int]) -> bool:
     if len(chosen) < 2 or len(parameter.values) < 3:
         return False
     return max(chosen) - min(chosen) > WIDE_APART * (len(parameter.values) - 1)
+
+
+def _lucky(tuned: Tuned) -> Iterator[str]:
+    seen = evidence(tuned)
+    if seen.better and seen.less_skill:
+        yield (
+            f"In {seen.less_skill} of {seen.of} histories and pay ratios it had less skill (fees "
+            "less what arbitrage took, gas and trading costs) than the configuration as it is: "
+            "what it gained there is where the price went."
+        )
 
 
 def _same_days(tuned: Tuned) -> Iterator[str]:

@@ -230,7 +230,8 @@ class _ProcessSession:
             place = self._free.pop()
             self._board[2 * place], self._board[2 * place + 1] = 0, 0
             try:
-                future = self._pool.submit(_play, place, job)
+                with undisturbed():  # a process may be started by this
+                    future = self._pool.submit(_play, place, job)
             except BrokenProcessPool:
                 self._waiting.appendleft((number, job))
                 self._free.append(place)
@@ -252,6 +253,32 @@ class _ProcessSession:
                 raise Transient(KILLED.format(tries=TRIES))
         self._waiting.extendleft(reversed(lost))
         self._pool = self._opened()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C waits until this is over: a process must not be left half started, nor a storage in
+    the middle of a transaction. A process that is started in here never hears of it at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = False
+
+    def remember(_number: int, _frame: object) -> None:
+        nonlocal pressed
+        pressed = True
+
+    masked = hasattr(signal, "pthread_sigmask")  # what a started process inherits
+    before = signal.signal(signal.SIGINT, remember)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masked else set()
+    try:
+        yield
+    finally:
+        if masked:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _result(future: Future[Any]) -> Any:

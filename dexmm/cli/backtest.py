@@ -14,9 +14,11 @@ import click
 
 from dexmm.cli.backtest_options import (
     cost_options,
+    histories_argument,
     history_options,
     pool_options,
-    request_of,
+    ratios_of,
+    requests_of,
 )
 from dexmm.cli.common import (
     answer,
@@ -31,6 +33,7 @@ from dexmm.cli.common import (
 
 if TYPE_CHECKING:
     from dexmm.backtest.compare import Comparison
+    from dexmm.backtest.contestants import Live
     from dexmm.backtest.run import Backtest, Scenario
     from dexmm.backtest.sensitivity import Sensitivity
 
@@ -46,11 +49,25 @@ HALTED = 4
     help="The configuration that decides. dexmm.toml where there is one, else the sandbox's "
     "defaults for PAXG/USDT.",
 )
+@histories_argument
 @market_option
 @history_options
 @cost_options
 @pool_options
-@click.option("--compare", "comparing", is_flag=True, help="All strategies and baselines.")
+@click.option(
+    "--compare",
+    "comparing",
+    is_flag=True,
+    help="All strategies and baselines, over one history or several, at each pay ratio: three "
+    "times the work of one ratio unless --pay-ratio names fewer.",
+)
+@click.option(
+    "--beside",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Another configuration in the comparison.",
+)
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
@@ -70,6 +87,7 @@ HALTED = 4
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def backtest(
     comparing: bool,
+    beside: tuple[Path, ...],
     workers: int,
     output: Path | None,
     as_json: bool,
@@ -82,16 +100,33 @@ def backtest(
     Nothing leaves this machine: no node is asked and no key is read. Exit codes: 0 done, 2 bad
     input, 4 the run halted itself.
     """
-    from dexmm.backtest.request import scenario_of
+    from dexmm.backtest.request import scenarios_of
+    from dexmm.backtest.request_config import contestants_of
 
     set_up_logging(verbose + int(debug) - 1)
     _refuse_unwritable(output)
-    scenario = scenario_of(request_of(asked))
-    tell_read(scenario.path.understood)
+    requests = requests_of(asked)
+    _refuse_alone(comparing, beside, len(requests))
+    scenarios = scenarios_of(requests)
+    others = contestants_of(beside, asked["market"], scenarios[0])
+    for scenario in scenarios:
+        tell_read(scenario.path.understood)
+    ratios = ratios_of(asked)
     if comparing:
-        _compare(scenario, workers, output, as_json)
+        _compare(scenarios, others, ratios, workers, output, as_json)
     else:
-        _run(scenario, workers, output, as_json)
+        _run(scenarios[0], ratios, workers, output, as_json)
+
+
+def _refuse_alone(comparing: bool, beside: tuple[Path, ...], histories: int) -> None:
+    from dexmm.errors import BadInput
+
+    if comparing:
+        return
+    if histories > 1:
+        raise BadInput("several histories are run over by --compare or `dexmm tune`: add --compare")
+    if beside:
+        raise BadInput("--beside is another configuration in a comparison: add --compare")
 
 
 def _refuse_unwritable(output: Path | None) -> None:
@@ -102,18 +137,26 @@ def _refuse_unwritable(output: Path | None) -> None:
         raise BadInput(f"there is no folder {output.parent} to write {output.name} into: make it")
 
 
-def _run(scenario: Scenario, workers: int, output: Path | None, as_json: bool) -> None:
+def _run(
+    scenario: Scenario,
+    ratios: tuple[Decimal, ...],
+    workers: int,
+    output: Path | None,
+    as_json: bool,
+) -> None:
     from dexmm.backtest.advice import advise
     from dexmm.backtest.event_world import run_scenario
-    from dexmm.backtest.sensitivity import sensitivity
+    from dexmm.backtest.sensitivity import PAY_RATIOS, sensitivity
     from dexmm.ops.report.refused import refused
+
+    shown = ratios if len(ratios) > 1 else PAY_RATIOS
 
     began = time.monotonic()
     with _bar(scenario.config.strategy.name) as moved:
         found = run_scenario(scenario, lambda done, total: moved([(done, total)]))
     seconds = Decimal(round((time.monotonic() - began) * 10)) / 10
     with _bar("other pay ratios") as moved:
-        depends = sensitivity(scenario, found, workers=workers, progress=moved)
+        depends = sensitivity(scenario, found, ratios=shown, workers=workers, progress=moved)
     advice = advise(found.figures, scenario.config, refused(found.track.points))
     written = _write_report(found, advice, depends, output)
     if as_json:
@@ -127,35 +170,78 @@ def _run(scenario: Scenario, workers: int, output: Path | None, as_json: bool) -
         finish(HALTED)
 
 
-def _compare(scenario: Scenario, workers: int, output: Path | None, as_json: bool) -> None:
-    from dexmm.backtest.compare import compare
-    from dexmm.backtest.compare_page import compare_page
+def _compare(
+    scenarios: tuple[Scenario, ...],
+    others: tuple[Live, ...],
+    ratios: tuple[Decimal, ...],
+    workers: int,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    from dexmm.backtest.compare import compare_all
+    from dexmm.backtest.compare_across import across, across_verdict, recommended
+    from dexmm.backtest.compare_page import comparisons_page
+    from dexmm.backtest.contestants import FIELD
+    from dexmm.backtest.sensitivity import PAY_RATIOS
 
+    field = (*others, *FIELD)
     began = time.monotonic()
     with _bar("everybody") as moved:
-        found = compare(scenario, workers=workers, progress=moved)
+        found = compare_all(
+            scenarios, field, ratios=ratios or PAY_RATIOS, workers=workers, progress=moved
+        )
     seconds = Decimal(round((time.monotonic() - began) * 10)) / 10
     written = ""
     if output is not None:
-        written = _written(output, compare_page(found).write(output))
+        written = _written(output, comparisons_page(found).write(output))
     if as_json:
-        answer({**_compared(found), "seconds": seconds, "page": written})
+        one = _compared(found[0])
+        if len(found) > 1:
+            one = {
+                "histories": [_compared(comparison) for comparison in found],
+                "verdict": across_verdict(found),
+            }
+        together = {"across": across(found), "recommended": [w.name for w in recommended(found)]}
+        answer({**one, **together, "seconds": seconds, "page": written})
         return
-    _show_comparison(found, seconds)
+    _show_comparisons(found, seconds)
     _tell_written(written)
 
 
-def _show_comparison(found: Comparison, seconds: Decimal) -> None:
+def _show_comparisons(found: Sequence[Comparison], seconds: Decimal) -> None:
     from rich.text import Text
 
-    from dexmm.backtest.compare_table import comparison, yardsticks
+    from dexmm.backtest.compare_across import across_verdict
+    from dexmm.backtest.compare_table import across_table
 
     out = console()
-    out.print(Text(f"{found.history}, {len(found.rows)} ways side by side in {seconds} s"))
+    for comparison in found:
+        _show_comparison(comparison, seconds if len(found) == 1 else None)
+        if len(found) > 1:
+            out.print()
+    if len(found) > 1:
+        out.print(Text(f"All {len(found)} histories, in {seconds} s", "bold"))
+    else:
+        out.print("\n[bold]Over all pay ratios[/]")
+    out.print(across_table(found, out))
+    for line in across_verdict(found):
+        out.print(Text(f"- {line}"))
+
+
+def _show_comparison(found: Comparison, seconds: Decimal | None) -> None:
+    from rich.text import Text
+
+    from dexmm.backtest.compare_table import comparison, other_assumptions, yardsticks
+
+    out = console()
+    took = "" if seconds is None else f" in {seconds} s"
+    out.print(Text(f"{found.history}, {len(found.rows)} ways side by side{took}"))
     out.print()
     out.print(comparison(found.rows, out, found.quote))
     out.print("\n[bold]By other yardsticks[/]")
     out.print(yardsticks(found.rows, out, found.quote))
+    out.print("\n[bold]Net at other assumptions, and our part of the pool's liquidity[/]")
+    out.print(other_assumptions(found.rows, out, found.quote))
     for title, lines in (
         ("Does this market pay?", found.verdict),
         ("Assumptions", found.assumptions),
@@ -181,6 +267,8 @@ def _compared(found: Comparison) -> dict[str, object]:
                 "against_rebalanced": row.figures.against_rebalanced,
                 "against_rebalanced_bp": row.figures.against_rebalanced_bp,
                 "skill_bp": row.figures.skill_bp,
+                "pay_ratios": row.ratios,
+                "gas_prices": row.gas,
                 "parts": dict(row.parts),
                 "refused": row.refused,
             }

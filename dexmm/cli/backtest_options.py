@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dexmm.cli.common import DEFAULT_CONFIG
-from dexmm.cli.types import Moment, Number
+from dexmm.cli.types import Moment, Number, Numbers
 
 if TYPE_CHECKING:
     from dexmm.backtest.request import Request
 
-STRATEGIES = ("budget", "avellaneda", "single", "passive", "recentre", "hold")
+STRATEGIES = ("measured", "budget", "avellaneda", "single", "passive", "recentre", "hold")
 DECIMALS = click.IntRange(0, 30)
 POSITIVE = Number(10**9, above_zero=True)
 
@@ -76,10 +77,14 @@ def cost_options(command: Callable[..., None]) -> Callable[..., None]:
             ),
             click.option(
                 "--pay-ratio",
-                type=POSITIVE,
+                "pay_ratios",
+                type=Numbers(10**9),
+                multiple=True,
                 metavar="RATIO",
                 help="Other people's fees over what arbitrage costs liquidity; that of others is "
-                "sized to it. 1 unless said: it only just pays.",
+                "sized to it. 1 unless said: it only just pays. Several (0.7,1,1.4, or the option "
+                "repeated) are shown side by side; 1 is the one that decides, or else the first. "
+                "A comparison and tune show 0.7, 1 and 1.4 unless said.",
             ),
             click.option(
                 "--gas-gwei",
@@ -165,6 +170,36 @@ def pool_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def histories_argument(command: Callable[..., None]) -> Callable[..., None]:
+    """``FILE ...``, each a history of its own, passed on as ``files``."""
+    return click.argument(
+        "files", nargs=-1, type=click.Path(path_type=Path), metavar="[HISTORY]..."
+    )(command)
+
+
+def requests_of(asked: dict[str, Any]) -> tuple[Request, ...]:
+    """One for each history that these options ask for. Raises ``BadInput``."""
+    from dexmm.errors import BadInput
+
+    files: tuple[Path, ...] = asked.get("files", ())
+    if not files:
+        return (request_of(asked),)
+    others = {"prices": "--prices", "events": "--events", "generate": "--generate"}
+    if told := [name for key, name in others.items() if asked[key]]:
+        raise BadInput(
+            f"{files[0]} is a history, and {' and '.join(told)} another: give histories of candles "
+            "one after the other, or one with an option"
+        )
+    if twice := [file for file in files if files.count(file) > 1]:
+        raise BadInput(f"{twice[0]} is named twice, and would count as two histories")
+    return tuple(request_of({**asked, "prices": (file,)}) for file in files)
+
+
+def ratios_of(asked: dict[str, Any]) -> tuple[Decimal, ...]:
+    """The pay ratios that were named, each once, in their order."""
+    return tuple(dict.fromkeys(ratio for several in asked["pay_ratios"] for ratio in several))
+
+
 def request_of(asked: dict[str, Any]) -> Request:
     """What these options ask for."""
     from dexmm.backtest.request import Request
@@ -173,14 +208,15 @@ def request_of(asked: dict[str, Any]) -> Request:
     alike = "prices events strategy capital flow seed turns since until eth_price eth_prices "
     alike += "arbitrage_gas arbitrage_fee_bp gas_gwei exchange"
     pool = "base quote base_decimals quote_decimals base_is_token1 fee_pips tick_spacing"
-    protocol = asked["fee_protocol"]
+    protocol, ratios = asked["fee_protocol"], ratios_of(asked)
     return Request(
         **{name: asked[name] for name in (*alike.split(), "every_turn")},
         generated=asked["generate"],
         config=asked["config_path"] or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None),
         market_name=asked["market"],
         interval_seconds=asked["interval"],
-        pay_ratio=asked["pay_ratio"],
+        pay_ratio=Decimal(1) if 1 in ratios else next(iter(ratios), None),
+        pay_ratios=ratios,
         pool_scale=asked["pool_liquidity"],
         fee_protocol=None if protocol is None else int(protocol),
         market=MarketAsked(**{name: asked[name] for name in pool.split()}),

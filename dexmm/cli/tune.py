@@ -15,9 +15,11 @@ import click
 
 from dexmm.cli.backtest_options import (
     cost_options,
+    histories_argument,
     history_options,
     pool_options,
-    request_of,
+    ratios_of,
+    requests_of,
 )
 from dexmm.cli.common import (
     answer,
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 
     from dexmm.backtest.request import Request
     from dexmm.backtest.run import Scenario
-    from dexmm.backtest.study import Search
+    from dexmm.backtest.space import Space
+    from dexmm.backtest.study import Past, Search
     from dexmm.backtest.study_storage import Storage
     from dexmm.backtest.tune import Screen
     from dexmm.backtest.tune_result import Tuned
@@ -54,6 +57,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     metavar="FILE",
     help="What is tuned. dexmm.toml where there is one, else the sandbox's defaults.",
 )
+@histories_argument
 @market_option
 @history_options
 @click.option(
@@ -146,7 +150,7 @@ class Task:
 
     search: Search
     identity: Mapping[str, str]
-    scenario: Scenario
+    scenarios: tuple[Scenario, ...]
     history: str  # for people
     config_path: Path | None
     output: Path | None
@@ -155,19 +159,20 @@ class Task:
 
 def _task(asked: dict[str, Any], output: Path | None, page: Path | None) -> Task:
     """Everything is read and checked before the first of many backtests. Raises ``BadInput``."""
-    from dexmm.backtest.request import scenario_of
+    from dexmm.backtest.request import scenarios_of
     from dexmm.backtest.space_file import default_space, read_space
     from dexmm.backtest.study import Search, identity, short_name
     from dexmm.backtest.tune_file import check_editable
     from dexmm.backtest.tune_replay import Replay
-    from dexmm.backtest.walk_forward import embargo_seconds, fold
 
     _refuse_unwritable(output, page)
-    request = request_of(asked)
+    requests = requests_of(asked)
+    request = requests[0]
     storage = _storage(asked["storage"], request)
-    scenario = scenario_of(request)
-    tell_read(scenario.path.understood)
-    config = scenario.config
+    scenarios = scenarios_of(requests)
+    for scenario in scenarios:
+        tell_read(scenario.path.understood)
+    config = scenarios[0].config
     score = asked["score"]
     if asked["space"]:
         space = read_space(asked["space"], config, score)
@@ -177,33 +182,68 @@ def _task(asked: dict[str, Any], output: Path | None, page: Path | None) -> Task
         if request.config is None:
             raise BadInput("--output edits a configuration: write one with `dexmm init` first")
         check_editable(request.config, config, [p.name for p in space.parameters])
-    replay = Replay(scenario=scenario)
+    first, *more = (_past(scenario, space, asked) for scenario in scenarios)
     search = Search(
         name=asked["study"] or "",
         storage=storage,
         config=config,
         space=space,
+        folds=first.folds,
+        evaluate=first.evaluate,
+        judge=first.judge,
+        trials=asked["trials"],
+        seed=asked["seed"],
+        history=first.name,
+        at_ratios=first.at_ratios,
+        pay_ratio=first.pay_ratio,
+        more=tuple(more),
+    )
+    replays = [Replay(scenario=scenario) for scenario in scenarios]
+    what = identity(
+        search,
+        " ".join(replay.digest() for replay in replays),
+        " ".join(replay.market() for replay in replays),
+    )
+    return Task(
+        search=search if search.name else replace(search, name=short_name(what)),
+        identity=what,
+        scenarios=scenarios,
+        history="; ".join(_told(r.scenario.source, r.whole) for r in replays),
+        config_path=request.config,
+        output=output,
+        page=page,
+    )
+
+
+def _past(scenario: Scenario, space: Space, asked: dict[str, Any]) -> Past:
+    """One history, walked forward, at every pay ratio where it has no own."""
+    from dexmm.backtest.event_world import EventScenario
+    from dexmm.backtest.sensitivity import PAY_RATIOS
+    from dexmm.backtest.study import Past
+    from dexmm.backtest.tune_replay import Replay
+    from dexmm.backtest.walk_forward import embargo_seconds, fold
+
+    replay = Replay(scenario=scenario)
+    recorded = isinstance(scenario, EventScenario)
+    ratios = () if recorded else ratios_of(asked) or PAY_RATIOS
+    return Past(
+        name=scenario.source,
+        config=scenario.config,
         folds=fold(
             replay.whole,
             replay.step_seconds,
             asked["folds"],
-            embargo_seconds(config, space),
+            embargo_seconds(scenario.config, space),
             rolling=asked["rolling"],
         ),
         evaluate=replay.figures,
         judge=replay.problems,
-        trials=asked["trials"],
-        seed=asked["seed"],
-    )
-    what = identity(search, replay.digest(), replay.market())
-    return Task(
-        search=search if search.name else replace(search, name=short_name(what)),
-        identity=what,
-        scenario=scenario,
-        history=_told(scenario.source, replay.whole),
-        config_path=request.config,
-        output=output,
-        page=page,
+        at_ratios=tuple(
+            (ratio, Replay(scenario=replace(scenario, pay_ratio=ratio)).figures)
+            for ratio in ratios
+            if ratio != scenario.pay_ratio
+        ),
+        pay_ratio=None if recorded else scenario.pay_ratio,
     )
 
 
@@ -251,7 +291,7 @@ def _screen(as_json: bool) -> Screen:
 
 def _end(task: Task, tuned: Tuned, seconds: Decimal, as_json: bool) -> None:
     from dexmm.backtest.advice import advise
-    from dexmm.backtest.run import assumptions
+    from dexmm.backtest.event_world import assumed
     from dexmm.backtest.space import configured
     from dexmm.backtest.tune_page import tune_page
     from dexmm.backtest.tune_show import facts, show
@@ -262,7 +302,7 @@ def _end(task: Task, tuned: Tuned, seconds: Decimal, as_json: bool) -> None:
         advice = advise(chosen.train.figures, config)
     written = _write_config(task, tuned)
     if task.page is not None:
-        said = assumptions(task.scenario)
+        said = tuple(dict.fromkeys(line for s in task.scenarios for line in assumed(s)))
         tune_page(tuned, task.search.config, task.history, advice, said).write(task.page)
         written["page"] = task.page
     if as_json:

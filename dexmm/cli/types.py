@@ -36,6 +36,22 @@ class Number(click.ParamType[Decimal]):
         return f"from {self.least} to {self.most}"
 
 
+class Numbers(click.ParamType[tuple[Decimal, ...]]):
+    """Decimal numbers above zero and at most ``most``, with commas between them."""
+
+    name = "numbers"
+
+    def __init__(self, most: Decimal | int) -> None:
+        self._one = Number(most, above_zero=True)
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Decimal, ...]:
+        if isinstance(value, tuple):
+            return value
+        return tuple(self._one.convert(part.strip(), param, ctx) for part in str(value).split(","))
+
+
 class Moment(click.ParamType[int]):
     """A date or a time, UTC unless it says otherwise; in seconds since 1970, which pass as well."""
 

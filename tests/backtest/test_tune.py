@@ -166,8 +166,9 @@ def test_several_histories_choose_together_and_are_scored_apart(url: str) -> Non
         assert round(one.train_days / one.fold.train.days, 9) == 3
     assert [cell.history for cell in found.cells] == ["first", "other"]
     for cell, net in zip(found.cells, ("-1", "0"), strict=True):
-        assert cell.tuned["net_bp_per_day"] == D(net)
-    assert [D(-1), D(-4)] == [cell.as_it_is["net_bp_per_day"] for cell in found.cells]
+        assert cell.tuned["net_bp_per_day"] == pytest.approx(D(net), rel=D("0.05"))
+    now = [cell.as_it_is["net_bp_per_day"] for cell in found.cells]
+    assert now == [pytest.approx(D(-1), rel=D("0.05")), pytest.approx(D(-4), rel=D("0.05"))]
     # Better than the 2 that it was in one of the two, as good in the other: not in most.
     assert (evidence(found).better, evidence(found).of) == (1, 2)
     assert not worth_it(found)
@@ -186,7 +187,7 @@ def test_a_setting_must_win_at_most_pay_ratios(url: str) -> None:
         "; better in 2 of 3 histories and pay ratios and in 2 of 2 unseen parts."
     )
     shown = cells_shown(found)
-    assert [cell_name(cell) for cell in shown][0] == "pay ratio 0.7"
+    assert next(cell_name(cell) for cell in shown) == "pay ratio 0.7"
     worse = replace(search, name="worse", at_ratios=(at[0], (D("1.4"), at[0][1])))
     assert not worth_it(tune(worse, what(worse), 1, Quiet()))
 

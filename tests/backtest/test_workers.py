@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dexmm.backtest.workers import Watch, run_jobs
+from dexmm.backtest.workers import Watch, run_jobs, undisturbed
 from dexmm.errors import BadInput, Transient
 from dexmm.uniswap.errors import Locked
 
@@ -91,6 +91,21 @@ def test_what_a_killed_process_had_in_hand_is_done_again(tmp_path: Path) -> None
     killed = tmp_path / "killed"
     assert run_jobs(die_once, killed, range(1, 7), workers=2) == (1, 4, 9, 16, 25, 36)
     assert killed.exists()
+
+
+def test_ctrl_c_waits_for_what_must_not_be_interrupted() -> None:
+    done: list[str] = []
+
+    def interrupted() -> None:
+        with undisturbed(), undisturbed():
+            signal.raise_signal(signal.SIGINT)
+            done.append("all of it")
+        done.append("nothing more")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert done == ["all of it"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def idle(_shared: int, _job: int, watch: Watch) -> int:

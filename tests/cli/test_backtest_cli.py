@@ -15,6 +15,7 @@ from dexmm.cli.template import configuration
 from dexmm.config import load_config
 from dexmm.sim.prices import generate
 
+D = Decimal
 DAY = 86_400
 Dexmm = Callable[..., int]
 
@@ -156,6 +157,8 @@ def test_a_comparison_as_one_object(
     found = answered(capsys)
     rows = {row["name"]: row for row in found["rows"]}
     assert len(rows) == 12
+    shown = [D(at["pay_ratio"]) for at in rows["budget"]["pay_ratios"]]
+    assert shown == [D("0.7"), D(1), D("1.4")]
     held = rows["hold"]
     assert [Decimal(held[name]) for name in ("net", "fees", "gas")] == [0, 0, 0]
     assert held["pays_gas"] is None
@@ -164,6 +167,33 @@ def test_a_comparison_as_one_object(
         assert parts == Decimal(row["net"])
     assert found["verdict"]
     assert Decimal(found["worth"]["break_even_volume"]) > 0
+
+
+def test_several_histories_pay_ratios_and_configurations_in_one_comparison(
+    dexmm: Dexmm, candles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "gold.csv").write_bytes(candles.read_bytes())
+    (other / "mine.toml").write_text(
+        configuration("mainnet").replace('name = "measured"', 'name = "recentre"')
+    )
+    histories = (candles, other / "gold.csv", "--turns", 48, "--compare", "--workers", 1)
+    beside = ("--beside", other / "mine.toml", "--pay-ratio", "0.7,2", "--pay-ratio", 1)
+    assert dexmm(*histories, *beside, "--json") == 0
+    found = answered(capsys)
+    assert [one["history"] for one in found["histories"]] == [
+        f"{candles}, 1.0 days",
+        f"{other / 'gold.csv'}, 1.0 days",
+    ]
+    rows = {row["name"]: row for row in found["histories"][1]["rows"]}
+    mine = rows[f"recentre ({other / 'mine.toml'})"]
+    assert [Decimal(at["pay_ratio"]) for at in mine["pay_ratios"]] == [D("0.7"), D(1), D(2)]
+    assert mine["pay_ratios"][1]["net"] == mine["net"]
+    assert [at["gas"] for at in mine["gas_prices"]] == ["a third", "as assumed", "three times"]
+    assert {way["name"]: way["cells"] for way in found["across"]}["budget"] == 6
+    assert found["recommended"] == []
+    assert found["verdict"][0].startswith("Too little to recommend anything: 2.0 days")
 
 
 def test_a_page_of_one_run(
@@ -235,6 +265,12 @@ def test_a_run_that_halts_itself_ends_with_4(
         (("--generate", "-o", "no/such/folder/x.html"), "there is no folder no/such/folder"),
         (("--generate", "--config", "absent.toml"), "there is no configuration at absent.toml"),
         (("--prices", "text.csv"), "text.csv"),
+        (("gold.csv", "gold.csv"), "gold.csv is named twice"),
+        (("gold.csv", "--generate"), "gold.csv is a history, and --generate another"),
+        (("gold.csv", "text.csv"), "several histories are run over by --compare"),
+        (("gold.csv", "--beside", "x.toml"), "--beside is another configuration in a comparison"),
+        (("gold.csv", "--compare", "--beside", "x.toml"), "no configuration at x.toml"),
+        (("gold.csv", "--pay-ratio", "1,x"), "'x' is not a number"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(

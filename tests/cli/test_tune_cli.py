@@ -19,6 +19,7 @@ import pytest
 from dexmm.cli import main
 from dexmm.cli.template import configuration
 from dexmm.config import load_config
+from dexmm.sim.prices import generate
 
 Dexmm = Callable[..., int]
 HISTORY = ("--generate", "--turns", 384, "--seed", 3)
@@ -77,6 +78,42 @@ def test_it_answers_writes_and_goes_on(
 
     other = dexmm(*QUICK, *space, "--study", found["study"], "--capital", 9000)
     assert (other, "was made with another market" in told(capsys)) == (2, True)
+
+
+def test_several_histories_at_several_pay_ratios(
+    dexmm: Dexmm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed, start in ((3, 0), (4, 10)):
+        rows = ["timestamp_ms,open,high,low,close,volume"]
+        for c in generate(seed, 384, interval_seconds=1800).candles:
+            at = (c.at + start * 86_400) * 1000
+            rows.append(f"{at},{c.open},{c.high},{c.low},{c.close},1")
+        (tmp_path / f"{seed}.csv").write_text("\n".join(rows) + "\n")
+    asked = ("3.csv", "4.csv", "--folds", 1, "--trials", 2, "--workers", 1, "--space", "space.toml")
+    assert dexmm(*asked, "--pay-ratio", "1,2", "--score", "skill", "--json") == 0
+    found = answered(capsys)
+    assert found["histories"] == ["3.csv", "4.csv"]
+    cells = [(cell["history"], Decimal(cell["pay_ratio"])) for cell in found["cells"]]
+    assert cells == [(name, ratio) for name in ("3.csv", "4.csv") for ratio in (1, 2)]
+    for cell in found["cells"]:
+        for result in (cell["tuned"], cell["as_it_is"]):
+            third, same, three = (
+                Decimal(result[key]) for key in ("gas_a_third", "score", "gas_three_times")
+            )
+            assert third >= same >= three
+            assert 0 < Decimal(result["liquidity_share"]) < 1
+    assert found["objectives"] == ["maximise skill_bp_per_day"]
+    assert [score["score"] for score in found["scores"]] == ["rebalanced", "holding", "skill"]
+    assert found["evidence"]["of"] == 4
+    assert found["recommended"] is None
+    assert found["verdict"].startswith(
+        "Too little to recommend anything: 1 unseen part of 2.0 days"
+    )
+    # Finished: the answer comes from the storage, and the terminal says the same.
+    assert dexmm(*asked, "--pay-ratio", "1,2", "--score", "skill") == 0
+    said = capsys.readouterr().out
+    assert "4 kept from before" in said
+    assert "4.csv, pay ratio 2" in said
 
 
 def test_nothing_within_the_constraints_ends_with_3(
