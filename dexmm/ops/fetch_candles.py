@@ -3,7 +3,8 @@
 What is stored is what the exchange wrote: its numbers stay text from its JSON to the file. A
 candle counts once it has closed by the exchange's own clock. What is missing is never filled: it
 is listed. An exchange may answer with the newest candles of a long range instead of the oldest,
-so a gap at the head of a page is asked for by itself before it is believed.
+and with fewer than ccxt says, so a gap at the head of a page is asked for by itself before it is
+believed. One that serves nothing but its newest candles is told with the first answer.
 """
 
 from __future__ import annotations
@@ -70,7 +71,12 @@ def fetch_candles(
         contents = _there_already(asked.output, series, interval_ms, end_ms)
     else:
         with CandlePart.of(asked.output, series) as part:
-            _fill(part, venue, end_ms, watch)
+            try:
+                _fill(part, venue, end_ms, watch)
+            except BadInput:
+                if part.next_ms == series.since_ms:  # nothing was fetched: nothing to go on with
+                    discard(asked.output)
+                raise
             contents = finish(asked.output, series, interval_ms, end_ms)
     return CandlesFetched(
         file=asked.output,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -21,6 +22,10 @@ USUAL_A_PAGE = 500  # where ccxt does not say what an exchange gives at most
 ATTEMPTS = 6
 PAUSE_SECONDS = 0.2  # doubled each time
 LONGEST_PAUSE_SECONDS = 120  # an exchange that wants longer is asked another time
+RECENT_CANDLES = 5  # behind now at most, for the newest there is
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+DAY = "1d"
+DAYS_LOOKED_AT = 30
 _NUMBERS = ("open", "high", "low", "close", "volume")
 
 
@@ -62,7 +67,9 @@ class Venue:
         self._retrying(self._ask, "read the markets", "load_markets")
         _demand_symbol(exchange, symbol)
         offered = exchange.feature_value(symbol, "fetchOHLCV", "limit") or USUAL_A_PAGE
-        self._page = min(int(offered), MOST_A_PAGE)
+        self._limit = min(int(offered), MOST_A_PAGE)  # that is asked for
+        self._page = self._limit  # that is answered, as far as is known
+        self._newest_first = False  # known to answer a long range with its newest
         self._retrying(self._synchronise)
 
     @property
@@ -74,39 +81,107 @@ class Venue:
         return self._lane.server_ms()
 
     def page(self, since_ms: int, until_ms: int) -> Page:
-        """The candles that open from ``since_ms`` on, before ``until_ms``: as many as come."""
-        found = self._read(since_ms, None)
+        """The candles that open from ``since_ms`` on, before ``until_ms``: as many as come.
+
+        Raises ``BadInput`` where the exchange serves nothing but its newest candles, and they
+        begin later.
+        """
+        window_end = since_ms + self._window_ms
+        found = self._read(since_ms, window_end - 1 if self._newest_first else None)
         if found and found[0].at_ms > since_ms:
-            found = self._earlier(found, since_ms, until_ms)
+            found = self._with_head(found, since_ms, until_ms)
         inside = tuple(candle for candle in found if candle.at_ms < until_ms)
         if inside:
             return Page(candles=inside, next_ms=inside[-1].at_ms + self.interval_ms)
         nothing_left = found and found[0].at_ms >= until_ms
-        next_ms = until_ms if nothing_left else min(since_ms + self._window_ms, until_ms)
+        next_ms = until_ms if nothing_left else min(window_end, until_ms)
         return Page(candles=(), next_ms=next_ms)
 
-    def _earlier(self, found: list[Candle], since_ms: int, until_ms: int) -> list[Candle]:
-        """A gap before the first candle? Or has it left out the oldest of a long range?"""
-        last_ms = min(found[0].at_ms, since_ms + self._window_ms) - 1
-        earlier = [c for c in self._read(since_ms, last_ms) if c.at_ms <= last_ms]
-        if earlier:
-            return earlier
-        if len(found) >= self._page and found[-1].at_ms >= until_ms - self.interval_ms:
-            # A full answer up to the end may be the newest of many: go on window by window.
-            return [c for c in found if c.at_ms < since_ms + self._window_ms]
+    def _with_head(self, found: list[Candle], since_ms: int, until_ms: int) -> list[Candle]:
+        """A gap before the first candle? Or has it left out the oldest of a long range?
+
+        ``found`` with what comes before it, as far as a window from ``since_ms`` on reaches: what
+        lies further is left for the next page.
+        """
+        first_ms, window_end = found[0].at_ms, since_ms + self._window_ms
+        head = self._head(since_ms, min(first_ms, window_end))
+        if first_ms <= window_end:
+            return head + found
+        if head:
+            self._newest_first = True
+            return head
+        if self._read_before(since_ms, first_ms):
+            return []  # there are some further on: window by window
+        self._refuse_newest_only(found, since_ms)
         return found
+
+    def _head(self, since_ms: int, before_ms: int) -> list[Candle]:
+        """All of a window, from its end to its beginning.
+
+        ccxt's figure for a page may be more than the exchange answers, which shows here: an answer
+        that was not all of the window had as many as it gives at most.
+        """
+        head: list[Candle] = []
+        last_count = self._page
+        while before_ms > since_ms and (more := self._read_before(since_ms, before_ms)):
+            if head:
+                self._newest_first = True
+                self._page = min(self._page, last_count)
+            last_count = len(more)
+            head = more + head
+            before_ms = more[0].at_ms
+        return head
+
+    def _read_before(self, since_ms: int, before_ms: int) -> list[Candle]:
+        return [c for c in self._read(since_ms, before_ms - 1) if c.at_ms < before_ms]
+
+    def _refuse_newest_only(self, found: list[Candle], since_ms: int) -> None:
+        """``BadInput`` where these are all that is ever served, and not all that was traded.
+
+        A symbol may also have been listed then. An exchange that serves so many as a page holds,
+        up to now, and nothing before them, keeps no more; where they are fewer, days tell: they
+        reach further back.
+        """
+        recent_ms = max(RECENT_CANDLES * self.interval_ms, HOUR_MS)
+        if found[-1].at_ms < self.now_ms() - recent_ms:
+            return
+        if len(found) < self._page - 1 and not self._traded_before(found[0].at_ms, since_ms):
+            return
+        first = datetime.fromtimestamp(found[0].at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        raise BadInput(
+            f"{self._lane.exchange.id} serves only its newest {len(found)} candles of "
+            f"{self._timeframe}, from {first} on: choose that --since or a later one, a longer "
+            "--timeframe, or another --exchange"
+        )
+
+    def _traded_before(self, at_ms: int, since_ms: int) -> bool:
+        """Whether there is a day's candle that closed before; False when nobody says so."""
+        start = max(at_ms - DAYS_LOOKED_AT * DAY_MS, since_ms // DAY_MS * DAY_MS)
+        if DAY not in (self._lane.exchange.timeframes or {}) or self.interval_ms >= DAY_MS:
+            return False
+        try:
+            rows = self._ask("read candles", "fetch_ohlcv", self._symbol, DAY, start)
+        except (BadInput, Transient):
+            return False
+        return any(row[0] + DAY_MS <= at_ms for row in rows)
 
     @property
     def _window_ms(self) -> int:
         return self._page * self.interval_ms
 
     def _read(self, since_ms: int, last_ms: int | None) -> list[Candle]:
-        """One answer, from ``since_ms`` on."""
-        until = {} if last_ms is None else {"until": last_ms}
-        return self._retrying(self._read_once, since_ms, until)
+        """One answer, from ``since_ms`` on.
 
-    def _read_once(self, since_ms: int, until: dict[str, int]) -> list[Candle]:
-        asked = (self._symbol, self._timeframe, since_ms, self._page, until)
+        Some of ccxt's classes know no ``until`` and end their range ``limit`` candles after
+        ``since_ms``: so no more are asked for than there can be.
+        """
+        if last_ms is None:
+            return self._retrying(self._read_once, since_ms, self._limit, {})
+        limit = min(self._limit, (last_ms - since_ms) // self.interval_ms + 1)
+        return self._retrying(self._read_once, since_ms, limit, {"until": last_ms})
+
+    def _read_once(self, since_ms: int, limit: int, until: dict[str, int]) -> list[Candle]:
+        asked = (self._symbol, self._timeframe, since_ms, limit, until)
         rows = self._ask("read candles", "fetch_ohlcv", *asked)
         return checked([row for row in rows if row[0] >= since_ms], self.interval_ms)
 

@@ -17,6 +17,7 @@ import pytest
 from cex.cex_world import NOBODY_TAKES
 from hypothesis import given
 from hypothesis import strategies as st
+from ops.candle_exchange import CandleExchange, candle_exchange
 
 from dexmm.config import Exchange
 from dexmm.errors import BadInput, Busy, Transient
@@ -290,20 +291,87 @@ def test_the_real_exchange_is_asked_no_faster_than_it_allows() -> None:
     assert exchange.enableRateLimit is True
 
 
-# What an exchange may answer
+# What exchanges answer
+
+
+def now_minutes() -> int:
+    return time.time_ns() // 1_000_000 // MINUTE * MINUTE
+
+
+def fetch_from(double: CandleExchange, folder: Path, hours: float) -> CandlesFetched:
+    return fetch_candles(
+        Exchange.model_validate({"id": double.kind, "base_url": double.url}),
+        CandlesAsked(
+            symbol=double.symbol,
+            timeframe="1m",
+            since_ms=now_minutes() - int(hours * 60) * MINUTE,
+            until_ms=now_minutes(),
+            output=folder / "gold.csv",
+        ),
+        nothing_said,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "cap", "thin"),
+    [("kucoin", 90, False), ("kucoin", 1500, True), ("okx", 30, True), ("okx", 100, False)],
+)
+def test_newest_first_and_less_than_a_page_loses_nothing(
+    tmp_path: Path, kind: str, cap: int, thin: bool
+) -> None:
+    with candle_exchange(kind, cap, thin=thin) as double:
+        fetched = fetch_from(double, tmp_path, hours=20 if cap < 100 else 40)
+    times = [int(row[0]) for row in read_csv(tmp_path / "gold.csv")]
+    start, end = fetched.series.since_ms, fetched.until_ms
+    assert times == [at for at in range(start, end, MINUTE) if double.traded(at)]
+    assert fetched.contents.missing == (end - start) // MINUTE - len(times)
+
+
+def test_an_exchange_that_serves_only_its_newest_is_told_at_once(tmp_path: Path) -> None:
+    with candle_exchange("kraken", 720) as double:
+        with pytest.raises(BadInput, match=r"kraken serves only its newest 7[12]\d candles of 1m"):
+            fetch_from(double, tmp_path, hours=200)
+        assert double.asked <= 4
+        assert list(tmp_path.iterdir()) == []
+        # What it serves is fetched as from anybody else.
+        assert fetch_from(double, tmp_path, hours=5).contents.rows == 300
+
+
+def test_few_newest_are_known_by_days_that_reach_further(tmp_path: Path) -> None:
+    with candle_exchange("kraken", 60) as double:  # fewer than the 720 that ccxt knows of
+        with pytest.raises(BadInput, match=r"serves only its newest \d\d candles of 1m, from 2"):
+            fetch_from(double, tmp_path, hours=200)
+        assert double.asked <= 5
+
+
+def test_a_symbol_listed_this_week_is_no_exchange_that_forgets(tmp_path: Path) -> None:
+    listed = now_minutes() - 90 * MINUTE
+    with candle_exchange("kucoin", 1500, listed_ms=listed) as double:
+        fetched = fetch_from(double, tmp_path, hours=48)
+    assert fetched.contents.rows == 90
+    assert fetched.contents.gaps == (Gap(at_ms=fetched.series.since_ms, candles=48 * 60 - 90),)
 
 
 class NewestFirst(Venue):
     """An exchange that has everything, and answers a long range with its newest candles."""
 
-    def __init__(self, count: int, page: int, *, hears_until: bool = True) -> None:
-        self.interval_ms, self._page = 10, page
+    def __init__(
+        self, count: int, page: int, *, hears_until: bool = True, said: int | None = None
+    ) -> None:
+        self.interval_ms, self._cap = 10, page
+        self._limit = self._page = said or page
+        self._newest_first = False
         self._times = [10 * i for i in range(count)]
         self._hears_until = hears_until
+        self.asked = 0
+
+    def now_ms(self) -> int:
+        return 1 << 60  # long after: whatever is missing is no matter of the newest alone
 
     def _read(self, since_ms: int, last_ms: int | None) -> list[Candle]:
         heard = last_ms if last_ms is not None and self._hears_until else 1 << 60
-        found = [at for at in self._times if since_ms <= at <= heard][-self._page :]
+        self.asked += 1
+        found = [at for at in self._times if since_ms <= at <= heard][-self._cap :]
         return [Candle(at, "1", "1", "1", "1", "1") for at in found]
 
 
@@ -322,6 +390,16 @@ def test_the_oldest_of_a_long_range_are_not_lost() -> None:
     kept = pages(NewestFirst(100, 7, hears_until=False), 0, 1000)
     assert kept == sorted(set(kept))
     assert kept[-7:] == list(range(930, 1000, 10))
+
+
+@pytest.mark.parametrize(("cap", "said"), [(7, 7), (7, 20), (3, 100), (99, 100)])
+def test_an_exchange_that_answers_less_than_ccxt_says_loses_nothing(cap: int, said: int) -> None:
+    venue = NewestFirst(400, cap, said=said)
+    assert pages(venue, 0, 4000) == list(range(0, 4000, 10))
+    assert venue.asked <= 400 // cap + said // cap + 6  # what it gives is learnt at the first gap
+    thin = NewestFirst(400, cap, said=said)
+    thin._times = [at for at in thin._times if at % 70 and at % 30]
+    assert pages(thin, 0, 4000) == thin._times
 
 
 A_ROW = [60_000, "10", "12", "9", "11", "0.5"]
