@@ -24,6 +24,16 @@ from dexmm.uniswap.pool_state import PoolState, PositionKey
 from dexmm.uniswap.position import PositionInfo
 from dexmm.uniswap.tick import TickInfo
 
+FETCH = (
+    "make the file with `dexmm fetch swaps --pool ADDRESS --from-block N -o swaps.parquet`, which "
+    "needs nothing but a node"
+)
+_ROUNDED = (
+    "a page of events with amounts rounded to decimals, and the exact pool cannot be made again "
+    "from it"
+)
+_ROWS = "rows of a table without the pool's state before them"
+_RAW_LOGS = "a node's or an explorer's undecoded logs, without the pool's state before them"
 _SLOT_SECONDS = 12
 _METHODS = ("SWAP", "MINT", "BURN")
 
@@ -37,13 +47,43 @@ def read_day(path: Path) -> EventHistory:
             record = json.load(text)
     except json.JSONDecodeError as error:
         raise BadInput(f"{path} is not JSON, or is cut short: {error}", file=str(path)) from None
+    if what := _something_else(record):
+        raise BadInput(f"{path} {what}: {FETCH}", file=str(path))
     try:
         return _history(record, str(path))
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except KeyError as error:
         raise BadInput(
-            f"{path} is not a record of pool events: {type(error).__name__} {error}",
+            f"{path} is not a whole record of pool events: it lacks {error}; {FETCH}",
             file=str(path),
         ) from None
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise BadInput(
+            f"{path} is not a record of pool events: {error}; {FETCH}", file=str(path)
+        ) from None
+
+
+def _something_else(record: Any) -> str:
+    """What JSON it is that is no record, as people have it; empty where it may be one."""
+    if isinstance(record, list):
+        if record and isinstance(record[0], list):
+            return "holds candles, which --prices reads, and no pool events"
+        if record and isinstance(record[0], Mapping) and "topics" in record[0]:
+            return f"holds {_RAW_LOGS}"
+        return "is a list, and not a pool's state with the events after it"
+    if not isinstance(record, Mapping):
+        return "is not a pool's state with the events after it"
+    if "before" in record or "events" in record:
+        return ""
+    if "errors" in record and not record.get("data"):
+        return "is a subgraph's error, and holds no event"
+    inner = record.get("data")
+    if isinstance(inner, Mapping) and {"swaps", "mints", "burns"} & set(inner):
+        return f"is a subgraph's answer, {_ROUNDED}"
+    if "execution_id" in record or "query_id" in record:
+        return f"is an answer of Dune, {_ROWS}"
+    if "result" in record and ("jsonrpc" in record or "status" in record):
+        return f"holds {_RAW_LOGS}"
+    return "is not a pool's state (before) with the events after it (events)"
 
 
 def _history(record: Record, source: str) -> EventHistory:

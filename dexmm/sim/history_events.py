@@ -6,13 +6,14 @@ from pathlib import Path
 
 from dexmm.errors import BadInput
 from dexmm.sim.events import EventHistory
-from dexmm.sim.history_day import read_day
+from dexmm.sim.history_day import FETCH, read_day
 from dexmm.sim.history_files import suffix_of
 from dexmm.sim.history_logs import read_logs
 from dexmm.sim.history_resolve import resolved
 from dexmm.uniswap.pool_state import PoolState
 
 FORMATS = (".json", ".json.gz", ".parquet")
+_TABLES = (".csv", ".csv.gz", ".tsv", ".feather", ".zip")
 
 
 def read_events(
@@ -24,6 +25,12 @@ def read_events(
     event, at ``opened_at`` (timestamp, seconds; the first event's by default). Raises ``BadInput``
     naming the file, the event that is wrong (block, log index) and why.
     """
+    if path.name.lower().endswith(_TABLES) and path.exists():
+        raise BadInput(
+            f"{path} is a table, as Dune and others export rows, and a pool cannot be made again "
+            f"from it (candles are for --prices): {FETCH}",
+            file=str(path),
+        )
     if suffix_of(path, FORMATS, "event file") == ".parquet":
         return resolved(read_logs(path, opening, opened_at))
     if opening is not None:

@@ -80,7 +80,7 @@ def record(shared_data: Path, change: Callable[[dict[str, Any]], object], folder
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda day: day.pop("before"), "not a record of pool events: KeyError 'before'"),
+        (lambda day: day.pop("before"), "not a whole record of pool events: it lacks 'before'"),
         (lambda day: day["events"].clear(), "holds no event"),
         (lambda day: day["events"][3].update(method="FLASH"), "unknown kind 'FLASH'"),
         (lambda day: day["events"][3].update(amount0="abc"), "not a record of pool events"),
@@ -104,13 +104,41 @@ def test_files_that_are_no_events(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not JSON, or is cut short"):
         read_events(file)
     file.write_text("[1, 2]")
-    with pytest.raises(BadInput, match="not a record"):
+    with pytest.raises(BadInput, match="is a list, and not a pool's state"):
         read_events(file)
     file.write_bytes(gzip.compress(b"{}" * 1000)[:20])
     with pytest.raises(BadInput, match="truncated or damaged gzip"):
         read_events(file)
     with pytest.raises(BadInput, match="no event file"):
         read_events(tmp_path / "absent.parquet")
-    (tmp_path / "events.csv").write_text("x")
+    (tmp_path / "events.txt").write_text("x")
     with pytest.raises(BadInput, match=r"must end with .json, .json.gz or .parquet"):
-        read_events(tmp_path / "events.csv")
+        read_events(tmp_path / "events.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("a.json", '{"data": {"swaps": [{"amount0": "0.1"}]}}', "is a subgraph's answer"),
+        ("a.json", '{"data": {"mints": [], "burns": []}}', "is a subgraph's answer"),
+        ("a.json", '{"errors": [{"message": "behind"}]}', "is a subgraph's error"),
+        ("a.json", '{"execution_id": "1", "result": {"rows": []}}', "is an answer of Dune"),
+        ("a.json", '{"jsonrpc": "2.0", "id": 1, "result": []}', "undecoded logs"),
+        ("a.json", '{"status": "1", "message": "OK", "result": []}', "undecoded logs"),
+        ("a.json", '[{"address": "0x1", "topics": []}]', "undecoded logs"),
+        ("a.json", "[[1735689600000, 1, 2, 3, 4, 5]]", "holds candles, which --prices reads"),
+        ("a.json", "7", "is not a pool's state with the events after it"),
+        ("a.json", '{"x": 1}', "is not a pool's state .before. with the events"),
+        ("a.csv", "evt_block_number,amount0\n1,2\n", "is a table, as Dune and others export"),
+        ("a.csv.gz", "x", "is a table"),
+    ],
+)
+def test_what_others_answer_about_a_pool_is_named_with_what_to_do(
+    tmp_path: Path, name: str, text: str, says: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(BadInput, match=says) as caught:
+        read_events(tmp_path / name)
+    assert "`dexmm fetch swaps --pool ADDRESS --from-block N -o swaps.parquet`" in str(caught.value)
+    assert "Error" not in caught.value.message
+    assert "\n" not in caught.value.message

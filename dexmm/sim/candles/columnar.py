@@ -34,6 +34,8 @@ def _order(label: str, schema: Any) -> tuple[Places, list[str]]:
     order = places(names)
     if isinstance(order, Places):
         return order, names
+    if {"kind", "log_index", "sqrt_price_x96"} <= set(names):
+        raise BadInput(f"{label} holds a pool's events: give it with --events", file=label)
     raise BadInput(
         f"{label} lacks the columns {', '.join(order)}: it must have {', '.join(CANDLE_COLUMNS)}, "
         "in any order and by any of their usual names",

@@ -515,3 +515,12 @@ def test_lines_of_different_lengths(tmp_path: Path) -> None:
     lines[9] = lines[9].rpartition(",")[0]
     with pytest.raises(BadInput, match="row 10 ends before its last column"):
         read_path(write(tmp_path / "a.csv", lines))
+
+
+def test_a_pools_events_are_not_prices(tmp_path: Path) -> None:
+    names = ("kind", "log_index", "sqrt_price_x96", "block_number")
+    parquet.write_table(
+        arrow.table({name: arrow.array([1]) for name in names}), tmp_path / "swaps.parquet"
+    )
+    with pytest.raises(BadInput, match="holds a pool's events: give it with --events"):
+        read_path(tmp_path / "swaps.parquet")
