@@ -63,11 +63,16 @@ def live(path: Path, market: str | None, environment: Mapping[str, str] | None =
 
 
 def without_secrets(config: Config) -> Config:
-    wallet = config.wallet.model_copy(update={"password": None, "private_key": None})
-    found = config.model_copy(update={"wallet": wallet})
+    found = config.model_copy(
+        update={
+            "wallet": config.wallet.model_copy(update={"password": None, "private_key": None}),
+            "network": config.network.model_copy(update={"relay_url": None, "proxy": None}),
+            "loop": config.loop.model_copy(update={"journal_url": None}),
+        }
+    )
     if config.exchange is None:
         return found
-    bare = {"api_key": None, "secret": None, "password": None}
+    bare = {"api_key": None, "secret": None, "password": None, "base_url": None}
     return found.model_copy(update={"exchange": config.exchange.model_copy(update=bare)})
 
 

@@ -14,11 +14,13 @@ import click
 
 from dexmm.cli.backtest_options import (
     cost_options,
+    dask_option,
     histories_argument,
     history_options,
     pool_options,
     ratios_of,
     requests_of,
+    workers_of,
 )
 from dexmm.cli.common import (
     answer,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from dexmm.backtest.contestants import Live
     from dexmm.backtest.run import Backtest, Scenario
     from dexmm.backtest.sensitivity import Sensitivity
+    from dexmm.backtest.workers import Workers
 
 HALTED = 4
 
@@ -75,6 +78,7 @@ HALTED = 4
     show_default=True,
     help="Processes of --compare, and of long runs at other pay ratios.",
 )
+@dask_option
 @click.option(
     "-o",
     "--output",
@@ -89,6 +93,7 @@ def backtest(
     comparing: bool,
     beside: tuple[Path, ...],
     workers: int,
+    dask: str | None,
     output: Path | None,
     as_json: bool,
     verbose: int,
@@ -97,8 +102,9 @@ def backtest(
 ) -> None:
     """Run the live decisions over a history, with every cost, and say where the result came from.
 
-    Nothing leaves this machine: no node is asked and no key is read. Exit codes: 0 done, 2 bad
-    input, 4 the run halted itself.
+    Nothing leaves this machine unless --dask sends a comparison's work to a cluster, without a
+    secret; no node is asked and no key is read. Exit codes: 0 done, 2 bad input, 4 the run halted
+    itself, 5 workers or cluster are gone.
     """
     from dexmm.backtest.request import scenarios_of
     from dexmm.backtest.request_config import contestants_of
@@ -106,19 +112,21 @@ def backtest(
     set_up_logging(verbose + int(debug) - 1)
     _refuse_unwritable(output)
     requests = requests_of(asked)
-    _refuse_alone(comparing, beside, len(requests))
+    _refuse_alone(comparing, beside, len(requests), dask)
     scenarios = scenarios_of(requests)
     others = contestants_of(beside, asked["market"], scenarios[0])
     for scenario in scenarios:
         tell_read(scenario.path.understood)
     ratios = ratios_of(asked)
     if comparing:
-        _compare(scenarios, others, ratios, workers, output, as_json)
+        _compare(scenarios, others, ratios, workers_of(workers, dask), output, as_json)
     else:
         _run(scenarios[0], ratios, workers, output, as_json)
 
 
-def _refuse_alone(comparing: bool, beside: tuple[Path, ...], histories: int) -> None:
+def _refuse_alone(
+    comparing: bool, beside: tuple[Path, ...], histories: int, dask: str | None
+) -> None:
     from dexmm.errors import BadInput
 
     if comparing:
@@ -127,6 +135,8 @@ def _refuse_alone(comparing: bool, beside: tuple[Path, ...], histories: int) -> 
         raise BadInput("several histories are run over by --compare or `dexmm tune`: add --compare")
     if beside:
         raise BadInput("--beside is another configuration in a comparison: add --compare")
+    if dask is not None:
+        raise BadInput("one run needs no cluster: --dask goes with --compare or `dexmm tune`")
 
 
 def _refuse_unwritable(output: Path | None) -> None:
@@ -174,7 +184,7 @@ def _compare(
     scenarios: tuple[Scenario, ...],
     others: tuple[Live, ...],
     ratios: tuple[Decimal, ...],
-    workers: int,
+    workers: int | Workers,
     output: Path | None,
     as_json: bool,
 ) -> None:

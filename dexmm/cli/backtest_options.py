@@ -14,6 +14,7 @@ from dexmm.cli.types import Moment, Number, Numbers
 
 if TYPE_CHECKING:
     from dexmm.backtest.request import Request
+    from dexmm.backtest.workers import Workers
 
 STRATEGIES = ("measured", "budget", "avellaneda", "single", "passive", "recentre", "hold")
 DECIMALS = click.IntRange(0, 30)
@@ -175,6 +176,26 @@ def histories_argument(command: Callable[..., None]) -> Callable[..., None]:
     return click.argument(
         "files", nargs=-1, type=click.Path(path_type=Path), metavar="[HISTORY]..."
     )(command)
+
+
+def dask_option(command: Callable[..., None]) -> Callable[..., None]:
+    """``--dask ADDRESS``, passed on as ``dask``."""
+    return click.option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Run on this Dask cluster instead of processes of this machine: its scheduler's "
+        "address, such as tcp://10.0.0.7:8786. Its workers need the same dexmm. The result is the "
+        "same.",
+    )(command)
+
+
+def workers_of(count: int, dask: str | None) -> int | Workers:
+    """Who does the work: processes of this machine, or a cluster."""
+    if dask is None:
+        return count
+    from dexmm.backtest.cluster import DaskCluster
+
+    return DaskCluster(dask)
 
 
 def requests_of(asked: dict[str, Any]) -> tuple[Request, ...]:

@@ -15,11 +15,13 @@ import click
 
 from dexmm.cli.backtest_options import (
     cost_options,
+    dask_option,
     histories_argument,
     history_options,
     pool_options,
     ratios_of,
     requests_of,
+    workers_of,
 )
 from dexmm.cli.common import (
     answer,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from dexmm.backtest.tune import Screen
     from dexmm.backtest.tune_result import Tuned
     from dexmm.backtest.walk_forward import Stretch
+    from dexmm.backtest.workers import Workers
 
 NOTHING_MET = 3
 INTERRUPTED = 130
@@ -95,8 +98,9 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     type=click.IntRange(1, 64),
     default=2,
     show_default=True,
-    help="Processes on this machine. One alone finds the same every time.",
+    help="Processes on this machine. The same is found with any number of them.",
 )
+@dask_option
 @click.option(
     "--storage",
     metavar="URL",
@@ -114,6 +118,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 def tune(
     show_space: bool,
     workers: int,
+    dask: str | None,
     output: Path | None,
     page: Path | None,
     as_json: bool,
@@ -125,7 +130,7 @@ def tune(
     scored on the next. Ends with the scores on what was never seen, which is what to expect.
 
     Killed or stopped, the same command goes on where it was. Exit codes: 0 done, 2 bad input,
-    3 nothing met the constraints, 5 the storage does not answer.
+    3 nothing met the constraints, 5 the storage, the workers or the cluster are gone.
     """
     set_up_logging(verbose + int(debug) - 1)
     if show_space:
@@ -136,7 +141,7 @@ def tune(
     task = _task(asked, output, page)
     began = time.monotonic()
     try:
-        tuned = _run(task, workers, as_json)
+        tuned = _run(task, workers_of(workers, dask), as_json)
     except KeyboardInterrupt:
         _tell_stopped(task)
         finish(INTERRUPTED)
@@ -273,7 +278,7 @@ def _refuse_unwritable(*outputs: Path | None) -> None:
             )
 
 
-def _run(task: Task, workers: int, as_json: bool) -> Tuned:
+def _run(task: Task, workers: int | Workers, as_json: bool) -> Tuned:
     from dexmm.backtest.tune import tune as run_tune
 
     return run_tune(task.search, task.identity, workers, _screen(as_json))
