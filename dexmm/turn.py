@@ -73,6 +73,14 @@ class KeepsRules(Protocol):
         """They keep an order from being sent, so no refusal can tell that they were eased."""
 
 
+@runtime_checkable
+class KeepsLooks(Protocol):
+    """An exchange of which not every look asks for everything."""
+
+    def forget_looks(self) -> None:
+        """The next look asks for orders and the perpetual too, however quiet they were."""
+
+
 class Journal(Protocol):
     """What turns leave behind."""
 

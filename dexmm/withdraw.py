@@ -318,9 +318,13 @@ class _Exit:
         gas, count = self.legs.estimate, len(positions)
         if outcome.refusal is not None and outcome.refusal.rule == GAS_LIMIT:
             most = TRANSACTION_GAS_CAP * 100 // LEAST_PERCENT
+            if count == 1:  # nothing smaller to try; the others may still get out
+                self.ladder.postpone(positions)
+                self.unfinished.append(
+                    f"{position_name(positions[0].token_id)}: {outcome.detail}; name another node"
+                )
+                return
             self.ladder.too_much(positions, count * most // gas if gas else count // 2)
-            if count == 1:
-                raise Transient(f"#{positions[0].token_id}: {outcome.detail}")
         else:
             reserved = limit(gas, TIGHT_PERCENT)
             most = view.wallet.eth // self.legs.price if self.legs.price else 0

@@ -22,7 +22,7 @@ from dexmm.errors import DexmmError, Transient
 from dexmm.model.order import OrderKind, Purpose
 from dexmm.model.steps import CancelAll, CexStep, Outcome, PlaceOrder
 from dexmm.model.venue import Book, Instrument, Side, VenueView
-from dexmm.turn import Cex
+from dexmm.turn import Cex, KeepsLooks
 from dexmm.withdraw_report import Leg, Place
 
 PAUSES = (0.5, 1, 2, 4)  # seconds between tries that lead nowhere; then it is given up
@@ -53,6 +53,7 @@ class ExchangeExit:
     sell: bool
     view: VenueView | None = None
     proved: bool = False
+    rest: Decimal = ZERO  # of the perpetual, too small to be closed and told so
     legs: list[Leg] = field(default_factory=list)
     withheld: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
@@ -134,6 +135,7 @@ class ExchangeExit:
                 side = Side.BUY if held.base < 0 else Side.SELL
                 amount = _floor(abs(held.base), at.amount_step)
                 if amount < at.amount_min:
+                    self.rest = held.base
                     self.withheld.append(f"a perpetual of {held.base:f} is too small to be closed")
                     return
                 step = _order(at, book, side, amount, beyond_bp, reduce_only=True)
@@ -164,6 +166,8 @@ class ExchangeExit:
         self.withheld.append(f"{left:f} {view.spot.base} on the exchange is not sold: no buyers")
 
     def _prove(self, cex: Cex) -> None:
+        if isinstance(cex, KeepsLooks):
+            cex.forget_looks()
         view = self._look(cex)
         ours = [order.client_id for order in view.resting if order.ours]
         if ours:
@@ -172,8 +176,10 @@ class ExchangeExit:
             self.unfinished.append(f"the fate of {len(view.pending)} order(s) is not known yet")
         held = Decimal(0) if view.position is None else view.position.base
         flat = not held
-        if not flat and not self.withheld:
-            self.unfinished.append(f"the perpetual is {held:f} again")
+        if not flat and held != self.rest:
+            self.unfinished.append(
+                f"the perpetual is {held:f} again: something else trades in this account, stop it"
+            )
         self.proved = flat and not ours and not view.pending
 
     def _rehearse(self, cex: Cex) -> None:

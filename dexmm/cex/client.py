@@ -261,6 +261,10 @@ class ExchangeClient:
         if size is not None and mid is not None and size < least_of(spot, mid):
             self._spot.markets.doubt()
 
+    def forget_looks(self) -> None:
+        """What proves something is what was read now: the next look is as the first."""
+        self._count = 0
+
     def doubt_rules(self) -> None:
         """A strategy held an order back for a minimum: asked again after some minutes at most."""
         for desk in dict.fromkeys(self._desks.values()):

@@ -241,7 +241,7 @@ class Rpc:
         right network: it raises ``Halt`` otherwise."""
         endpoint = self._endpoints[0]
         unasked = self._alone(endpoint)
-        unasked._identity = None
+        unasked._identity, unasked.rounds = None, min(self.rounds, LONE_ROUNDS)
         try:
             found = ask(unasked)
         except Halt as halt:
@@ -255,8 +255,7 @@ class Rpc:
         """The endpoint, once it has been found to be of the configured network."""
         if self._identity is not None and not endpoint.trusted:
             alone = self._alone(endpoint)
-            if endpoint.silent:
-                alone.rounds = 1  # whoever asks through this asks again by himself
+            alone.rounds = 1  # whoever asks through this asks again by himself
             alone.identified(self._identity)
         return endpoint
 

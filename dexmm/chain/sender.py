@@ -23,6 +23,7 @@ from dexmm.chain.fees import (
     replacement_fees,
 )
 from dexmm.chain.hexes import data, quantity
+from dexmm.chain.nodes import each
 from dexmm.chain.pilot import Landing, Pilot
 from dexmm.chain.reader import LATEST_BLOCK, parse_header
 from dexmm.chain.results import simulated
@@ -127,9 +128,12 @@ class Sender:
             if isinstance(answer, Reverted):
                 return outcomes.failed(step, f"the simulation reverted: {answer.reason}")
         result = simulated(step, data(expect(answers[0]), "the simulation"))
-        if refusal := _above_every_limit(answers[1]):
+        estimate = answers[1]
+        if _above_every_limit(estimate):
+            estimate = self._estimated_elsewhere(estimate, ("eth_estimateGas", [fields, block]))
+        if refusal := _above_every_limit(estimate):
             return outcomes.refused(step, refusal)
-        gas = quantity(expect(answers[1]), "the gas estimate")
+        gas = quantity(expect(estimate), "the gas estimate")
         refusal = verdict(
             Simulation(
                 step=step,
@@ -150,6 +154,12 @@ class Sender:
             return outcomes.refused(step, offer)
         draft = self._draft(call, ground.nonce, offer.gas)
         return self._launch(step, [draft], offer.fees, ground, is_exit)
+
+    def _estimated_elsewhere(self, refused: Any, request: Request) -> Any:
+        """The cap of what a node estimates is its own: what another one says, or the refusal."""
+        others = self._rpc.nodes(current_first=True)[1:]
+        found = each(others, lambda node: node.batch([request])[0])
+        return next((answer for answer in found if isinstance(answer, str)), refused)
 
     def _approve(self, step: Approve, verdict: Verdict) -> Outcome:
         """All allowances at consecutive nonces, in one broadcast."""

@@ -401,6 +401,16 @@ def test_where_no_other_node_answers_a_silent_one_keeps_its_whole_time(
 
 
 @anvil
+def test_asking_who_a_node_is_does_not_multiply_the_tries(proxy: Any) -> None:
+    proxy.delay_seconds = 0.5
+    rpc = Rpc([proxy.url], 0.2)
+    rpc.require(lambda node: expect(node.call(*CHAIN)))
+    with pytest.raises(NodeError, match="did not answer"):
+        rpc.call(*BLOCK)
+    assert proxy.requests == [["eth_chainId"]] * 2
+
+
+@anvil
 @pytest.mark.parametrize(
     ("before", "after", "sent"),
     [

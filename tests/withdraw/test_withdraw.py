@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dexmm.sandbox import issuers
+from dexmm.sandbox.funding import set_token_balance
 from dexmm.sandbox.issuers import PAXG, USDT
 from dexmm.sandbox.mainnet import PAXG_USDT_POOL
 from dexmm.units import sqrt_from_price
@@ -438,3 +439,31 @@ def _all_out(scene: Scene, *arguments: str, empty: bool = True, **settings: str)
     if empty:
         assert scene.all_out()
     return answer
+
+
+def test_what_comes_into_the_wallet_after_it_was_sent_on_is_not_finished(scene: Scene) -> None:
+    """Read back at the end, and said with the amount; the next one sends it on as well."""
+    scene.mint(-600, 600)
+    forward, sent = scene.proxy._forward, []
+
+    def giving(body: bytes) -> bytes:
+        answer: bytes = forward(body)
+        if b"eth_sendRawTransaction" in body:
+            sent.append(1)
+            if len(sent) == 3:  # the exit, one token, the other: everything is on its way
+                set_token_balance(scene.anvil, PAXG, WALLET, 3 * 10**18)
+        return answer
+
+    scene.proxy._forward = giving
+    ran = scene.withdraw("--to", STRANGER, "--confirm-to", STRANGER)
+    assert len(sent) == 3
+    assert ran.code == 5, ran.out + ran.err
+    assert not ran.answer["proved"]
+    assert ran.answer["unfinished"] == ["3 PAXG is still in the wallet"]
+    assert scene.balances() == (3 * 10**18, 0)
+    (read_back,) = ran.answer["read_back"]
+    assert "the wallet holds 3 PAXG and 0 USDT" in read_back
+    before = scene.balances(STRANGER)[0]
+    _all_out(scene, "--to", STRANGER, "--confirm-to", STRANGER)
+    assert scene.balances() == (0, 0)
+    assert scene.balances(STRANGER)[0] == before + 3 * 10**18

@@ -24,6 +24,7 @@ from dexmm.sandbox.exchange.paper import PaperExchange
 from dexmm.sandbox.exchange.settings import QUIET, UNLIMITED, Opening, PaperSettings
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.orders import SqlOrderLog
+from dexmm.withdraw_exchange import ExchangeExit
 
 if TYPE_CHECKING:
     from dexmm.sandbox.mainnet import Deployment
@@ -57,6 +58,7 @@ def path(
     for name, value in {
         "WALLET__PRIVATE_KEY": KEY,
         "NETWORK__RPC_URLS": mainnet.anvil.url,
+        "NETWORK__CONFIRMATIONS": "0",  # nobody mines what would bury a transaction
         "EXCHANGE__BASE_URL": paper.url,
         "EXCHANGE__API_KEY": opening.api_key,
         "EXCHANGE__SECRET": opening.secret,
@@ -124,6 +126,47 @@ def test_an_exchange_that_is_down_keeps_nothing_in_the_pool(
     paper.clear_faults()
     assert run(["withdraw", "--json", "--config", str(path)]) == 0
     assert _short(paper) == 0
+
+
+@pytest.mark.parametrize("withheld", [(), ("1 PAXG on the exchange is not sold: no buyers",)])
+def test_a_perpetual_that_is_open_again_is_told(
+    path: Path,
+    paper: PaperExchange,
+    withheld: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Somebody else trades in the account after it was closed; whatever else is left."""
+    prove = ExchangeExit._prove
+
+    def after_somebody_traded(leaving: ExchangeExit, cex: Any) -> None:
+        _sell_half(path)
+        leaving.withheld.extend(withheld)
+        prove(leaving, cex)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ExchangeExit, "_prove", after_somebody_traded)
+        assert run(["withdraw", "--json", "--config", str(path)]) == 5
+    told = json.loads(capsys.readouterr().out)
+    assert told["exchange"]["flat"] is False
+    assert told["withheld"] == list(withheld)
+    assert told["unfinished"] == [
+        "the perpetual is -0.5 again: something else trades in this account, stop it"
+    ]
+    assert told["proved"], "the chain's part is proved all the same"
+    assert run(["withdraw", "--json", "--config", str(path)]) == 0
+    assert _short(paper) == 0
+
+
+def _sell_half(path: Path) -> None:
+    config = load_config(path)
+    journal = path.parent / "somebody.sqlite"
+    log = SqlOrderLog(open_database(f"sqlite:///{journal}", durable=True))
+    client = open_client(config, log)
+    client.observe()
+    outcome = client.send(_order("PAXG/USDT:USDT", Side.SELL, OrderKind.IOC, Decimal(3950)))
+    assert outcome.status == "done", outcome
+    client.close()
 
 
 def _order(symbol: str, side: Side, kind: OrderKind, price: Decimal) -> PlaceOrder:

@@ -129,3 +129,73 @@ def test_nothing_is_sold_while_positions_wait_for_ether(scene: Scene) -> None:
     assert ran.code == 5
     assert scene.nonce("pending") == nonce
     assert any("nothing is sold or sent on" in line for line in ran.answer["unfinished"])
+
+
+def estimate_at_most(proxy: Any, most: int, message: str) -> list[int]:
+    """The node behind ``proxy`` estimates nothing above ``most``, and says so in its own words.
+    Returns what it refused."""
+    forward, refused = proxy._forward, []
+
+    def capped(body: bytes) -> bytes:
+        request = json.loads(body)
+        calls = request if isinstance(request, list) else [request]
+        found = json.loads(forward(body))
+        answers = found if isinstance(found, list) else [found]
+        asked = {call["id"]: call["method"] for call in calls}
+        for answer in answers:
+            estimate = asked[answer["id"]] == "eth_estimateGas" and answer.get("result")
+            if estimate and int(estimate, 16) > most:
+                refused.append(int(answer.pop("result"), 16))
+                answer["error"] = {"code": -32000, "message": message}
+        return json.dumps(found).encode()
+
+    proxy._forward = capped
+    return refused
+
+
+WORDS = ("gas required exceeds allowance (700000)", "block gas limit exceeded", "out of gas")
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_a_node_that_estimates_no_more_is_asked_for_less_at_once(scene: Scene, words: str) -> None:
+    for i in range(4):
+        scene.mint(-700 - 10 * i, 700 + 10 * i)
+    refused = estimate_at_most(scene.proxy, 700_000, words)
+    ran = scene.withdraw()
+    assert ran.code == 0, ran.out + ran.err
+    assert ran.answer["proved"]
+    assert scene.all_out()
+    assert refused, "all four at once were asked first"
+    mined = [leg for leg in ran.answer["legs"] if leg["outcome"]["status"] == "mined"]
+    assert len(mined) == 2, "halved, not one by one"
+
+
+def test_another_node_s_estimate_stands_for_one_that_is_capped(scene: Scene) -> None:
+    for i in range(4):
+        scene.mint(-700 - 10 * i, 700 + 10 * i)
+    first = type(scene.proxy)(scene.anvil.url)
+    refused = estimate_at_most(first, 100_000, WORDS[0])
+    ran = scene.withdraw(network__rpc_urls=f"{first.url},{scene.proxy.url}")
+    first.close()
+    assert ran.code == 0, ran.out + ran.err
+    assert refused
+    assert [leg["outcome"]["status"] for leg in ran.answer["legs"]] == ["mined"], "all at once"
+
+
+def test_a_node_that_estimates_nothing_keeps_no_other_position_in(scene: Scene) -> None:
+    """Each is named, and what is cheap enough to be estimated comes out all the same."""
+    own = scene.mint(-700, 700)
+    scene.mint(-900, 900)
+    shared = scene.mint(-900, 900)
+    scene.push_price(1500)  # out of range: cheaper
+    estimate_at_most(scene.proxy, 190_000, WORDS[0])
+    ran = scene.withdraw()
+    left = scene.token_ids()
+    if ran.code == 0:
+        raise AssertionError("the cap does not bind: choose a smaller one")
+    assert ran.code == 5, ran.out + ran.err
+    assert scene.halted()
+    assert not ran.answer["proved"]
+    for token_id in left:
+        assert any(f"#{token_id}" in line and "gas" in line for line in ran.answer["unfinished"])
+    assert {own, shared} & set(left)
