@@ -48,6 +48,7 @@ EVENT_SECONDS = 300  # between turns over recorded events
 CAPITAL = Decimal(50_000)  # dollars
 PROTOCOL = 4  # takes one in so many of the fees
 REAL = "real"
+ANY_PRICE = Decimal(4000)  # for a newcomer's configuration that nothing is run with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +258,12 @@ def _generated(request: Request) -> PackedPath:
             interval_seconds=request.interval_seconds or GENERATED_SECONDS,
         )
     )
+
+
+def configuration_of(request: Request) -> Config:
+    """The one that would decide, whatever the history turns out to be."""
+    market = market_asked(PAXG_USDT_MARKET, request.market)
+    return _with_strategy(_decides(request, market, ANY_PRICE, GENERATED_SECONDS), request.strategy)
 
 
 def _decides(request: Request, market: Market, price: Decimal, interval_seconds: int) -> Config:

@@ -12,8 +12,8 @@
     max_drawdown_bp = "<= 300"
     time_in_band = ">= 0.95"
 
-Whatever is missing comes from the default space. A mistake is one ``BadInput`` that says how to
-mend it: a search runs for hours, and must not turn out to have searched something else.
+Whatever is missing comes from the default space of the strategy. A mistake is one ``BadInput`` that
+says how to mend it: a search runs for hours, and must not turn out to have searched something else.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from dexmm.backtest.space import Parameter, Space, Value, number, refused, setting
+from dexmm.backtest.space_default import DEFAULT, default_text
 from dexmm.backtest.space_goals import METRICS, SCORES, Constraint, Objective
 from dexmm.config import SECTIONS, Config
 from dexmm.errors import BadInput
@@ -57,27 +58,14 @@ _ENTRY = ("low", "high", "step", "log", "choices")
 _BOUND = re.compile(r"\s*(<=|>=)\s*([^<>=\s]+)\s*")
 _DIRECTIONS = {"maximise": True, "maximize": True, "minimise": False, "minimize": False}
 
-DEFAULT = """\
-[space]
-"strategy.edge_sigmas" = { low = "0.5", high = "4", step = "0.25" }
-"strategy.edge_min_bp" = { choices = [50, 100, 150, 200, 300, 400, 600] }
-"strategy.dwell_seconds" = { choices = [0, 900, 1800, 3600, 7200, 14400] }
-"strategy.sigma_halflife_hours" = { choices = [6, 12, 24, 48, 72] }
-"strategy.max_age_hours" = { choices = [72, 168, 336, 672] }
-"strategy.regime_ratio" = { choices = ["1.5", 2, 3, 4] }
 
-[objectives]
-rebalanced_bp_per_day = "maximise"
-
-[constraints]
-time_in_band = ">= 0.95"
-"""
-
-
-def read_space(path: Path, config: Config, score: str | None = None) -> Space:
+def read_space(
+    path: Path, config: Config, score: str | None = None, *, exchange: bool = False
+) -> Space:
     """The space in a file, checked against the configuration it is going to vary.
 
-    ``score``: one of ``SCORES`` to be the objective, where the file names none.
+    ``score``: one of ``SCORES`` to be the objective, where the file names none. ``exchange``:
+    whether there is one, for what the file leaves to the default.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -89,12 +77,16 @@ def read_space(path: Path, config: Config, score: str | None = None) -> Space:
         raise BadInput(f"{path} is not UTF-8 text: save it as UTF-8") from None
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from None
-    return parse_space(text, config, str(path), score)
+    return parse_space(text, config, str(path), score, exchange=exchange)
 
 
-def default_space(config: Config, score: str | None = None) -> Space:
-    """Edges, patience and memory of the ranges: what costs and pays in any pool."""
-    found = parse_space(DEFAULT, config, "the default space")
+def default_space(config: Config, score: str | None = None, *, exchange: bool = False) -> Space:
+    """What decides in this strategy, and on the exchange where there is one.
+
+    Raises ``BadInput`` where nothing does.
+    """
+    text = default_text(config, exchange=exchange)
+    found = parse_space(text, config, "the default space")
     return replace(found, objectives=(scored_by(score or next(iter(SCORES))),))
 
 
@@ -103,7 +95,9 @@ def scored_by(score: str) -> Objective:
     return Objective(metric=SCORES[score], maximise=True)
 
 
-def parse_space(text: str, config: Config, source: str, score: str | None = None) -> Space:
+def parse_space(
+    text: str, config: Config, source: str, score: str | None = None, *, exchange: bool = False
+) -> Space:
     try:
         tables = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -111,7 +105,8 @@ def parse_space(text: str, config: Config, source: str, score: str | None = None
     except InvalidOperation:
         raise BadInput(f"{source} holds a number that cannot be read") from None
     _known(tables, _TABLES, source, "table")
-    default = tomllib.loads(DEFAULT, parse_float=Decimal)
+    own = default_text(config, exchange=exchange) if "space" not in tables else DEFAULT
+    default = tomllib.loads(own, parse_float=Decimal)
     for name in _TABLES:
         if not isinstance(tables.get(name, {}), dict):
             raise BadInput(f"{source}: {name} must be a table: write [{name}]")

@@ -27,7 +27,11 @@ from dexmm.strategy.precise import DAY, HOUR
 
 MOST_FOLDS = 50
 LEAST_STEPS = 48  # of history in a part: shorter, and no range has had the time to be moved
-REMEMBERED = ("strategy.sigma_halflife_hours", "strategy.horizon_hours")
+REMEMBERED = (
+    "strategy.sigma_halflife_hours",
+    "strategy.horizon_hours",
+    "strategy.pay_halflife_hours",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,8 @@ class Fold:
 def embargo_seconds(config: Config, space: Space) -> int:
     """As long as any configuration of the space remembers, rounded up to an hour.
 
-    The longest half-life of the volatility estimate and the longest horizon of the edges.
+    The longest half-life of what is measured (volatility, what the pool pays) and the longest
+    horizon of the edges.
     """
     searched = {p.name: p.values for p in space.parameters}
     hours = [

@@ -20,6 +20,7 @@ from dexmm.cli.backtest_options import (
     history_options,
     pool_options,
     ratios_of,
+    request_of,
     requests_of,
     workers_of,
 )
@@ -134,9 +135,7 @@ def tune(
     """
     set_up_logging(verbose + int(debug) - 1)
     if show_space:
-        from dexmm.backtest.space_file import DEFAULT
-
-        click.echo(DEFAULT, nl=False)
+        click.echo(_space_text(asked), nl=False)
         return
     task = _task(asked, output, page)
     began = time.monotonic()
@@ -162,6 +161,17 @@ class Task:
     page: Path | None
 
 
+def _space_text(asked: dict[str, Any]) -> str:
+    """The default space of the configuration that would be tuned."""
+    from dexmm.backtest.request import configuration_of
+    from dexmm.backtest.space_default import default_text
+
+    request = request_of(asked)
+    config = configuration_of(request)
+    there = config.exchange is not None if request.exchange is None else request.exchange
+    return default_text(config, exchange=there)
+
+
 def _task(asked: dict[str, Any], output: Path | None, page: Path | None) -> Task:
     """Everything is read and checked before the first of many backtests. Raises ``BadInput``."""
     from dexmm.backtest.request import scenarios_of
@@ -178,11 +188,11 @@ def _task(asked: dict[str, Any], output: Path | None, page: Path | None) -> Task
     for scenario in scenarios:
         tell_read(scenario.path.understood)
     config = scenarios[0].config
-    score = asked["score"]
+    score, there = asked["score"], scenarios[0].exchange is not None
     if asked["space"]:
-        space = read_space(asked["space"], config, score)
+        space = read_space(asked["space"], config, score, exchange=there)
     else:
-        space = default_space(config, score)
+        space = default_space(config, score, exchange=there)
     if output is not None:
         if request.config is None:
             raise BadInput("--output edits a configuration: write one with `dexmm init` first")

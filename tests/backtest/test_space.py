@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dexmm.backtest.space import Parameter, configured, refused, setting
-from dexmm.backtest.space_file import DEFAULT, default_space, parse_space, read_space
+from dexmm.backtest.space_default import DEFAULT, default_text
+from dexmm.backtest.space_file import default_space, parse_space, read_space
 from dexmm.backtest.space_goals import (
     METRICS,
     SCORES,
@@ -22,6 +23,7 @@ from dexmm.backtest.space_goals import (
     together,
 )
 from dexmm.errors import BadInput
+from dexmm.strategy.strategies import STRATEGIES
 
 D = Decimal
 CONFIG = config_for()
@@ -174,6 +176,49 @@ def test_the_default_space_is_a_file_and_holds_the_default_configuration(tmp_pat
     objectives = [str(objective) for objective in default.objectives]
     assert objectives == ["maximise rebalanced_bp_per_day"]
     assert [str(constraint) for constraint in default.constraints] == ["time_in_band >= 0.95"]
+
+
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "hold"])
+@pytest.mark.parametrize("exchange", [False, True])
+def test_each_strategy_has_a_space_that_holds_it_as_it_is(name: str, exchange: bool) -> None:
+    venue = {"exchange": {"id": "binance"}} if exchange else {}
+    config = config_for(strategy={"name": name}, quotes={"enabled": exchange}, **venue)
+    space = default_space(config, exchange=exchange)
+    assert space.place(config) is not None
+    names = {parameter.name for parameter in space.parameters}
+    assert ("strategy.pay_dwell_hours" in names) == (name == "measured")
+    assert ("strategy.edge_sigmas" in names) == (name != "measured")
+    assert ("strategy.risk_aversion" in names) == (name == "avellaneda")
+    assert ({"hedge.to", "quotes.half_spread"} <= names) == exchange
+    # The same as a file, and what a file leaves out is the strategy's own.
+    text = default_text(config, exchange=exchange)
+    assert parse_space(text, config, "f").parameters == space.parameters
+    rest = parse_space('[constraints]\ndeployed = ">= 0"\n', config, "f", exchange=exchange)
+    assert rest.parameters == space.parameters
+    configured(config, space.settings({p.name: 0 for p in space.parameters if p.name != "x"}))
+
+
+def test_quotes_are_searched_around_what_is_configured() -> None:
+    config = config_for(
+        strategy={"name": "hold"},
+        exchange={"id": "binance"},
+        quotes={"enabled": True, "half_spread": "2", "spread_sigmas": "2.5"},
+        hedge={"enabled": False},
+    )
+    space = default_space(config, exchange=True)
+    values = {parameter.name: parameter.values for parameter in space.parameters}
+    assert values == {
+        "quotes.half_spread": (1, D("1.5"), 2, 3, 4, 6),
+        "quotes.spread_sigmas": (0, 1, D("1.75"), D("2.5"), 3),
+    }
+    assert space.place(config) is not None
+
+
+def test_a_strategy_without_liquidity_has_nothing_to_search() -> None:
+    config = config_for(strategy={"name": "hold"})
+    with pytest.raises(BadInput, match="the strategy hold provides no liquidity"):
+        default_space(config)
+    assert parse_space(one("[1, 2]"), config, "f").size == 2
 
 
 def test_a_score_goes_by_a_plain_name_and_never_against_a_file(tmp_path: Path) -> None:
