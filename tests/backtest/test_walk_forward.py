@@ -87,3 +87,10 @@ def test_the_embargo_is_the_longest_memory_the_space_can_choose() -> None:
 
 def test_days_of_a_stretch() -> None:
     assert Stretch(since=0, until=DAY // 2).days == Decimal("0.5")
+
+
+def test_the_embargo_is_as_long_as_what_is_measured_of_a_pools_pay() -> None:
+    text = '[space]\n"strategy.pay_halflife_hours" = [24, 96]\n'
+    for name, hours in (("measured", 96), ("budget", 72)):
+        config = config_for(strategy={"name": name})
+        assert embargo_seconds(config, parse_space(text, config, "s")) == hours * 3600
