@@ -27,8 +27,9 @@ from dexmm.ops.depth import Depth, measure_depth
 from dexmm.ops.pool_trade import Swap, Trade, measure_trade, pay_of_trade
 from dexmm.ops.scout_find import Market3, PoolFound, TokenSeen
 from dexmm.ops.scout_logs import Range
-from dexmm.strategy.economics import ETHER, GWEI, TYPICAL_GAS
+from dexmm.strategy.economics import TYPICAL_GAS
 from dexmm.strategy.judge import MarketFacts, at_target, fee_kept, hits_per_day
+from dexmm.strategy.limits import ETHER, GWEI
 from dexmm.strategy.pay import Pay
 from dexmm.strategy.pool_pay import PoolPay, best_liquidity, break_even_liquidity, worth_of_best
 from dexmm.strategy.precise import BP, DAY, LN_TICK, YEAR, precise

@@ -28,9 +28,10 @@ from dexmm.model.decision import (
 from dexmm.model.snapshot import Snapshot
 from dexmm.strategy.capacity import answerable
 from dexmm.strategy.difference import Difference, difference
-from dexmm.strategy.economics import ETHER, GAS_ORACLE_SLOT, gas_price, near_rungs
+from dexmm.strategy.economics import GAS_ORACLE_SLOT, gas_price, near_rungs
 from dexmm.strategy.fair import price_spread
 from dexmm.strategy.guards import Bite, Blocks, biting
+from dexmm.strategy.limits import ETHER
 from dexmm.strategy.look import Look, look, situation
 from dexmm.strategy.paying import pay_words, provides_by_pay, rerange_gas, worth_it
 from dexmm.strategy.precise import precise, record

@@ -22,7 +22,6 @@ So on a pool too thin to pay, the range waits out of range until its age moves i
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import lru_cache
 
 from dexmm.config import Config, Strategy
 from dexmm.model.decision import Refusal, TargetPosition, Trigger
@@ -30,12 +29,10 @@ from dexmm.model.snapshot import ChainView
 from dexmm.strategy.advance import outside_band
 from dexmm.strategy.difference import Difference
 from dexmm.strategy.edges import distance
+from dexmm.strategy.limits import ETHER, GWEI
 from dexmm.strategy.look import Look
 from dexmm.strategy.precise import BP, DAY, HOUR, LN_TICK
 from dexmm.units import sum_text
-
-GWEI = 10**9
-ETHER = Decimal(10**18)
 
 # Gas on the real bytecode: decrease + collect + burn + mint in one multicall takes 536k.
 GAS_BASE = 30_000
@@ -64,13 +61,7 @@ def gas_of(change: Difference) -> int:
 
 def gas_price(view: ChainView, config: Config) -> int:
     """What a unit of gas is expected to cost now, in wei."""
-    return view.block.base_fee_wei + whole_wei(config.gas.tip_gwei, GWEI)
-
-
-@lru_cache(maxsize=64)  # of settings: every turn asks for the same
-def whole_wei(amount: Decimal, unit: int | Decimal) -> int:
-    """An amount (gwei, ether) in wei, rounded down: an integer is above it if above the amount."""
-    return int(amount * unit)
+    return view.block.base_fee_wei + int(config.gas.tip_gwei * GWEI)
 
 
 def in_quote(view: ChainView, wei: int | Decimal) -> Decimal:

@@ -45,7 +45,7 @@ configured one. ``stop_loss.py`` has the formulas and the states.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -54,11 +54,11 @@ from dexmm.model.decision import Refusal
 from dexmm.model.market import Reference, Token, TokenGuards
 from dexmm.model.snapshot import Snapshot
 from dexmm.strategy.conserve import refuse_simulation
-from dexmm.strategy.economics import ETHER, GWEI, TYPICAL_GAS, gas_price, whole_wei
+from dexmm.strategy.economics import TYPICAL_GAS
 from dexmm.strategy.fair import fresh
+from dexmm.strategy.limits import ETHER, GWEI
 from dexmm.strategy.look import Look
 from dexmm.strategy.precise import BP
-from dexmm.strategy.session import event_on, market_closed
 from dexmm.strategy.stop_loss import fall_of, holds, release_of
 from dexmm.units import bp, price_text
 
@@ -82,7 +82,8 @@ class Bite:
 
 
 Bites = tuple[Bite, ...]
-Guard = Callable[[Look], Bites]
+Guard = Callable[[Look], Iterable[Bite]]
+Quiet = Callable[[Look], bool]
 NONE: Bites = ()
 
 # No time that passes lifts these: a file must be corrected, ether sent, or an issuer asked.
@@ -99,8 +100,10 @@ FOR_A_PERSON = {
 def biting(seen: Look) -> tuple[Bite, ...]:
     """Every guard that bites now."""
     found: list[Bite] = []
-    for guard in GUARDS:
-        found += guard(seen)
+    for quiet, guards in GUARDS:
+        if not quiet(seen):
+            for guard in guards:
+                found += guard(seen)
     return tuple(found)
 
 
@@ -128,6 +131,17 @@ def everything(rule: str, detail: str) -> Bite:
 # The wallet and the world it stands in
 
 
+def _world_is_quiet(seen: Look) -> bool:
+    snapshot, wallet = seen.snapshot, seen.view.wallet
+    return (
+        not snapshot.halted
+        and not snapshot.memory.halted
+        and seen.limits.same_market
+        and snapshot.observed_at - seen.now <= seen.config.guards.max_block_age_seconds
+        and wallet.pending_nonce <= wallet.nonce
+    )
+
+
 def halted(seen: Look) -> Bites:
     reasons = (seen.snapshot.halted, seen.snapshot.memory.halted)
     if not any(reasons):
@@ -139,11 +153,11 @@ def halted(seen: Look) -> Bites:
 
 
 def market(seen: Look) -> Bites:
+    if seen.limits.same_market:
+        return NONE
     here, wanted = seen.view.market, seen.config.market
     is_ = (here.pool, here.base.address, here.position_manager, here.chain_id)
     should = (wanted.pool, wanted.base, wanted.position_manager, seen.config.network.chain_id)
-    if is_ == should:
-        return NONE
     names = ("pool", "base token", "position manager", "chain id")
     return tuple(
         everything("market", f"the {name} is {one}, but {other} is configured")
@@ -245,12 +259,8 @@ def tokens(seen: Look) -> Iterator[tuple[Token, TokenGuards, str | None]]:
     yield view.market.token1, view.guards1, past.implementation1
 
 
-def token_guards(seen: Look) -> Bites:
-    """The five of them; where every switch is off there is nothing to ask."""
-    if not _on(seen.view.guards0) and not _on(seen.view.guards1):
-        return NONE
-    rules = (token_paused, token_frozen, token_fee, token_deprecated, token_implementation)
-    return tuple(bite for rule in rules for bite in rule(seen))
+def _tokens_are_quiet(seen: Look) -> bool:
+    return not _on(seen.view.guards0) and not _on(seen.view.guards1)
 
 
 def _on(switches: TokenGuards) -> bool:
@@ -311,6 +321,18 @@ def token_implementation(seen: Look) -> Iterator[Bite]:
 # The price
 
 
+def _price_is_quiet(seen: Look) -> bool:
+    pool, market_ = seen.view.pool, seen.config.market
+    return (
+        market_.price_low <= seen.pool_price <= market_.price_high
+        and pool.liquidity > 0
+        and pool.mean_tick is not None
+        and abs(pool.tick - pool.mean_tick) <= seen.limits.twap_max
+        and not seen.view.references
+        and market_.reference_feed is None
+    )
+
+
 def price_band(seen: Look) -> Bites:
     price, market_ = seen.pool_price, seen.config.market
     if market_.price_low <= price <= market_.price_high:
@@ -364,10 +386,8 @@ def oracle_history(seen: Look) -> Bites:
 
 
 def twap(seen: Look) -> Bites:
-    pool = seen.view.pool
-    if pool.mean_tick is None or not (off := abs(pool.tick - pool.mean_tick)):
-        return NONE
-    if off <= (most := seen.config.guards.twap_max(seen.view.market.fee_pips)):
+    pool, most = seen.view.pool, seen.limits.twap_max
+    if pool.mean_tick is None or (off := abs(pool.tick - pool.mean_tick)) <= most:
         return NONE
     return (
         entry(
@@ -394,7 +414,7 @@ def _doubt(source: Reference, seen: Look) -> str:
     if not fresh(source, seen.view):
         age = seen.now - source.updated_at
         return f"{source.name} is {age} s old, more than {source.heartbeat_seconds} s"
-    price, most = seen.pool_price, seen.config.guards.reference_max(seen.view.market.fee_pips)
+    price, most = seen.pool_price, seen.limits.reference_max
     off = bp(abs(price - source.price), source.price)
     if off > most:
         return (
@@ -405,11 +425,12 @@ def _doubt(source: Reference, seen: Look) -> str:
 
 
 def calendar(seen: Look) -> Bites:
-    guards, found = seen.config.guards, NONE
-    if window := market_closed(seen.now, guards):
+    found = NONE
+    window, event = seen.limits.calendar(seen.now)
+    if window:
         detail = f"the base's own market is closed ({window} UTC): ranges stay where they are"
         found = (Bite(Refusal(rule="calendar", detail=detail), Blocks.FOLLOWING),)
-    if event := event_on(seen.now, guards.closed_events):
+    if event:
         found += (entry("calendar", f"an event is on ({event} UTC): no new liquidity"),)
     return found
 
@@ -417,21 +438,30 @@ def calendar(seen: Look) -> Bites:
 # Gas and pace
 
 
+def _gas_is_quiet(seen: Look) -> bool:
+    price, limits = seen.gas_price, seen.limits
+    next_ = TYPICAL_GAS * price
+    return (
+        price <= limits.dear_gas
+        and seen.known.gas_spent_today + next_ <= limits.gas_budget
+        and seen.view.wallet.eth - next_ > limits.gas_reserve
+    )
+
+
 def gas_cap(seen: Look) -> Bites:
-    price, gas = gas_price(seen.view, seen.config), seen.config.gas
-    if price <= whole_wei(gas.max_gwei, GWEI) and price <= whole_wei(gas.max_exit_gwei, GWEI):
-        return NONE
-    gwei = Decimal(price) / GWEI
+    gwei, gas = Decimal(seen.gas_price) / GWEI, seen.config.gas
     if gwei > gas.max_exit_gwei:
         return (everything("gas_cap", f"gas is {gwei:.1f} gwei, over {gas.max_exit_gwei} gwei"),)
-    return (entry("gas_cap", f"gas is {gwei:.1f} gwei, over {gas.max_gwei} gwei: wait"),)
+    if gwei > gas.max_gwei:
+        return (entry("gas_cap", f"gas is {gwei:.1f} gwei, over {gas.max_gwei} gwei: wait"),)
+    return NONE
 
 
 def gas_budget(seen: Look) -> Bites:
     budget = seen.config.gas.daily_budget_eth
     spent = seen.known.gas_spent_today
-    next_ = TYPICAL_GAS * gas_price(seen.view, seen.config)
-    if spent + next_ <= whole_wei(budget, ETHER):
+    next_ = TYPICAL_GAS * seen.gas_price
+    if spent + next_ <= seen.limits.gas_budget:
         return NONE
     return (
         entry(
@@ -444,9 +474,7 @@ def gas_budget(seen: Look) -> Bites:
 
 def gas_reserve(seen: Look) -> Bites:
     reserve = seen.config.gas.reserve_eth
-    next_ = TYPICAL_GAS * gas_price(seen.view, seen.config)
-    if seen.view.wallet.eth - next_ > whole_wei(reserve, ETHER):
-        return NONE
+    next_ = TYPICAL_GAS * seen.gas_price
     if seen.view.wallet.eth - next_ >= reserve * ETHER:
         return NONE
     return (
@@ -467,23 +495,21 @@ def min_interval(seen: Look) -> Bites:
     return (entry("min_interval", detail),)
 
 
-GUARDS: tuple[Guard, ...] = (
-    halted,
-    market,
-    stale_block,
-    unknown_transaction,
-    drawdown,
-    drawdown_hold,
-    token_guards,
-    price_band,
-    pool_liquidity,
-    oracle_history,
-    twap,
-    reference,
-    calendar,
-    stop_loss,
-    gas_cap,
-    gas_budget,
-    gas_reserve,
-    min_interval,
+def _never(seen: Look) -> bool:
+    """They are as quick as telling whether one of them could bite."""
+    return False
+
+
+# Each group is asked only where one of its guards could bite.
+GUARDS: tuple[tuple[Quiet, tuple[Guard, ...]], ...] = (
+    (_world_is_quiet, (halted, market, stale_block, unknown_transaction)),
+    (_never, (drawdown, drawdown_hold)),
+    (
+        _tokens_are_quiet,
+        (token_paused, token_frozen, token_fee, token_deprecated, token_implementation),
+    ),
+    (_price_is_quiet, (price_band, pool_liquidity, oracle_history, twap, reference)),
+    (_never, (calendar, stop_loss)),
+    (_gas_is_quiet, (gas_cap, gas_budget, gas_reserve)),
+    (_never, (min_interval,)),
 )

@@ -138,9 +138,8 @@ class Holding:
         """The share of the base were ``s`` the square root of the price, by arbitrage alone, with
         so much of both (smallest units) outside of ranges."""
         for held in self.ranges:
-            each = self.ladder.amounts(s, held.bid, held.ask)
-            base += each[0] * held.liquidity
-            quote += each[1] * held.liquidity
+            more = self.ladder.amounts(s, held.bid, held.ask, held.liquidity)
+            base, quote = base + more[0], quote + more[1]
         value = base * s * s
         total = value + quote
         return value / total if total else ZERO

@@ -51,9 +51,9 @@ class Ladder:
         """``s`` at a rung; 50 significant digits."""
         return _root_at(self.sign, rung)
 
-    def amounts(self, s: Decimal, bid: int, ask: int) -> tuple[Decimal, Decimal]:
-        """``amounts_per_liquidity`` of a range; 50 significant digits."""
-        return _amounts(self.sign, s, bid, ask)
+    def amounts(self, s: Decimal, bid: int, ask: int, liquidity: int) -> tuple[Decimal, Decimal]:
+        """Base and quote of so much liquidity over a range; 50 significant digits."""
+        return _amounts(self.sign, s, bid, ask, liquidity)
 
     def floor(self, sqrt_price_x96: int) -> int:
         """The highest rung at or below the price."""
@@ -117,8 +117,9 @@ def amounts_per_liquidity(s: Decimal, s_bid: Decimal, s_ask: Decimal) -> tuple[D
 
 @lru_cache(maxsize=1024)  # at the edges of what is held they are the same in every turn
 @precise
-def _amounts(sign: int, s: Decimal, bid: int, ask: int) -> tuple[Decimal, Decimal]:
-    return amounts_per_liquidity(s, _root_at(sign, bid), _root_at(sign, ask))
+def _amounts(sign: int, s: Decimal, bid: int, ask: int, liquidity: int) -> tuple[Decimal, Decimal]:
+    base, quote = amounts_per_liquidity(s, _root_at(sign, bid), _root_at(sign, ask))
+    return base * liquidity, quote * liquidity
 
 
 def affordable(

@@ -14,6 +14,7 @@ from dexmm.strategy.edges import edges_to_keep
 from dexmm.strategy.fair import Source, median_price, sources
 from dexmm.strategy.held import Holding
 from dexmm.strategy.inventory import Inventory, inventory
+from dexmm.strategy.limits import Limits
 from dexmm.strategy.pay import Pay, pay_of
 from dexmm.strategy.precise import PIPS, once
 from dexmm.strategy.situation import Situation, Stake
@@ -30,9 +31,11 @@ class Look(Observation):
         inventory: Inventory,
         holding: Holding,
         sources: tuple[Source, ...],
+        limits: Limits,
     ) -> None:
         super().__init__(snapshot, config, inventory, holding)
         self.sources: Final = sources  # of the fair price
+        self.limits: Final = limits
 
     @once
     def known(self) -> Memory:
@@ -49,11 +52,16 @@ class Look(Observation):
         return self.view.market.price(self.view.pool.sqrt_price_x96)
 
     @once
+    def gas_price(self) -> int:
+        """What a unit of gas is expected to cost now, in wei."""
+        return self.view.block.base_fee_wei + self.limits.tip
+
+    @once
     def pay(self) -> Pay:
         """What the pool is believed to pay now."""
         pool = self.view.pool
-        ours = sum(int(p.liquidity) for p in self.view.positions if p.in_range(pool.tick))
-        fee = self.view.market.fee_pips / PIPS
+        ours = sum([int(p.liquidity) for p in self.view.positions if p.in_range(pool.tick)])
+        fee = self.limits.fee
         return pay_of(self.known, pool, fee, self.s, self.sigma, ours, self.settings)
 
     @once
@@ -96,15 +104,19 @@ def _look(snapshot: Snapshot, config: Config, before: Look | None = None) -> Loo
     view, venue = snapshot.chain, snapshot.venue
     found = sources(view, venue, config.exchange)
     price = median_price(found, view, venue)
+    if before is None or not before.limits.serve(config, view.market):
+        limits = Limits(config, view.market)
+    else:
+        limits = before.limits
     if before is not None and before.holding.serves(view):
         holding, held = before.holding, before.inventory
         if before.snapshot.memory.seen is not snapshot.memory.seen:
             holding = Holding.of(view, snapshot.memory)
         if price is not held.price or venue is not before.snapshot.venue:
             held = inventory(view, price, venue)
-        return Look(snapshot, config, held, holding, found)
+        return Look(snapshot, config, held, holding, found, limits)
     holding = Holding.of(view, snapshot.memory)
-    return Look(snapshot, config, inventory(view, price, venue), holding, found)
+    return Look(snapshot, config, inventory(view, price, venue), holding, found, limits)
 
 
 def situation(seen: Look, near: int) -> Situation:

@@ -24,7 +24,6 @@ from dexmm.strategy.economics import (
 from dexmm.strategy.look import Look, what_it_pays
 from dexmm.strategy.pool_pay import worth_of_best
 from dexmm.strategy.precise import DAY, HOUR
-from dexmm.strategy.strategies import STRATEGIES
 from dexmm.units import sum_text
 
 ZERO = Decimal(0)
@@ -32,7 +31,7 @@ ZERO = Decimal(0)
 
 def provides_by_pay(seen: Look) -> bool:
     """Whether the strategy provides only what the pool pays for."""
-    return STRATEGIES[seen.settings.name].needs_pay
+    return seen.limits.definition.needs_pay
 
 
 def size_is_off(seen: Look) -> bool:

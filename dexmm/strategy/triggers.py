@@ -23,12 +23,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dexmm.model.decision import Trigger
-from dexmm.strategy.edges import distance
 from dexmm.strategy.held import HeldRange, Side
 from dexmm.strategy.look import Look
 from dexmm.strategy.paying import due, pay_words, provides_by_pay
 from dexmm.strategy.precise import HOUR
-from dexmm.strategy.strategies import STRATEGIES, Definition
+from dexmm.strategy.strategies import Definition
 from dexmm.units import SqrtPriceX96
 
 Wanted = tuple[Trigger, str]
@@ -49,7 +48,7 @@ def first_trigger(seen: Look) -> Wanted | None:
 
 
 def definition(seen: Look) -> Definition:
-    return STRATEGIES[seen.settings.name]
+    return seen.limits.definition
 
 
 def _band(seen: Look) -> Wanted | None:
@@ -234,9 +233,7 @@ def _regime(seen: Look) -> Wanted | None:
     made_for = seen.known.sigma_at_rerange
     if not made_for or provides_by_pay(seen):
         return None
-    fee = seen.view.market.fee_pips
-    then = distance(made_for, seen.settings, fee)
-    now = distance(seen.sigma, seen.settings, fee)
+    then, now = seen.limits.distance(made_for), seen.limits.distance(seen.sigma)
     ratio = max(then, now) / min(then, now)
     if ratio < seen.settings.regime_ratio:
         return None
