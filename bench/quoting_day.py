@@ -72,6 +72,9 @@ HOST = "http://paper.invalid"  # never resolved: the session has no wire
 DAY = 86_400
 TURN_SECONDS = 60
 BUDGET = Decimal("0.28")
+HALF_SPREAD = Decimal(
+    "0.5"
+)  # quote: near, so that the price leaves it often; fees do not matter here
 LEAST_BOTH, MOST_DISTANCE = Decimal("0.95"), Decimal("1.5")
 LEAST_IN_BAND, MOST_CANCELLED, LEAST_SUCCESS = Decimal("0.99"), Decimal("0.30"), Decimal("0.95")
 
@@ -404,6 +407,7 @@ def configuration(exchange: Exchange, asked: Asking) -> Config:
             },
             "quotes": {
                 "enabled": True,
+                "half_spread": HALF_SPREAD,
                 "skew": asked.skew,
                 "inventory_margin": asked.margin,
                 **dict(setting.split("=", 1) for setting in asked.settings),

@@ -321,10 +321,11 @@ class ExchangeClient:
     ) -> VenueView:
         standing, swap = self._reconciler.standing(), self._swap
         sent, cancelled = self._tally.counts()
+        spot = self._spot.instrument(self._settings.symbol)
         return VenueView(
             exchange=self.connection.id,
             at=self._now_ms(),
-            spot=self._spot.instrument(self._settings.symbol),
+            spot=spot,
             perpetual=swap.desk.instrument(swap.symbol) if swap is not None else None,
             balances=balances,
             spot_book=book,
@@ -337,6 +338,9 @@ class ExchangeClient:
             recent_sent=sent,
             recent_cancelled=cancelled,
             amends=self._spot.can.amend is not None,
+            quoted_base=self._orders.quoted.get(spot.base, ZERO),
+            quoted_quote=self._orders.quoted.get(spot.quote, ZERO),
+            quoted_epoch=self._orders.quoted_epoch,
         )
 
     def _watch(self, desk: Desk | None) -> SwapWatch | None:

@@ -28,13 +28,13 @@ from dexmm.cex.fee_prices import PriceOf, fee_rate, nothing_known, valued
 from dexmm.cex.fills import Told, parse_told, settled
 from dexmm.cex.moves import Moves
 from dexmm.cex.names import client_order_id
-from dexmm.cex.numbers import EXACT, on_step, plain
+from dexmm.cex.numbers import EXACT, ZERO, on_step, plain
 from dexmm.cex.tally import CANCELLED, Tally, was_cancelled
 from dexmm.errors import Halt, Transient
 from dexmm.model.decision import Refusal
-from dexmm.model.order import OrderIntent, OrderKind, OrderLog, OrderStatus
+from dexmm.model.order import OrderIntent, OrderKind, OrderLog, OrderStatus, Purpose
 from dexmm.model.steps import AmendOrder, CancelOrder, Outcome, PlaceOrder
-from dexmm.model.venue import Instrument
+from dexmm.model.venue import Instrument, Side
 from dexmm.units import price_text
 
 log = logging.getLogger("dexmm.orders")
@@ -82,6 +82,9 @@ class Orders:
         self._names: dict[bool, str] = {}
         self._read_back = False
         self.moves = Moves()
+        # What quotes have brought to each coin since then, fees taken off.
+        self.quoted: dict[str, Decimal] = {}
+        self.quoted_epoch = clock()
         self._desk_of = desk_of
         self._log = log
         self._tally = tally
@@ -317,6 +320,8 @@ class Orders:
             instrument = self._desk_of(after.symbol).instrument(after.symbol)
             self._learn_fee(after)
             self.moves.add(before, after, instrument)
+            if after.purpose is Purpose.QUOTE:
+                _count(self.quoted, before, after, instrument)
             self._clients.tell(self.others, before, after, instrument)
         return after
 
@@ -479,6 +484,18 @@ def _is_contract(symbol: str) -> bool:
 def _cancelled(detail: str) -> str:
     """Keeps what must be known of the exchange after a restart."""
     return f"{CANCELLED}; {detail}" if NAMELESS in detail else CANCELLED
+
+
+def _count(
+    counted: dict[str, Decimal], before: OrderIntent, after: OrderIntent, instrument: Instrument
+) -> None:
+    """Add what an order has filled, and been charged, since it was last known, to both coins."""
+    sign = 1 if after.side is Side.BUY else -1
+    for coin, filled, fee in (
+        (instrument.base, sign * (after.filled - before.filled), after.fee_base - before.fee_base),
+        (instrument.quote, sign * (before.cost - after.cost), after.fee_quote - before.fee_quote),
+    ):
+        counted[coin] = counted.get(coin, ZERO) + filled - fee
 
 
 def _fill(before: OrderIntent, after: OrderIntent) -> str:

@@ -205,7 +205,7 @@ MEANINGS = {
     "quotes": {
         "enabled": "quote both sides; works without a pool too: leave market.pool and base away",
         "skew": "bands (three steps) or avellaneda (continuous)",
-        "half_spread": "in quote",
+        "half_spread": "in quote; a round brings twice as much and pays the maker fee twice",
         "accept_loss": "quote though each round pays more of fees than it brings: `dexmm doctor` "
         "says at which half spread it breaks even",
         "size_base": "of one order",

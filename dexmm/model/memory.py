@@ -101,6 +101,9 @@ class Memory:
     traded_quote: Decimal = ZERO
     hedged_base: Decimal = ZERO  # the part of that which hedges to the zone have traded
     hedged_quote: Decimal = ZERO
+    quoted_base: Decimal = ZERO  # the venue's own count of what quotes have traded, as last seen
+    quoted_quote: Decimal = ZERO
+    quoted_epoch: int = 0  # when that count began (timestamp, seconds); 0: there was none
     promise_since: int | None = None  # those trades have put the ranges' promise in doubt since
     unsettled_base: Decimal = ZERO  # net base that the last turn's orders filled there
     unsettled_at: int | None = None

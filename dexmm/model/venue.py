@@ -131,6 +131,12 @@ class VenueView:
     recent_sent: int = 0  # orders sent and cancelled in the cancel budget's window
     recent_cancelled: int = 0
     amends: bool = False  # a resting spot order's price can be changed in place
+    # What fills of quotes have brought in since somebody began to count, fees taken off: a count
+    # that began at another time is another count. ``quoted_epoch`` is a timestamp in seconds; 0:
+    # nobody counts.
+    quoted_base: Decimal = Decimal(0)
+    quoted_quote: Decimal = Decimal(0)
+    quoted_epoch: int = 0
 
     def balance(self, coin: str) -> Balance:
         for found in self.balances:

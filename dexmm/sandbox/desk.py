@@ -1,13 +1,17 @@
 """The sandbox's exchange: a paper one in this process, at the same fair price and in the same time.
 
 The product talks to it over HTTP, through the very ccxt classes it would use on the real one.
-Without quotes nobody else trades there: what rests in the book is the house's.
+Without quotes nobody else trades there, unless asked for: what rests in the book is the house's.
+
+Quotes are looked at ``QUOTE_STEPS`` times in a candle, seldom beside the few seconds of a real
+loop. Their half spread is what a round at least has to bring (``WORTH`` times the maker's fee of
+the account), and the product itself widens it to what the price may move between two looks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from pathlib import Path
 
 from dexmm.sandbox.exchange.paper import PaperExchange
@@ -20,6 +24,7 @@ CENT = Decimal("0.01")
 PART = Decimal("0.2")  # of the capital, on the exchange
 MARGIN_PART = Decimal("0.1")  # of the capital, in the derivatives account
 QUOTE_STEPS = 12  # looks at the quotes in the time of one candle
+WORTH = Decimal("1.25")  # of the fees that a round of quotes pays, which it brings at least
 
 
 def paper_exchange(
@@ -28,11 +33,15 @@ def paper_exchange(
     price: Decimal,
     start_ms: int,
     *,
-    quotes: bool,
+    takers: bool,
     seed: int,
     state: Path | None = None,
 ) -> PaperExchange:
-    """An account with ``PART`` of ``capital`` at ``share``; time is moved by ``pass_candle``."""
+    """An account with ``PART`` of ``capital`` at ``share``; time is moved by ``pass_candle``.
+
+    ``takers``: others trade there too, the same ones whatever the product does. Only the two
+    markets that the product may trade are listed: others would cost time and change nothing.
+    """
     worth = capital * PART
     opening = Opening(
         spot={
@@ -44,22 +53,26 @@ def paper_exchange(
     usual = PaperSettings()
     settings = PaperSettings(
         accounts=(opening,),
+        spot=tuple(rules for rules in usual.spot if rules.symbol == SYMBOL),
+        derived={},
         prices={**usual.prices, SYMBOL: price},
-        flow=USUAL_FLOW if quotes else QUIET,
-        flows={} if quotes else dict.fromkeys(usual.flows, QUIET),
+        flow=USUAL_FLOW if takers else QUIET,
+        flows={},
         limits=UNLIMITED,
         seed=seed,
     )
     return PaperExchange(settings, start_ms=start_ms, state=state)
 
 
-def desk_of(paper: PaperExchange, *, quotes: bool, interval_seconds: int) -> Desk:
+def desk_of(paper: PaperExchange, price: Decimal, *, quotes: bool, interval_seconds: int) -> Desk:
     opening = paper.settings.accounts[0]
+    fee = paper.exchange.spot[SYMBOL].rules.maker_fee
     return Desk(
         url=paper.url,
         api_key=opening.api_key,
         secret=opening.secret,
         quotes=quotes,
+        half_spread=(WORTH * fee * price).quantize(CENT, ROUND_UP),
         refresh_seconds=max(interval_seconds // QUOTE_STEPS, 1),
     )
 
@@ -73,15 +86,15 @@ def pass_candle(
 ) -> None:
     """Move price and time to the candle's close; ``then`` is called ``QUOTE_STEPS`` times.
 
-    ``prices`` are those that the pool's arbitrage sees, evenly in time: where quotes rest, they
-    meet the same ones. Straight lines from corner to corner would trend for a quarter of a candle,
-    and pick off whatever rests.
+    ``prices`` are those that the pool's arbitrage sees, evenly in time: what rests meets the same
+    ones. Straight lines from corner to corner would trend for a quarter of a candle, and pick off
+    whatever rests. Without ``prices`` only the corners pass: where nobody trades, that is enough.
     """
     waypoints = (candle.open, *candle.waypoints())
-    steps = QUOTE_STEPS if then is not None else len(waypoints) - 1
+    steps = QUOTE_STEPS if prices else len(waypoints) - 1
     start_ms, length_ms = candle.at * 1000, interval_seconds * 1000
     for step in range(1, steps + 1):
-        if then is not None and prices:
+        if prices:
             first, last = ((len(prices) * n) // steps for n in (step - 1, step))
             moves = [(price, n + 1, len(prices)) for n, price in enumerate(prices)][first:last]
         else:

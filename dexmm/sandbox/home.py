@@ -62,7 +62,7 @@ base_url = "{url}"
 
 [quotes]
 enabled = {quotes}
-accept_loss = true
+half_spread = {half_spread}
 refresh_seconds = {refresh_seconds}
 """
 
@@ -74,6 +74,7 @@ class Desk:
     url: str
     api_key: str
     secret: str = field(repr=False)
+    half_spread: Decimal
     quotes: bool = False
     refresh_seconds: int = 5  # between two looks at the quotes, as the sandbox makes them
 
@@ -145,7 +146,10 @@ class Home:
         )
         if desk is not None:
             text += _EXCHANGE.format(
-                url=desk.url, quotes=str(desk.quotes).lower(), refresh_seconds=desk.refresh_seconds
+                url=desk.url,
+                quotes=str(desk.quotes).lower(),
+                half_spread=desk.half_spread,
+                refresh_seconds=desk.refresh_seconds,
             )
         (self.folder / CHAIN).write_text(json.dumps({"url": url, "pid": pid}) + "\n")
         self.config_path.write_text(text)

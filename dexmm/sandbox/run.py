@@ -34,6 +34,7 @@ from dexmm.sandbox.anvil import Anvil, AnvilOptions
 from dexmm.sandbox.calls import decode_answer, encode_call
 from dexmm.sandbox.desk import MARGIN_PART, PART, desk_of, paper_exchange, pass_candle
 from dexmm.sandbox.exchange.paper import PaperExchange
+from dexmm.sandbox.fills import Fill, fills_of
 from dexmm.sandbox.home import KEPT, Home, throwaway_key
 from dexmm.sandbox.ledger import fees_received, owned_positions, volumes
 from dexmm.sandbox.mainnet import (
@@ -87,6 +88,7 @@ class Options:
     fork_block: int | None = None
     exchange: bool = True  # a paper one beside the pool
     quotes: bool = False  # on it
+    takers: bool = False  # others trade on it though nothing is quoted: to compare with quotes
     keep: bool = False
     state_dir: Path | None = None
 
@@ -133,6 +135,7 @@ class Result:
     path: PricePath  # that the price took
     market: Market
     fork: bool  # of a real pool, whose liquidity nobody sized
+    fills: tuple[Fill, ...]  # on the exchange, of every order
 
 
 class _LongRun(AnvilOptions):
@@ -163,10 +166,11 @@ def run_sandbox(options: Options, screen: Screen) -> Result:
         screen.closed()
         if not points:
             raise Transient(f"the sandbox was stopped before its first turn: {shutdown.reason()}")
+        orders = _orders(stage)
         summary = summarise(
             points,
             _look_back(stage),
-            _orders(stage),
+            orders,
             Run(
                 strategy=options.strategy,
                 prices=stage.path.source,
@@ -189,6 +193,7 @@ def run_sandbox(options: Options, screen: Screen) -> Result:
             path=stage.path,
             market=stage.street.market,
             fork=options.fork_url is not None,
+            fills=fills_of(stage.paper, orders) if stage.paper is not None else (),
         )
 
 
@@ -294,12 +299,12 @@ def _open_stage(
                 TARGET,
                 price,
                 path.candles[0].at * 1000,
-                quotes=options.quotes,
+                takers=options.quotes or options.takers,
                 seed=options.seed,
             )
         )
     config = home.write(
-        desk=desk_of(paper, quotes=options.quotes, interval_seconds=path.interval_seconds)
+        desk=desk_of(paper, price, quotes=options.quotes, interval_seconds=path.interval_seconds)
         if paper is not None
         else None,
         url=anvil.url,
@@ -394,7 +399,8 @@ def _play(
             break
         if stage.paper is not None:
             then = refresh if quoting is not None else None
-            prices = stage.street.prices(candle) if quoting is not None else ()
+            crowd = options.quotes or options.takers
+            prices = stage.street.prices(candle) if crowd else ()
             pass_candle(stage.paper, candle, stage.path.interval_seconds, then, prices)
         stage.street.pass_candle(candle)
         try:

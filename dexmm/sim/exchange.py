@@ -54,6 +54,7 @@ from dexmm.units import EXACT, PRICE
 
 HOUR_MS = 3_600_000
 DAY_SECONDS = 86_400
+COUNTED_SINCE = 1  # one exchange, one count of what quotes have traded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,6 +361,9 @@ class SimExchange:
             recent_sent=sent,
             recent_cancelled=cancelled,
             amends=symbols.amends,
+            quoted_base=self._orders.quoted[0],
+            quoted_quote=self._orders.quoted[1],
+            quoted_epoch=COUNTED_SINCE,
         )
 
 

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
 from dexmm.model.steps import PlaceOrder
+from dexmm.model.venue import Side
+from dexmm.sim.venue_figures import ZERO
 from dexmm.sim.venue_house import Fill
 from dexmm.sim.venue_market import VenueMarket
 from dexmm.sim.venue_words import CANCELED, CANCELLED, EXPIRED, WOULD_NOT_MAKE, WOULD_TAKE
@@ -26,6 +28,7 @@ class Orders:
         self._clock = clock
         self._window = window
         self._market = market
+        self.quoted = (ZERO, ZERO)  # base and quote that quotes have brought in, fees taken off
         self._sent: deque[int] = deque()
         self._cancelled: deque[int] = deque()
 
@@ -113,9 +116,18 @@ class Orders:
         instrument = market.instrument
         fee = instrument.taker_fee if taker else instrument.maker_fee
         after = market.account.settle(order, instrument, fill, fee)
+        if order.purpose is Purpose.QUOTE:
+            self._count(order, after)
         if after.filled >= after.amount:
             after = replace(after, status=OrderStatus.CLOSED)
         return self._record(market, after)
+
+    def _count(self, before: OrderIntent, after: OrderIntent) -> None:
+        sign = 1 if after.side is Side.BUY else -1
+        base, quote = self.quoted
+        base += sign * (after.filled - before.filled) - (after.fee_base - before.fee_base)
+        quote -= sign * (after.cost - before.cost) + (after.fee_quote - before.fee_quote)
+        self.quoted = base, quote
 
     def _record(self, market: VenueMarket, order: OrderIntent) -> OrderIntent:
         self.stored[order.client_id] = order

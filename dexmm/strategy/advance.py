@@ -13,6 +13,7 @@ from typing import Any, Final
 from dexmm.config import Config, Strategy
 from dexmm.model.memory import Memory, SeenPosition, evolve
 from dexmm.model.snapshot import Snapshot
+from dexmm.model.venue import VenueView
 from dexmm.strategy import volatility
 from dexmm.strategy.grid import least_amount
 from dexmm.strategy.held import Holding
@@ -74,6 +75,7 @@ def _looked(seen: Observation, memory: Memory) -> dict[str, Any]:
         "strangers": tuple([position.token_id for position in view.strangers]),
         "venue_base": there[0],
         "venue_quote": there[1],
+        **_count_of_quotes(venue),
         "wallet_amount0": wallet.amount0 if settled else None,
         "wallet_amount1": wallet.amount1 if settled else None,
         "implementation0": memory.implementation0 or view.guards0.implementation,
@@ -163,16 +165,37 @@ def _traded(seen: Observation, memory: Memory) -> Memory:
     base, quote = amounts_there(venue)
     flow = venue_flow(venue, memory, seen.fair, seen.inventory.nav)
     more = base - memory.venue_base - flow[0], quote - memory.venue_quote - flow[1]
-    # While a hedge trades no quote rests: all that has changed is its doing, and it answers what
-    # the ranges trade. It is no drift that quotes or ranges have to bring back.
-    ours = seen.config.hedge.to == "zone" and (memory.hedging or memory.hedge_order)
+    # What a hedge to the zone trades answers what the ranges trade: it is no drift that quotes or
+    # ranges have to bring back. What quotes have filled in the meantime is, and counts by itself.
+    hedged = ZERO, ZERO
+    if seen.config.hedge.to == "zone" and (memory.hedging or memory.hedge_order):
+        quoted = _quoted(venue, memory)
+        hedged = more[0] - quoted[0], more[1] - quoted[1]
     return evolve(
         memory,
         traded_base=memory.traded_base + more[0],
         traded_quote=memory.traded_quote + more[1],
-        hedged_base=memory.hedged_base + (more[0] if ours else ZERO),
-        hedged_quote=memory.hedged_quote + (more[1] if ours else ZERO),
+        hedged_base=memory.hedged_base + hedged[0],
+        hedged_quote=memory.hedged_quote + hedged[1],
     )
+
+
+def _quoted(venue: VenueView, memory: Memory) -> tuple[Decimal, Decimal]:
+    """Base and quote that fills of quotes have brought in since the last look; none where the
+    count is another one than then, as after a restart: quotes do not outlive the loop."""
+    if not venue.quoted_epoch or venue.quoted_epoch != memory.quoted_epoch:
+        return ZERO, ZERO
+    return venue.quoted_base - memory.quoted_base, venue.quoted_quote - memory.quoted_quote
+
+
+def _count_of_quotes(venue: VenueView | None) -> dict[str, Decimal | int]:
+    if venue is None:
+        return {}
+    return {
+        "quoted_base": venue.quoted_base,
+        "quoted_quote": venue.quoted_quote,
+        "quoted_epoch": venue.quoted_epoch,
+    }
 
 
 def _grown(now: int, before: int) -> int:

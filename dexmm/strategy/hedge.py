@@ -73,10 +73,33 @@ def goal_share(seen: Look) -> Decimal:
     """Where a hedge leads; the share itself where nothing is to be done."""
     share, settings, config = seen.inventory.share, seen.working, seen.config
     if config.hedge.to == "zone":
-        return goal_in_zone(share, settings, half_width(seen))
+        left = quotes_part(seen)
+        return goal_in_zone(share - left, settings, half_width(seen)) + left
     if config.hedge.to == "target":
         return settings.target
     return min(max(share, settings.band_low), settings.band_high)
+
+
+def quotes_part(seen: Look) -> Decimal:
+    """The part of the share that quotes have moved and bring back themselves.
+
+    A hedge that traded against their fills would pay for what the next fill may undo, and take all
+    quotes out of the book meanwhile. Beside ranges that is as much as quotes may move
+    (``quotes.max_drift``); without any, whatever is inside the band, for nothing else trades.
+    Outside the band the share counts as it is.
+    """
+    quotes, nav, share = seen.config.quotes, seen.inventory.nav, seen.inventory.share
+    if not quotes.enabled or nav <= 0 or outside_band(share, seen.settings, ZERO):
+        return ZERO
+    if not seen.held:
+        return share - seen.working.target
+    moved = drift_of(seen.known) * seen.fair / nav
+    return max(min(moved, quotes.max_drift), -quotes.max_drift)
+
+
+def drift_of(memory: Memory) -> Decimal:
+    """Base that trades other than hedges have brought in since the ranges held were placed."""
+    return memory.traded_base - memory.hedged_base
 
 
 def gap_of(seen: Look) -> Decimal:

@@ -4,7 +4,8 @@ On each side there is one wanted price, and orders of ours that rest:
 
     risk        an order beyond the reference by more than the tolerance, on a side that is not
                 wanted, twice at one price, or whose fill after those nearer would carry the share
-                or the drift too far, is taken out; risk does not ask the budget
+                or the drift too far, is taken out; risk does not ask the budget. The nearest is
+                only once it would carry the drift a quarter too far
     near        the nearest within the tolerance of its wanted price stays: it keeps its queue. One
                 nearer than that is next to be filled, which is what it is there for
     moved       where the exchange amends orders in place, and the nearest is too far, the farthest
@@ -46,6 +47,7 @@ from dexmm.strategy.quote_limits import Desk, drift_room, free_for, inventory_li
 ZERO, ONE = Decimal(0), Decimal(1)
 HALF = Decimal("0.5")
 TOLERANCE_PART = HALF  # of the wanted distance, at most
+SLACK = Decimal("0.25")  # of the drift, by which an order that rests may be too large
 COMFORTABLE = Decimal("0.7")  # of the budget: spent to there, nothing is widened
 
 Wanted = dict[Side, TargetQuote]
@@ -129,7 +131,8 @@ def _level(desk: Desk, target: TargetQuote, wanted: Wanted) -> Level:
     for order in safe:
         twice = bool(orders) and orders[-1].price == order.price
         after = total + order.amount - order.filled
-        if not twice and (not orders or _bearable(desk, side, after)):
+        fits = _bearable(desk, side, after) if orders else _still_fits(desk, side, after)
+        if not twice and fits:
             orders.append(order)
             total = after
     if not orders:
@@ -142,6 +145,13 @@ def _bearable(desk: Desk, side: Side, amount: Decimal) -> bool:
     """Whether the share and the drift may take fills of ``amount`` together on this side."""
     room = drift_room(desk, side)
     return (room is None or amount <= room) and inventory_limit(desk, side, amount) is None
+
+
+def _still_fits(desk: Desk, side: Side, amount: Decimal) -> bool:
+    """Whether the nearest order may stay: it fitted when it was placed, and what has changed since
+    is worth a cancel only beyond ``SLACK``. Its share of the band is asked with its side."""
+    room = drift_room(desk, side)
+    return room is None or amount <= room + SLACK * desk.most_drift
 
 
 def _moved(desk: Desk, level: Level) -> TargetQuote | None:

@@ -9,7 +9,7 @@ from dexmm.config import Config
 from dexmm.model.decision import Refusal
 from dexmm.model.venue import RestingOrder, Side, VenueView
 from dexmm.strategy.depth import best, without
-from dexmm.strategy.grid import ceil_to, floor_to
+from dexmm.strategy.grid import ceil_to, floor_to, least_amount
 from dexmm.strategy.hedge import free_base, free_quote
 from dexmm.strategy.inventory import Inventory
 from dexmm.strategy.stop_loss import floor_share
@@ -27,12 +27,18 @@ class Desk:
     config: Config
     ours: tuple[RestingOrder, ...]  # resting quotes
     reducing: bool
-    drift: Decimal | None  # base; None without ranges that it could drift away from
+    drift: Decimal | None  # base; None without anything that it could drift away from
+    span: Decimal | None = None  # a share: from the target to the band's edge that drift is towards
 
     @property
     def most_drift(self) -> Decimal:
-        """Base that trades here may carry the inventory away, in either direction."""
-        return self.config.quotes.max_drift * self.held.nav / self.reference
+        """Base that trades here may carry the inventory away, in either direction.
+
+        For a small account that is less than the exchange takes: two of its smallest orders then.
+        """
+        most = self.config.quotes.max_drift if self.span is None else self.span
+        least = 2 * least_amount(self.venue.spot, self.reference)
+        return max(most * self.held.nav / self.reference, least)
 
     @property
     def lean(self) -> Decimal:
@@ -72,10 +78,20 @@ def free_for(desk: Desk, side: Side, price: Decimal) -> Decimal:
 
 def drift_room(desk: Desk, side: Side) -> Decimal | None:
     """Base that this side may still trade before the inventory has drifted too far."""
-    if desk.drift is None:
-        return None
+    if desk.drift is None or desk.span is not None:
+        return None  # the band alone bounds it (``inventory_limit``)
     drift = desk.drift if side is Side.BUY else -desk.drift
     return desk.most_drift - drift
+
+
+def leaned(desk: Desk, side: Side, size: Decimal) -> Decimal:
+    """A quote's size: the smaller the further its side has carried the inventory already.
+
+    So what was bought last is sold first, while both sides still rest: with full sizes on both the
+    drift would wander from one end to the other and stay there.
+    """
+    beyond = desk.lean if side is Side.BUY else -desk.lean
+    return size * (ONE - max(beyond, ZERO))
 
 
 def drifted(desk: Desk, side: Side) -> Refusal:

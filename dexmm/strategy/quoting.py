@@ -33,6 +33,7 @@ from dexmm.strategy.quote_limits import (
     drifted,
     free_for,
     inventory_limit,
+    leaned,
     post_only,
 )
 from dexmm.strategy.quotes import Prices, wanted_prices, widened
@@ -72,13 +73,15 @@ def decide_quotes(
     *,
     reducing: bool = False,
     drift: Decimal | None = None,
+    span: Decimal | None = None,
 ) -> Quoting:
     """The quotes for this moment. Needs no pool: ``held`` may be the exchange's alone.
 
     ``reference`` is the price to quote around, ``sigma`` the log price's volatility per square
     root of a second, ``now`` a timestamp in seconds, ``holds`` the guards that bite on new orders,
     ``drift`` the base that trades on the exchange have brought in since the pool's ranges were
-    placed (negative: taken out), None where there are none.
+    placed (negative: taken out), None where there are none. With ``span`` it is the base beyond the
+    target instead, and the span is what the share may differ from it at the band's edge.
     """
     if not config.quotes.enabled:
         return Quoting()
@@ -90,6 +93,7 @@ def decide_quotes(
         ours=resting_quotes(venue, memory),
         reducing=reducing,
         drift=drift,
+        span=span,
     )
     session = _session(now, config)
     doubts = tuple(hold for hold in holds if hold.rule not in HOLDING)
@@ -192,7 +196,11 @@ def _side(desk: Desk, side: Side, price: Decimal, size: Decimal) -> TargetQuote 
     least, largest = least_amount(spot, at), most_amount(spot, at)
     if room is not None and room < least <= wanted:
         return drifted(desk, side)
-    bounds = [bound for bound in (wanted, free, room, largest) if bound is not None]
+    if room is not None:
+        # No order takes the inventory from one end to the other: back to the middle at most.
+        wanted, room = min(wanted, desk.most_drift), min(room, desk.most_drift)
+    lean = max(leaned(desk, side, wanted), least)
+    bounds = [bound for bound in (wanted, lean, free, room, largest) if bound is not None]
     amount = floor_to(min(bounds), spot.amount_step)
     if amount < least:
         return _too_small(desk, side, wanted, free, least)

@@ -34,6 +34,7 @@ from dexmm.strategy.guards import Bite, Blocks
 from dexmm.strategy.hedge import (
     Leg,
     closing_leg,
+    drift_of,
     first_leg,
     gap_of,
     least_of,
@@ -450,6 +451,7 @@ def _slice(seen: Look, venue: VenueView, holds: tuple[Bite, ...]) -> Dealing:
 
 
 def _quotes(seen: Look, venue: VenueView, state: State, holds: tuple[Bite, ...]) -> Dealing:
+    drift, span = _drift(seen)
     found = decide_quotes(
         venue,
         seen.inventory,
@@ -460,7 +462,22 @@ def _quotes(seen: Look, venue: VenueView, state: State, holds: tuple[Bite, ...])
         seen.snapshot.memory,
         tuple(bite.refusal for bite in holds),
         reducing=state is State.REDUCING,
-        drift=seen.known.traded_base - seen.known.hedged_base if seen.held else None,
+        drift=drift,
+        span=span,
     )
     small = any(refusal.rule == "quote_size" for refusal in found.refusals)
     return Dealing(quotes=found.quotes, refusals=found.refusals, below_minimum=small)
+
+
+def _drift(seen: Look) -> tuple[Decimal | None, Decimal | None]:
+    """Base that quotes have carried away and should bring back, and the share that it may come to.
+
+    Beside ranges it is what was traded here since they were placed, and ``quotes.max_drift`` bounds
+    it. Without any, the inventory is the quotes' own: what is beyond its target, up to the band.
+    """
+    if seen.held:
+        return drift_of(seen.known), None
+    excess, settings = seen.inventory.excess(seen.working.target), seen.working
+    if excess > 0:
+        return excess, settings.band_high - settings.target
+    return excess, settings.target - settings.band_low

@@ -52,7 +52,7 @@ def test_few_fills_names_the_setting_that_binds() -> None:
 def test_no_quote_taken_tighten() -> None:
     said = only(advise(figures_of(**WELL), with_exchange()))
     assert said == (
-        "Few fills: nobody took a quote in 30.0 days; tighten: quotes.half_spread below 0.5."
+        "Few fills: nobody took a quote in 30.0 days; tighten: quotes.half_spread below 5."
     )
     assert advise(figures_of(**{**WELL, "quoting": D(3)}), with_exchange()) == ()
 

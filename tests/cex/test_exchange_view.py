@@ -42,6 +42,24 @@ def test_a_look_is_two_requests_while_quotes_rest(trader: Trader) -> None:
     assert [requests_of(trader) for _ in range(5)] == [2] * 5
 
 
+def test_what_quotes_have_traded_is_counted_apart_from_everything_else(trader: Trader) -> None:
+    first = trader.observe()
+    assert (first.quoted_base, first.quoted_quote) == (0, 0)
+    assert first.quoted_epoch > 0
+    trader.buy("0.3")  # a hedge
+    trader.rest("3990", "0.2")
+    assert trader.observe().quoted_base == 0
+    trader.paper.set_fair_price("PAXGUSDT", D(3980))  # through the bid
+    seen = trader.observe()
+    assert (seen.quoted_base, seen.quoted_quote) == (D("0.1998"), D(-798))  # the fee is in base
+    assert seen.quoted_epoch == first.quoted_epoch
+    trader.clock.ahead += 5
+    trader.restart()
+    again = trader.observe()
+    assert again.quoted_base == 0
+    assert again.quoted_epoch != first.quoted_epoch  # and it says that it is another count
+
+
 def test_a_look_is_two_requests_with_an_idle_perpetual(hedger: Trader) -> None:
     hedger.observe()
     assert [requests_of(hedger) for _ in range(5)] == [2] * 5

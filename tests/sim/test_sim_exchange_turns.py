@@ -110,6 +110,13 @@ def test_quotes_rest_and_are_filled_by_a_price_that_comes_and_goes(tmp_path: Pat
     assert {order.side.value for order in filled} == {"buy", "sell"}
     assert all(order.kind is OrderKind.POST_ONLY for order in filled)
     assert set(stage.flows) == {"quote", "exchange_fee"}
+    signs = [(1 if order.side.value == "buy" else -1) for order in filled]
+    assert view.quoted_base == sum(
+        sign * order.filled - order.fee_base for sign, order in zip(signs, filled, strict=True)
+    )
+    assert view.quoted_quote == sum(
+        -sign * order.cost - order.fee_quote for sign, order in zip(signs, filled, strict=True)
+    )
     counted = max(view.recent_sent, config.exchange.cancel_minimum_orders)  # a start on credit
     assert view.recent_cancelled <= config.exchange.cancel_ratio * counted
     assert len(filled) > 10

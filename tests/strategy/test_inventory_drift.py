@@ -10,14 +10,16 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from strategy.test_quotes import SIGMA, middle, prices
+from strategy.test_quotes import SIGMA, middle, prices, refresh
 from strategy.venue_builders import Both, Street, both, exchange_config
 
 from dexmm.model.decision import Refusal, Trigger
 from dexmm.model.memory import Memory
+from dexmm.model.order import Purpose
 from dexmm.model.steps import Rerange
 from dexmm.model.venue import Side
 from dexmm.strategy.inventory import inventory
+from dexmm.strategy.look import look
 from dexmm.strategy.quotes import band_prices
 from dexmm.strategy.quoting import Quoting, decide_quotes
 
@@ -141,7 +143,9 @@ def test_a_share_outside_its_band_is_still_hedged() -> None:
 
 
 def drifted(street: Street, drift: Decimal | None) -> Quoting:
-    config = exchange_config(quotes={"enabled": True})
+    config = exchange_config(
+        quotes={"enabled": True, "half_spread": D("0.5"), "max_drift": D("0.02")}
+    )
     venue = street.view()
     held = inventory(None, street.price, venue)
     return decide_quotes(
@@ -157,7 +161,7 @@ def test_quotes_lean_against_what_they_have_moved() -> None:
     assert prices(half)[Side.BUY] < D("3999.5")
     assert prices(half)[Side.SELL] < D("4000.5")
     assert {quote.side: quote.amount for quote in half.quotes} == {
-        Side.BUY: D("0.05"),
+        Side.BUY: D("0.025"),  # three quarters of the way there: a quarter of the size
         Side.SELL: D("0.1"),
     }
 
@@ -171,12 +175,118 @@ def test_the_side_that_drifted_waits_for_the_other(drift: str, left: Side) -> No
     assert "quotes.max_drift" in found.refusals[0].detail
 
 
+def test_no_order_takes_the_inventory_from_one_end_to_the_other() -> None:
+    """At an end of the drift the way back is one order to the middle, not to the other end."""
+    config = exchange_config(
+        quotes={"enabled": True, "size_base": D(1), "max_drift": D("0.02"), "half_spread": D("0.5")}
+    )
+    street = middle()
+    venue = street.view()
+    held = inventory(None, street.price, venue)
+    for drift, expected in (
+        (D(0), {Side.BUY: D("0.2"), Side.SELL: D("0.2")}),
+        (D("-0.2"), {Side.BUY: D("0.2")}),
+        (D("-0.1"), {Side.BUY: D("0.2"), Side.SELL: D("0.1")}),
+    ):
+        found = decide_quotes(
+            venue, held, street.price, SIGMA, street.now, config, Memory(), drift=drift
+        )
+        assert {quote.side: quote.amount for quote in found.quotes} == expected
+
+
+def test_an_order_that_would_carry_the_drift_too_far_by_now_is_taken_out() -> None:
+    """It was placed when nothing had drifted, or before there were ranges at all."""
+    street = middle()
+    refresh(street)
+    assert {order.amount for order in street.resting} == {D("0.1")}
+    stays = {"0.10": True, "0.14": True, "0.16": False}  # of 0.2, and a quarter of slack
+    for drift, stay in stays.items():
+        found = drifted(street, D(drift))
+        bids = [quote for quote in found.quotes if quote.side is Side.BUY]
+        assert [bid.amount == D("0.1") for bid in bids] == [stay], drift
+        assert any(quote.amount == D("0.1") for quote in found.quotes if quote.side is Side.SELL)
+
+
+def test_an_account_too_small_for_its_drift_quotes_the_exchange_s_smallest_orders() -> None:
+    street = Street(base=D("0.0875"), quote=D(650))  # 0.25 % of 1,000 is half of the smallest order
+    config = exchange_config(quotes={"enabled": True, "max_drift": D("0.0025")})
+    venue = street.view()
+    held = inventory(None, street.price, venue)
+    found = decide_quotes(
+        venue, held, street.price, SIGMA, street.now, config, Memory(), drift=D(0)
+    )
+    assert set(prices(found)) == {Side.BUY, Side.SELL}
+    assert found.refusals == ()
+    assert all(quote.amount * quote.price < 11 for quote in found.quotes)
+
+
+def test_a_hedge_leaves_what_quotes_have_moved_to_the_quotes() -> None:
+    """The same share by the quotes' doing and by the pool's: only the latter is hedged."""
+    moved: dict[str, bool] = {}
+    for whose in ("quotes", "pool"):
+        world = settled(hedge={"to": "zone", "zone": D("0.01")})
+        world.street.resting.clear()
+        world.street.base += D("0.5")
+        world.street.quote -= D("0.5") * world.street.price
+        if whose == "pool":  # as if the ranges had been placed after it
+            world.turn()
+            world.memory = replace(world.memory, traded_base=D(0), traded_quote=D(0))
+        decision, _ = world.turn()
+        assert decision.share > D("0.36")
+        moved[whose] = any(trade.purpose is Purpose.HEDGE for trade in decision.trades)
+        if whose == "quotes":
+            assert {quote.side for quote in decision.quotes} == {Side.BUY, Side.SELL}
+    assert moved == {"quotes": False, "pool": True}
+
+
+def test_without_ranges_quotes_have_the_band_to_themselves() -> None:
+    config = exchange_config(
+        quotes={"enabled": True, "half_spread": D("0.5")},
+        hedge={"to": "zone", "zone": D("0.01")},
+        strategy={"min_position_quote": D(10**9)},
+    )
+    sizes = {}
+    for base in ("3.5", "4.5", "5.2"):
+        street = Street(base=D(base), quote=40_000 - 4000 * D(base))
+        decision = both(config, street, base=D(0), quote=D(0)).decide()
+        hedged = any(trade.purpose is Purpose.HEDGE for trade in decision.trades)
+        assert hedged == (decision.share > D("0.5"))
+        sizes[base] = {quote.side: quote.amount for quote in decision.quotes}
+    assert sizes["3.5"] == {Side.BUY: D("0.1"), Side.SELL: D("0.1")}
+    # Two thirds of the way to the band's edge, a third of the size.
+    assert sizes["4.5"][Side.SELL] == D("0.1")
+    assert D("0.03") < sizes["4.5"][Side.BUY] < D("0.035")
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_what_quotes_fill_while_a_hedge_goes_on_is_theirs(counted: bool) -> None:
+    """The exchange's own count tells the two apart; without it all of it is the hedge's."""
+    world = settled(hedge={"to": "zone"})
+    world.memory = replace(world.memory, hedging=Side.BUY, quoted_epoch=7 if counted else 0)
+    street = world.street
+    street.resting.clear()
+    street.base += D("0.3")  # 0.4 by the hedge, less 0.1 that a quote has sold
+    street.quote -= D("0.3") * street.price
+    snapshot = world.snapshot()
+    assert snapshot.venue is not None
+    venue = replace(
+        snapshot.venue,
+        quoted_base=D("-0.1"),
+        quoted_quote=D(400),
+        quoted_epoch=7 if counted else 0,
+    )
+    known = look(replace(snapshot, venue=venue), world.config).known
+    assert known.traded_base == D("0.3")
+    assert known.hedged_base == (D("0.4") if counted else D("0.3"))
+    assert (known.quoted_base, known.quoted_epoch) == (venue.quoted_base, venue.quoted_epoch)
+
+
 def test_without_ranges_there_is_nothing_to_drift_from() -> None:
     assert set(prices(drifted(middle(), None))) == {Side.BUY, Side.SELL}
 
 
 def test_within_the_band_the_factor_goes_from_the_middle_to_its_ends() -> None:
-    config = exchange_config(quotes={"enabled": True})
+    config = exchange_config(quotes={"enabled": True, "half_spread": D("0.5")})
     found = [
         band_prices(D(4000), D("0.35"), config.strategy, config.quotes, D(lean)).bid
         for lean in (-1, 0, 1)

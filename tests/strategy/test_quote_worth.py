@@ -11,10 +11,15 @@ from dexmm.strategy.quote_worth import in_words, quote_worth
 
 D = Decimal
 STILL = D(0)
-QUOTES = a_config().quotes
+QUOTES = a_config(quotes={"half_spread": D("0.5")}).quotes
 
 
-def test_binances_fees_eat_eight_times_what_the_defaults_bring() -> None:
+def test_the_default_brings_more_than_the_usual_fees_of_a_round_of_gold() -> None:
+    worth = quote_worth(D("0.001"), D(4000), STILL, a_config().quotes)
+    assert (worth.brings, worth.pays, worth.loses) == (10, 8, False)
+
+
+def test_binances_fees_eat_eight_times_what_quotes_near_the_price_bring() -> None:
     worth = quote_worth(D("0.001"), D(4000), STILL, QUOTES)
     assert (worth.brings, worth.pays, worth.break_even) == (1, 8, 4)
     assert worth.loses

@@ -29,11 +29,12 @@ from dexmm.strategy.quoting import Quoting, decide_quotes
 
 D = Decimal
 SIGMA = D("0.0000285")  # 16 % a year
+NEAR = {"enabled": True, "half_spread": D("0.5")}  # nearer than fees: prices are what is asked here
 WEEKEND = START - 2 * 86_400  # a Saturday, noon
 
 
 def a_quoter(**quotes: object):
-    return exchange_config(quotes={"enabled": True, **quotes})
+    return exchange_config(quotes={**NEAR, **quotes})
 
 
 def quoting(street: Street, config=None, *, reference=None, now=START, **more: object) -> Quoting:
@@ -215,7 +216,7 @@ def test_quotes_are_as_wide_as_the_price_moves_between_two_refreshes() -> None:
 
 
 def test_the_budget_has_credit_at_the_start() -> None:
-    config = exchange_config(quotes={"enabled": True}, exchange={"cancel_minimum_orders": 40})
+    config = exchange_config(quotes=NEAR, exchange={"cancel_minimum_orders": 40})
     assert cancels_left(middle(sent=2).view(), config) == 12
     assert cancels_left(middle(sent=2, cancelled=5).view(), config) == 7
     assert cancels_left(middle(sent=200, cancelled=5).view(), config) == 55
@@ -235,7 +236,7 @@ def test_a_part_that_is_left_of_an_order_stays() -> None:
 
 def test_the_cancel_budget_holds_an_order_back_and_says_so() -> None:
     config = exchange_config(
-        quotes={"enabled": True, "levels": 1, "budget_widen_factor": 1},
+        quotes={**NEAR, "levels": 1, "budget_widen_factor": 1},
         exchange={"cancel_minimum_orders": 0},
     )
     street = middle(sent=10, cancelled=3)
@@ -296,7 +297,7 @@ def test_the_corridor_stops_everything_and_raises_an_alarm(reference: Decimal) -
     street = middle()
     refresh(street)
     config = exchange_config(
-        quotes={"enabled": True}, market={"price_low": D("3999.5"), "price_high": D("4000.5")}
+        quotes=NEAR, market={"price_low": D("3999.5"), "price_high": D("4000.5")}
     )
     found, steps = refresh(street, config, reference=reference)
     assert found.stopped
@@ -348,7 +349,7 @@ def test_the_stop_loss_quotes_no_bid() -> None:
 
 def test_what_is_not_there_is_not_quoted() -> None:
     wide = {"band_low": D(0), "band_high": D(1)}
-    config = exchange_config(quotes={"enabled": True}, strategy=wide)
+    config = exchange_config(quotes=NEAR, strategy=wide)
     found = quoting(Street(base=D("0.05"), quote=D(300)), config)
     assert {quote.side: quote.amount for quote in found.quotes} == {
         Side.SELL: D("0.05"),
@@ -380,7 +381,7 @@ def test_a_size_below_the_minimum_is_told_from_too_little_that_is_free(size, rul
 
 def test_too_little_that_is_free_says_how_much_is_missing() -> None:
     wide = {"band_low": D(0), "band_high": D(1)}
-    config = exchange_config(quotes={"enabled": True}, strategy=wide)
+    config = exchange_config(quotes=NEAR, strategy=wide)
     (told,) = quoting(Street(base=D(5), quote=D(4)), config).refusals
     assert told.rule == "quote_balance"
     assert told.detail == (
@@ -417,7 +418,7 @@ def test_the_calendar_widens_shrinks_or_stops(how, bid, amount) -> None:
 
 def test_an_event_stops_quotes() -> None:
     config = exchange_config(
-        quotes={"enabled": True},
+        quotes=NEAR,
         guards={"closed_events": "2025-06-16T11:00/2025-06-16T13:00"},
     )
     assert quoting(middle(), config).stopped

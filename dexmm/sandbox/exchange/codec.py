@@ -108,6 +108,7 @@ def dump_trade(trade: Trade) -> str:
             "maker": trade.is_maker,
             "at": trade.at_ms,
             "realised": str(trade.realised),
+            "fair": str(trade.fair),
         }
     )
 
@@ -128,6 +129,7 @@ def load_trade(text: str) -> Trade:
         is_maker=d["maker"],
         at_ms=d["at"],
         realised=D(d["realised"]),
+        fair=D(d.get("fair", "0")),
     )
 
 

@@ -139,3 +139,4 @@ class Trade:
     is_maker: bool
     at_ms: int
     realised: Decimal = ZERO
+    fair: Decimal = ZERO  # the market's fair price at that moment; zero: nobody has written it down

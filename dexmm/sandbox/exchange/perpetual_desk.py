@@ -116,6 +116,7 @@ class PerpetualDesk(BaseDesk):
                 is_maker=is_maker,
                 at_ms=self.changes.now_ms,
                 realised=realised,
+                fair=self.market.fair,
             ),
         )
 

@@ -84,6 +84,7 @@ class SpotDesk(BaseDesk):
                 fee_asset=asset,
                 is_maker=is_maker,
                 at_ms=self.changes.now_ms,
+                fair=self.market.fair,
             ),
         )
 
