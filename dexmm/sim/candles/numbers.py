@@ -10,6 +10,7 @@ that is said. Volumes are rounded half to even at ``VOLUME_DECIMALS``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WIDEST = 38  # digits of a decimal128
+_BYTES = 16  # of one
 _SPACED = r"(\d)[ \x{00A0}\x{202F}'](\d{3})"
 _THOUSANDS = r"^([+-]?\d{1,3})((?:,\d{3})+)(\.\d*)?$"
 
@@ -114,46 +116,96 @@ def _packed(columns: Sequence[Any], most: int | None, *, may_round: bool) -> Uni
     """Raises ``ArrowInvalid`` for what is no number, ``OverflowError`` for too many digits."""
     import numpy as np
 
-    exact = [_decimals_of(column) for column in columns]
+    exact = [_shortest(*_decimals_of(column)) for column in columns]
     wanted = max((places for _, places in exact), default=0)
     scale = wanted if most is None else min(wanted, most)
     if may_round and most is None:
-        whole = max((_whole_digits(column) for column, _ in exact), default=1)
+        whole = max((_whole_digits(column, places) for column, places in exact), default=1)
         scale = max(min(scale, DIGITS - whole), 0)
-    units = [_unscaled(column, scale, exactly=scale >= places) for column, places in exact]
-    while scale and not any((column % 10).any() for column in units):
-        units = [column // 10 for column in units]
-        scale -= 1
+    units = [_at_scale(column, places, scale) for column, places in exact]
+    if scale < wanted:  # digits are gone, and zeros may be left
+        while scale and not any((column % 10).any() for column in units):
+            units = [column // 10 for column in units]
+            scale -= 1
     if any(np.abs(column).max(initial=0) >= 10**DIGITS for column in units):
         raise OverflowError
     return Units(columns=tuple(units), decimals=scale, rounded=most is None and scale < wanted)
 
 
 def _decimals_of(column: Any) -> tuple[Any, int]:
-    """The column as decimals of as many places as it uses (trailing zeros do not count)."""
+    """The column as decimals of as many places as are written."""
+    import numpy as np
     import pyarrow.compute as compute
 
     arrow = the_arrow()
-    if arrow.types.is_string(column.type):
-        dots = compute.find_substring(column, ".")
-        behind = compute.subtract(compute.binary_length(column), compute.add(dots, 1))
-        places = compute.max(compute.if_else(compute.greater_equal(dots, 0), behind, 0)).as_py()
-        powers = compute.filter(column, compute.match_substring(column, "e", ignore_case=True))
-        for text in powers.to_pylist():
-            places = max(places or 0, -_exponent(text))
-        column = _decimal(column, places or 0)
-    scale = column.type.scale
-    while scale > 0:  # by halves, and by one in the end: files write eight places and use two
-        for fewer in (scale // 2, scale - 1):
-            try:
-                column = column.cast(arrow.decimal128(_WIDEST, fewer))
-            except arrow.ArrowInvalid:
-                continue
-            scale = fewer
+    if not arrow.types.is_string(column.type):
+        return column, column.type.scale
+    dots = compute.find_substring(column, ".").to_numpy()
+    behind = compute.binary_length(column).to_numpy() - dots - 1
+    places = int(np.where(dots >= 0, behind, 0).max(initial=0))
+    for sign in ("e", "E"):
+        powers = compute.match_substring(column, sign)
+        if compute.any(powers).as_py():
+            places = max(places, *(-_exponent(t) for t in column.filter(powers).to_pylist()))
+    return _decimal(column, places), places
+
+
+def _shortest(column: Any, places: int) -> tuple[Any, int]:
+    """Whole numbers of as few decimal places as the column uses: trailing zeros do not count.
+
+    A column that 64 bits do not hold stays one of decimals.
+    """
+    import numpy as np
+
+    arrow = the_arrow()
+    try:
+        units = _unscaled(column)
+    except OverflowError:
+        units = None
+    if units is not None:
+        common = int(np.gcd.reduce(units)) if len(units) else 0
+        fewer = 0
+        while fewer < places and common % 10 == 0:
+            common, fewer = common // 10, fewer + 1
+        return (units // 10**fewer if fewer else units), places - fewer
+    while places > 0:
+        try:
+            column = column.cast(arrow.decimal128(_WIDEST, places - 1))
+        except arrow.ArrowInvalid:
             break
-        else:
-            break
-    return column, max(scale, 0)
+        places -= 1
+        with suppress(OverflowError):
+            return _shortest(column, places) if places else (_unscaled(column), 0)
+    return column, places
+
+
+def _at_scale(column: Any, places: int, scale: int) -> NDArray[np.int64]:
+    """The column's whole multiples of ``10 ** -scale``, rounded half to even where it has more.
+
+    ``OverflowError`` beyond 64 bits.
+    """
+    import numpy as np
+    import pyarrow.compute as compute
+
+    arrow = the_arrow()
+    if isinstance(column, np.ndarray):
+        if scale >= places:
+            factor = 10 ** (scale - places)
+            if int(np.abs(column).max(initial=0)) * factor >= 10**DIGITS:
+                raise OverflowError
+            return column * factor if factor > 1 else column
+        whole = arrow.array(column).cast(arrow.decimal128(_WIDEST, 0))
+        column = _moved(whole, places)
+    if scale < places:
+        column = compute.round(column, ndigits=scale, round_mode="half_to_even")
+    return _unscaled(column.cast(arrow.decimal128(_WIDEST, scale)))
+
+
+def _moved(whole: Any, places: int) -> Any:
+    """Whole numbers as decimals of so many places: the same digits, the point moved."""
+    arrow = the_arrow()
+    kind = arrow.decimal128(_WIDEST, places)
+    return arrow.Array.from_buffers(kind, len(whole), whole.buffers(), offset=whole.offset)
 
 
 def _decimal(column: Any, places: int) -> Any:
@@ -172,25 +224,27 @@ def _exponent(text: str) -> int:
     return exponent if isinstance(exponent, int) else 0
 
 
-def _whole_digits(column: Any) -> int:
+def _whole_digits(column: Any, places: int) -> int:
+    """Digits before the point of the largest."""
+    import numpy as np
     import pyarrow.compute as compute
 
+    if isinstance(column, np.ndarray):
+        return max(len(str(int(np.abs(column).max(initial=0)) // 10**places)), 1)
     most = compute.max(compute.abs(column)).as_py() or Decimal(0)
     return max(most.adjusted() + 1, 1)
 
 
-def _unscaled(column: Any, scale: int, *, exactly: bool) -> NDArray[np.int64]:
-    """The whole numbers behind decimals of ``scale`` places. ``OverflowError`` beyond 64 bits."""
+def _unscaled(column: Any) -> NDArray[np.int64]:
+    """The whole numbers behind decimals. ``OverflowError`` beyond 64 bits."""
     import numpy as np
-    import pyarrow.compute as compute
 
     arrow = the_arrow()
-    if not exactly:
-        column = compute.round(column, ndigits=scale, round_mode="half_to_even")
-    column = column.cast(arrow.decimal128(_WIDEST, scale))
+    if column.type.byte_width != _BYTES:
+        column = column.cast(arrow.decimal128(_WIDEST, column.type.scale))
     whole = column.combine_chunks() if isinstance(column, arrow.ChunkedArray) else column
-    words = np.frombuffer(whole.buffers()[1], np.int64).reshape(-1, 2)
-    words = words[whole.offset : whole.offset + len(whole)]
+    words = np.frombuffer(whole.buffers()[1], np.int64)[: 2 * (whole.offset + len(whole))]
+    words = words.reshape(-1, 2)[whole.offset :]
     low: NDArray[np.int64] = np.ascontiguousarray(words[:, 0])
     if (words[:, 1] != low >> 63).any():
         raise OverflowError

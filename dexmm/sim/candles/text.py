@@ -30,6 +30,7 @@ from dexmm.sim.history import CANDLE_COLUMNS
 from dexmm.sim.history_files import explained
 
 _HEAD = 1 << 16
+_BLOCK = 1 << 23  # that Arrow cuts rows into: larger ones leave less to put together
 _LOOKED_AT = 40  # lines above the rows
 _SAMPLE = 400  # rows that tell an order without names
 _SEPARATORS = (",", ";", "\t", "|")
@@ -245,7 +246,7 @@ def _columns(label: str, raw: bytes, start: int, above: _Above, wanted: Sequence
     try:
         table = arrow_csv.read_csv(
             arrow.BufferReader(arrow.py_buffer(raw).slice(start)),
-            read_options=arrow_csv.ReadOptions(column_names=names),
+            read_options=arrow_csv.ReadOptions(column_names=names, block_size=_BLOCK),
             parse_options=arrow_csv.ParseOptions(delimiter=above.separator),
             convert_options=arrow_csv.ConvertOptions(
                 include_columns=list(dict.fromkeys(used)),
