@@ -146,12 +146,12 @@ def _new_high(entry: Entry) -> Decimal:
 def _near_a_limit(entry: Entry, config: Config, stride: Decimal) -> bool:
     """A loss or a price that a guard watches for could be reached within a stride."""
     memory, decision, guards = entry.memory, entry.decision, config.guards
-    losses = []
+    losses, nav = [], decision.nav - memory.fees_outside
     if memory.peak_nav:
-        losses.append((bp(memory.peak_nav - decision.nav, memory.peak_nav), guards.max_drawdown_bp))
+        losses.append((bp(memory.peak_nav - nav, memory.peak_nav), guards.max_drawdown_bp))
     if memory.hold_base is not None and memory.hold_quote is not None and memory.peak_against_hold:
         holding = memory.hold_base * decision.fair_price + memory.hold_quote
-        ratio = PRICE.divide(decision.nav, holding) if holding > 0 else Decimal(1)
+        ratio = PRICE.divide(nav, holding) if holding > 0 else Decimal(1)
         behind = bp(memory.peak_against_hold - ratio, memory.peak_against_hold)
         losses.append((behind, guards.max_drawdown_hold_bp))
     price, market = decision.fair_price, config.market

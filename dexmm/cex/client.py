@@ -35,6 +35,7 @@ perpetual account is the one that was last seen; it changes by our own orders al
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from decimal import Decimal
@@ -162,7 +163,9 @@ class ExchangeClient:
             market,
             FeePrices(connection.public, settings.symbol.partition("/")[2], clock),
             clients,
+            settings.symbol.split("/"),
         )
+        self._teller = uuid.uuid4().hex[:12]
         self._reconciler = Reconciler(
             self._orders, self._desk_of, log, self.symbols, clock, watch_only=watch_only
         )
@@ -341,6 +344,8 @@ class ExchangeClient:
             quoted_base=self._orders.quoted.get(spot.base, ZERO),
             quoted_quote=self._orders.quoted.get(spot.quote, ZERO),
             quoted_epoch=self._orders.quoted_epoch,
+            fees_outside=self._orders.fees_outside,
+            fees_teller=self._teller,
         )
 
     def _watch(self, desk: Desk | None) -> SwapWatch | None:

@@ -17,7 +17,7 @@ refused here, not rounded into something that nobody decided.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from decimal import Decimal
 
@@ -64,12 +64,13 @@ class Orders:
         market: str = "",
         price_of: PriceOf = nothing_known,
         clients: AccountClients | None = None,
+        coins: Collection[str] = (),
     ) -> None:
         """``unexplained``: whether balances have moved as this order, and no other, would have.
 
         ``market``: the name of the market that every order placed here is for. ``price_of`` a
         coin, in the market's quote: for fees that are paid in a third one. ``clients``: the others
-        of this account.
+        of this account. ``coins`` are the market's own, whose balances show what they pay.
         """
         self.account = account
         self._price_of = price_of
@@ -85,6 +86,8 @@ class Orders:
         # What quotes have brought to each coin since then, fees taken off.
         self.quoted: dict[str, Decimal] = {}
         self.quoted_epoch = clock()
+        self._coins = frozenset(coins)
+        self.fees_outside = Decimal(0)  # quote, that other coins have paid since this began
         self._desk_of = desk_of
         self._log = log
         self._tally = tally
@@ -319,6 +322,9 @@ class Orders:
                 log.info("  %s", _fill(before, after))
             instrument = self._desk_of(after.symbol).instrument(after.symbol)
             self._learn_fee(after)
+            if after.fee_valued != before.fee_valued:
+                coins = self._coins
+                self.fees_outside += after.fees_outside(coins) - before.fees_outside(coins)
             self.moves.add(before, after, instrument)
             if after.purpose is Purpose.QUOTE:
                 _count(self.quoted, before, after, instrument)

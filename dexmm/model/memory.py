@@ -60,6 +60,9 @@ class Memory:
     peak_against_hold: Decimal | None = None  # best NAV / hold value
     hold_base: Decimal | None = None  # the inventory that was never traded
     hold_quote: Decimal | None = None
+    fees_outside: Decimal = ZERO  # quote, paid in other coins since the peaks began: NAV lacks it
+    fees_told: Decimal = ZERO  # of what ``fees_teller`` has told, counted so far
+    fees_teller: str = ""
     reference_price: Decimal | None = None  # the stop-loss measures from here
     wallet_amount0: int | None = None  # idle balance left by the last turn; None: just acted
     wallet_amount1: int | None = None

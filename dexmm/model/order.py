@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -72,6 +73,11 @@ class OrderIntent:
         known = {coin: amount for coin, amount, _ in self.fee_valued}
         left = ((coin, amount - known.get(coin, Decimal(0))) for coin, amount in self.fee_other)
         return tuple((coin, amount) for coin, amount in left if amount)
+
+    def fees_outside(self, market: Collection[str]) -> Decimal:
+        """What is known of its fees in coins other than ``market``'s is worth, in quote."""
+        values = (value for coin, _, value in self.fee_valued if coin not in market)
+        return sum(values, Decimal(0))
 
 
 class OrderLog(Protocol):

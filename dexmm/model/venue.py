@@ -137,6 +137,10 @@ class VenueView:
     quoted_base: Decimal = Decimal(0)
     quoted_quote: Decimal = Decimal(0)
     quoted_epoch: int = 0
+    # What fees in coins outside of the market have cost since ``fees_teller`` began to count, in
+    # quote, each by the price when it was told. A new process is a new teller and begins at 0.
+    fees_outside: Decimal = Decimal(0)
+    fees_teller: str = ""
 
     def balance(self, coin: str) -> Balance:
         for found in self.balances:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 from dexmm.model.memory import Memory
 
@@ -20,4 +21,5 @@ def resumed(memory: Memory) -> Memory:
         peak_against_hold=None,
         hold_base=None,
         hold_quote=None,
+        fees_outside=Decimal(0),
     )

@@ -232,29 +232,54 @@ def _wallet_flow(seen: Observation, memory: Memory) -> tuple[Decimal, Decimal]:
     )
 
 
+def _fees_outside(seen: Observation, memory: Memory) -> dict[str, Any]:
+    """Fees that a coin outside of the market has paid since the last look.
+
+    What this process has told and is counted is not counted again; what an earlier one told last
+    is in the outcomes of its last turn.
+    """
+    venue = seen.snapshot.venue
+    if venue is None or not venue.fees_teller:
+        return {}
+    teller, told = venue.fees_teller, venue.fees_outside
+    if teller == memory.fees_teller and told == memory.fees_told:
+        return {}
+    more = told - memory.fees_told if teller == memory.fees_teller else told
+    return {
+        "fees_outside": memory.fees_outside + more,
+        "fees_told": told,
+        "fees_teller": teller,
+    }
+
+
 def _capital(seen: Observation, memory: Memory) -> dict[str, Any]:
     """Peaks and the holding they are measured against, moved by deposits and withdrawals.
 
     A deposit is added to both; a withdrawal scales both, so that taking capital out never looks
-    like a loss.
+    like a loss. Fees that other coins have paid count as if the quote had paid them.
     """
     base, quote = capital_flow(seen, seen.snapshot.memory)
-    nav, value = seen.inventory.nav, base * seen.fair + quote
-    before = nav - value
+    told = _fees_outside(seen, memory)
+    fees = told.get("fees_outside", memory.fees_outside)
+    whole, value = seen.inventory.nav, base * seen.fair + quote
+    before = whole - value
     if memory.peak_nav is None or memory.hold_base is None or memory.hold_quote is None:
         hold_base, hold_quote = seen.inventory.base_total, seen.inventory.quote_total
-        peak = nav
+        fees, peak = ZERO, whole
     elif value < 0 and before > 0:
-        left = max(nav, ZERO) / before
+        left = max(whole, ZERO) / before
+        fees *= left
         hold_base, hold_quote = memory.hold_base * left, memory.hold_quote * left
         peak = memory.peak_nav * left
     else:
         hold_base, hold_quote = memory.hold_base + base, memory.hold_quote + quote
         peak = memory.peak_nav + value
+    nav = whole - fees
     holding = hold_base * seen.fair + hold_quote
     ratio = nav / holding if holding > 0 else None
     moved = before > 0 and abs(value) * BP > seen.settings.capital_bp * before
-    return {
+    return told | {
+        "fees_outside": fees,
         "peak_nav": max(peak, nav),
         "hold_base": hold_base,
         "hold_quote": hold_quote,

@@ -199,13 +199,14 @@ def unknown_transaction(seen: Look) -> Bites:
 
 def drawdown(seen: Look) -> Bites:
     peak, most = seen.known.peak_nav, seen.config.guards.max_drawdown_bp
-    if not peak or (lost := bp(peak - seen.inventory.nav, peak)) <= most:
+    nav = seen.inventory.nav - seen.known.fees_outside
+    if not peak or (lost := bp(peak - nav, peak)) <= most:
         return NONE
     return (
         everything(
             "drawdown",
-            f"NAV {seen.inventory.nav:.2f} is {lost:.0f} bp below its peak {peak:.2f}, more than "
-            f"{most} bp",
+            f"NAV {nav:.2f}{_less_fees(seen)} is {lost:.0f} bp below its peak {peak:.2f}, more "
+            f"than {most} bp",
         ),
     )
 
@@ -217,16 +218,21 @@ def drawdown_hold(seen: Look) -> Bites:
     holding = known.hold_base * seen.fair + known.hold_quote
     if holding <= 0:
         return NONE
-    ratio = seen.inventory.nav / holding
+    ratio = (seen.inventory.nav - known.fees_outside) / holding
     if (lost := bp(known.peak_against_hold - ratio, known.peak_against_hold)) <= most:
         return NONE
     return (
         everything(
             "drawdown_hold",
-            f"NAV is {ratio:.4f} of what holding would be worth, {lost:.0f} bp below its best "
-            f"{known.peak_against_hold:.4f}, more than {most} bp",
+            f"NAV{_less_fees(seen)} is {ratio:.4f} of what holding would be worth, {lost:.0f} bp "
+            f"below its best {known.peak_against_hold:.4f}, more than {most} bp",
         ),
     )
+
+
+def _less_fees(seen: Look) -> str:
+    paid = seen.known.fees_outside
+    return f" (less {paid:.2f} of fees that other coins have paid)" if paid else ""
 
 
 def stop_loss(seen: Look) -> Bites:

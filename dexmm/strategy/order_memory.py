@@ -36,6 +36,7 @@ def remember_orders(
     if venue is None:
         return memory
     placed = tuple(o.order for o in outcomes if o.step == "place_order" and o.order is not None)
+    memory = _fees_outside(venue, placed, memory)
     memory = _unsettled(seen, venue, placed, memory)
     memory = _refusals(seen, outcomes, memory)
     memory = _hedge(seen, venue, decision, outcomes, memory)
@@ -47,6 +48,20 @@ def remember_orders(
         memory,
         triangle_base=memory.triangle_base + base,
         triangle_coin=memory.triangle_coin + coin,
+    )
+
+
+def _fees_outside(venue: VenueView, placed: tuple[OrderIntent, ...], memory: Memory) -> Memory:
+    """What this turn's own orders paid in other coins: known now, and for the next look counted,
+    since the process may end before it."""
+    coins = (venue.spot.base, venue.spot.quote)
+    paid = sum((order.fees_outside(coins) for order in placed), ZERO)
+    if not paid:
+        return memory
+    return evolve(
+        memory,
+        fees_outside=memory.fees_outside + paid,
+        fees_told=memory.fees_told + paid,
     )
 
 

@@ -68,6 +68,8 @@ def test_fees_in_a_third_coin_are_valued_when_they_are_told(tmp_path: Path) -> N
     assert value == amount * 600
     assert abs(value - bought.cost * D("0.00075")) < D("0.00001")  # three quarters of 0.1 %
     assert bought.fee_unvalued == ()
+    assert view.fees_outside == value
+    assert view.fees_teller
     assert soon.fee_valued[0][2] == soon.fee_valued[0][1] * 600
     assert later.fee_valued[0][2] == later.fee_valued[0][1] * 900
     assert stored == [bought, soon, later]  # and a later price changes none of them

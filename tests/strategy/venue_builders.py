@@ -109,6 +109,9 @@ class Street:
     amends: bool = False
     amended: int = 0
     fee_in_base: bool = False  # a buyer pays in what he receives
+    fee_in_bnb: bool = False  # whoever takes pays in a coin that nobody counts
+    fees_outside: Decimal = Decimal(0)  # what that was worth
+    teller: str = ""
     fill_part: Decimal = Decimal(1)
     lag: bool = False  # balances do not show fills yet
     refuse: bool = False
@@ -166,6 +169,8 @@ class Street:
             recent_sent=self.sent,
             recent_cancelled=self.cancelled,
             amends=self.amends,
+            fees_outside=self.fees_outside,
+            fees_teller=self.teller,
         )
 
     def book(self, symbol: str) -> Book:
@@ -280,6 +285,10 @@ class Street:
         fee_base = D(0)
         if self.fee_in_base and order.side is Side.BUY and not instrument.contract:
             fee_base, fee = filled * instrument.taker_fee, D(0)
+        in_bnb: tuple[tuple[str, Decimal, Decimal], ...] = ()
+        if self.fee_in_bnb:
+            self.fees_outside += fee
+            in_bnb, fee = (("BNB", fee / 600, fee),), D(0)
         order = replace(
             order,
             status=OrderStatus.CLOSED,
@@ -287,6 +296,8 @@ class Street:
             cost=cost,
             fee_base=fee_base,
             fee_quote=fee,
+            fee_other=tuple((coin, amount) for coin, amount, _ in in_bnb),
+            fee_valued=in_bnb,
         )
         self._settle(order, instrument)
         self.orders.append(order)
