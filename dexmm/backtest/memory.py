@@ -24,7 +24,16 @@ class MemoryJournal:
 
     def record(self, entry: Entry, config: Config) -> Entry:
         self._count += 1
-        self.newest = replace(entry, id=self._count)
+        self.newest = Entry(
+            id=self._count,
+            at=entry.at,
+            config=entry.config,
+            snapshot=entry.snapshot,
+            decision=entry.decision,
+            steps=entry.steps,
+            outcomes=entry.outcomes,
+            memory=entry.memory,
+        )
         return self.newest
 
     def amend(self, memory: Memory) -> None:

@@ -88,7 +88,7 @@ class Recorder:
 
     def _watch_liquidity(self, view: ChainView, since: int) -> None:
         pool, seconds = view.pool, Decimal(view.block.timestamp - since)
-        ours = sum(p.liquidity for p in view.positions if p.in_range(pool.tick))
+        ours = sum([p.liquidity for p in view.positions if p.in_range(pool.tick)])
         self._watched += seconds
         if ours:
             part = PRICE.divide(Decimal(ours), Decimal(pool.liquidity))
@@ -107,8 +107,9 @@ class Recorder:
         if self._before is not None:
             self._watch_liquidity(view, self.marks[-1].at)
             spent = tally.gas_wei - self._before.tally.gas_wei
-            gas = EXACT.multiply(to_decimal(spent, ETHER_DECIMALS), view.eth_price)
-            self._gas = EXACT.add(self._gas, gas)
+            if spent or not self._gas:
+                gas = EXACT.multiply(to_decimal(spent, ETHER_DECIMALS), view.eth_price)
+                self._gas = EXACT.add(self._gas, gas)
         with localcontext(EXACT):
             held = inventory(view, fair_price, venue)
             base, quote = held.base_total, held.quote_total - self._gas
@@ -130,6 +131,8 @@ class Recorder:
         self, before: _Standing, now: _Standing, gas: Decimal, elsewhere: Iterable[Flow]
     ) -> tuple[Flow, ...]:
         then, tally = before.tally, now.tally
+        if then is tally and before.principal == now.principal and before.fees == now.fees:
+            return merged(elsewhere)  # nothing of ours has moved
         minted = (tally.minted0 - then.minted0, tally.minted1 - then.minted1)
         burnt = (tally.burnt0 - then.burnt0, tally.burnt1 - then.burnt1)
         collected = (tally.collected0 - then.collected0, tally.collected1 - then.collected1)
@@ -177,9 +180,8 @@ class Recorder:
 
 
 def _standing(view: ChainView, tally: Tally) -> _Standing:
-    positions = view.positions
-    return _Standing(
-        (sum(p.amount0 for p in positions), sum(p.amount1 for p in positions)),
-        (sum(p.fees0 for p in positions), sum(p.fees1 for p in positions)),
-        tally,
-    )
+    amount0 = amount1 = fees0 = fees1 = 0
+    for position in view.positions:
+        amount0, amount1 = amount0 + position.amount0, amount1 + position.amount1
+        fees0, fees1 = fees0 + position.fees0, fees1 + position.fees1
+    return _Standing((amount0, amount1), (fees0, fees1), tally)

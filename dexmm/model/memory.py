@@ -133,8 +133,28 @@ def evolve(memory: Memory, **changes: Any) -> Memory:
     """As ``dataclasses.replace``, in a fraction of the time: a turn does this over and over."""
     if not _NAMES.issuperset(changes):
         raise TypeError(f"Memory has no {', '.join(sorted(changes.keys() - _NAMES))}")
+    if type(memory) is _Draft:
+        memory.__dict__.update(changes)
+        return memory
     twin = object.__new__(Memory)
     state = twin.__dict__
     state.update(memory.__dict__)
     state.update(changes)
     return twin
+
+
+class _Draft(Memory):
+    """A memory that nobody but its maker has: ``evolve`` changes it in place."""
+
+
+def draft(memory: Memory) -> Memory:
+    """A copy that ``evolve`` changes in place, until it is ``settled``: a turn copies once."""
+    twin = object.__new__(_Draft)
+    twin.__dict__.update(memory.__dict__)
+    return twin
+
+
+def settled(memory: Memory) -> Memory:
+    """What a draft has become: a memory like any other, that never changes again."""
+    object.__setattr__(memory, "__class__", Memory)
+    return memory

@@ -50,6 +50,9 @@ class Source(StrEnum):
     UNEXPLAINED = "unexplained"  # a live journal alone: what it cannot account for
 
 
+_IN_ORDER = tuple(Source)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
     """What one source added to the inventory (negative: took) since the mark before."""
@@ -219,14 +222,15 @@ def _require_closed(found: Attribution) -> None:
 
 def merged(flows: Iterable[Flow]) -> tuple[Flow, ...]:
     """One flow a source, in the order of ``Source``; those that are nothing are left out."""
+    sums: dict[Source, tuple[Decimal, Decimal]] = {}
     with localcontext(_UNROUNDED):
-        base = dict.fromkeys(Source, ZERO)
-        quote = dict.fromkeys(Source, ZERO)
         for flow in flows:
-            base[flow.source] += flow.base
-            quote[flow.source] += flow.quote
+            base, quote = sums.get(flow.source, (ZERO, ZERO))
+            sums[flow.source] = base + flow.base, quote + flow.quote
     return tuple(
-        Flow(source=source, base=base[source], quote=quote[source])
-        for source in Source
-        if base[source] or quote[source]
+        [
+            Flow(source=source, base=sums[source][0], quote=sums[source][1])
+            for source in _IN_ORDER
+            if source in sums and any(sums[source])
+        ]
     )

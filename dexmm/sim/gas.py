@@ -32,6 +32,7 @@ class BaseFee:
         self._seed = seed
         self._block = 0
         self._spell, self._peak_at, self._peak = -1, 0, 0.0
+        self._knots: dict[int, float] = {}  # the two around the block that was asked for last
 
     def pass_block(self) -> None:
         """To the next block."""
@@ -41,7 +42,9 @@ class BaseFee:
     def wei(self) -> int:
         """The newest block's."""
         knot, after = divmod(self._block, _KNOT_BLOCKS)
-        start, end = self._knot(knot), self._knot(knot + 1)
+        if knot not in self._knots or knot + 1 not in self._knots:
+            self._knots = {number: self._knot(number) for number in (knot, knot + 1)}
+        start, end = self._knots[knot], self._knots[knot + 1]
         log = start + (end - start) * after / _KNOT_BLOCKS
         calm = min(max(_MIDDLE * math.exp(log), _LOWEST), _HIGHEST)
         return round(max(calm, self._spike()) * GWEI)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from dexmm.config import Config, Strategy
-from dexmm.model.memory import Memory, SeenPosition, evolve
+from dexmm.model.memory import Memory, SeenPosition, draft, evolve, settled
 from dexmm.model.snapshot import Snapshot
 from dexmm.model.venue import VenueView
 from dexmm.strategy import volatility
@@ -53,34 +53,34 @@ def advance(seen: Observation) -> Memory:
 
     What does not depend on one another is worked out from the same memory and applied at once.
     """
-    memory = _same_day(seen.snapshot.memory, seen.now)
+    memory = draft(seen.snapshot.memory)
+    memory = _same_day(memory, seen.now)
     memory = _traded(seen, memory)
-    news = _positions(seen, memory) | _capital(seen, memory) | _timers(seen, memory)
+    news = _positions(seen, memory)
+    _capital(seen, memory, news)
+    _timers(seen, memory, news)
     memory = _stop_loss(seen, memory)
-    memory = evolve(memory, **news, **_looked(seen, memory))
+    _looked(seen, memory, news)
+    memory = evolve(memory, **news)
     memory = _price(seen, memory)
-    return _waiting(seen, memory)
+    return settled(_waiting(seen, memory))
 
 
-def _looked(seen: Observation, memory: Memory) -> dict[str, Any]:
+def _looked(seen: Observation, memory: Memory, news: dict[str, Any]) -> None:
     """What the next look is compared with."""
     view, venue = seen.view, seen.snapshot.venue
     wallet = view.wallet
-    there = amounts_there(venue) if venue else (None, None)
+    news["venue_base"], news["venue_quote"] = amounts_there(venue) if venue else (None, None)
+    news.update(_count_of_quotes(venue))
     # What one of our own transactions is still going to change says nothing about deposits.
-    settled = not view.in_flight or all(flight.mined for flight in view.in_flight)
-    return {
-        "seen_at": seen.now,
-        "nonce": wallet.nonce,
-        "strangers": tuple([position.token_id for position in view.strangers]),
-        "venue_base": there[0],
-        "venue_quote": there[1],
-        **_count_of_quotes(venue),
-        "wallet_amount0": wallet.amount0 if settled else None,
-        "wallet_amount1": wallet.amount1 if settled else None,
-        "implementation0": memory.implementation0 or view.guards0.implementation,
-        "implementation1": memory.implementation1 or view.guards1.implementation,
-    }
+    still = not view.in_flight or all(flight.mined for flight in view.in_flight)
+    news["seen_at"] = seen.now
+    news["nonce"] = wallet.nonce
+    news["strangers"] = tuple([position.token_id for position in view.strangers])
+    news["wallet_amount0"] = wallet.amount0 if still else None
+    news["wallet_amount1"] = wallet.amount1 if still else None
+    news["implementation0"] = memory.implementation0 or view.guards0.implementation
+    news["implementation1"] = memory.implementation1 or view.guards1.implementation
 
 
 def outside_band(share: Decimal, settings: Strategy, tolerance: Decimal) -> bool:
@@ -252,7 +252,7 @@ def _fees_outside(seen: Observation, memory: Memory) -> dict[str, Any]:
     }
 
 
-def _capital(seen: Observation, memory: Memory) -> dict[str, Any]:
+def _capital(seen: Observation, memory: Memory, news: dict[str, Any]) -> None:
     """Peaks and the holding they are measured against, moved by deposits and withdrawals.
 
     A deposit is added to both; a withdrawal scales both, so that taking capital out never looks
@@ -278,14 +278,12 @@ def _capital(seen: Observation, memory: Memory) -> dict[str, Any]:
     holding = hold_base * seen.fair + hold_quote
     ratio = nav / holding if holding > 0 else None
     moved = before > 0 and abs(value) * BP > seen.settings.capital_bp * before
-    return told | {
-        "fees_outside": fees,
-        "peak_nav": max(peak, nav),
-        "hold_base": hold_base,
-        "hold_quote": hold_quote,
-        "peak_against_hold": _highest(memory.peak_against_hold, ratio),
-        "capital_moved": memory.capital_moved or moved,
-    }
+    news.update(told)
+    news["fees_outside"] = fees
+    news["peak_nav"] = max(peak, nav)
+    news["hold_base"], news["hold_quote"] = hold_base, hold_quote
+    news["peak_against_hold"] = _highest(memory.peak_against_hold, ratio)
+    news["capital_moved"] = memory.capital_moved or moved
 
 
 def _highest(before: Decimal | None, now: Decimal | None) -> Decimal | None:
@@ -349,7 +347,7 @@ def _least_sale(seen: Observation) -> Decimal:
     return seen.settings.min_position_quote / seen.fair
 
 
-def _timers(seen: Observation, memory: Memory) -> dict[str, Any]:
+def _timers(seen: Observation, memory: Memory, news: dict[str, Any]) -> None:
     at_edge = seen.holding.beyond_edge or seen.holding.filled is not None
     share, settings = seen.inventory.share, seen.settings
     since = memory.band_since
@@ -357,10 +355,8 @@ def _timers(seen: Observation, memory: Memory) -> dict[str, Any]:
         since = None
     elif since is None and outside_band(share, settings, settings.band_tolerance):
         since = seen.now
-    return {
-        "edge_since": _earlier(memory.edge_since, seen.now) if at_edge else None,
-        "band_since": since,
-    }
+    news["edge_since"] = _earlier(memory.edge_since, seen.now) if at_edge else None
+    news["band_since"] = since
 
 
 def _earlier(before: int | None, now: int) -> int:

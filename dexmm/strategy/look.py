@@ -99,6 +99,13 @@ def look(snapshot: Snapshot, config: Config) -> Look:
     return found
 
 
+def looked(snapshot: Snapshot, config: Config) -> Look | None:
+    """The look at this very snapshot, if it was the newest."""
+    newest = _newest
+    same = newest is not None and newest[0] is snapshot and newest[1] is config
+    return newest[2] if newest is not None and same else None
+
+
 def _look(snapshot: Snapshot, config: Config, before: Look | None = None) -> Look:
     """What has not moved since ``before`` is shared with it."""
     view, venue = snapshot.chain, snapshot.venue

@@ -75,8 +75,9 @@ def remember(
     now = snapshot.chain.block.timestamp
     seen = look(snapshot, config)
     memory = remember_orders(seen, decision, outcomes, seen.known)
-    outcomes = tuple([o for o in outcomes if o.step not in EXCHANGE_STEPS])
-    memory = _gas(memory, outcomes)
+    if outcomes:
+        outcomes = tuple([o for o in outcomes if o.step not in EXCHANGE_STEPS])
+        memory = _gas(memory, outcomes)
     acted = any(o.step == "rerange" and o.status in SENT for o in outcomes)
     promise, pay = _promise_since(seen), pay_since(seen, acted=acted)
     if (promise, pay) != (memory.promise_since, memory.pay_since):
@@ -88,6 +89,8 @@ def remember(
         memory = evolve(memory, halted=tripped[0])
     if memory.capital_moved and decision.trigger is None and not decision.withheld:
         memory = evolve(memory, capital_moved=_still_open(snapshot))
+    if not outcomes:
+        return memory
     if any(outcome.status not in UNTOUCHED for outcome in outcomes):
         memory = evolve(memory, wallet_amount0=None, wallet_amount1=None)
     if any(o.step in MOVES and o.status in SENT for o in outcomes):

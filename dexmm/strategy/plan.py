@@ -33,6 +33,7 @@ from dexmm.model.steps import (
 )
 from dexmm.strategy.corridor import corridor, mint_minimums, removal_minimums
 from dexmm.strategy.difference import Difference, Less, More, difference
+from dexmm.strategy.look import looked
 from dexmm.strategy.orders import plan_orders
 from dexmm.strategy.precise import precise
 from dexmm.uniswap.liquidity_amounts import get_amounts_for_liquidity_rounding_up
@@ -43,9 +44,26 @@ DEADLINE_SECONDS = 600
 UNLIMITED = 2**256 - 1
 
 
-@precise
 def plan(snapshot: Snapshot, decision: Decision, config: Config) -> tuple[Step, ...]:
     """The steps from what is held to what was decided; empty when there is nothing to do."""
+    return () if _nothing_to_do(snapshot, decision, config) else _plan(snapshot, decision, config)
+
+
+def _nothing_to_do(snapshot: Snapshot, decision: Decision, config: Config) -> bool:
+    """Whether the targets are known to be just what is held: so most turns end."""
+    view, seen = snapshot.chain, looked(snapshot, config)
+    return (
+        seen is not None
+        and decision.targets is seen.holding.targets
+        and decision.swap is None
+        and snapshot.venue is None
+        and not view.in_flight
+        and decision.observation_cardinality <= view.pool.observation_cardinality_next
+    )
+
+
+@precise
+def _plan(snapshot: Snapshot, decision: Decision, config: Config) -> tuple[Step, ...]:
     there = _exchange(snapshot, decision, config)
     return (*there, *_chain(snapshot, decision, config))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategy.builders import GWEI, START, World, a_config
 
 from dexmm.model.intent import InFlight
-from dexmm.model.memory import Memory
+from dexmm.model.memory import Memory, draft, evolve, settled
 from dexmm.model.steps import Outcome
 from dexmm.strategy.decide import decide
 from dexmm.strategy.memory import CLOCKS, remember, rewound
@@ -292,3 +292,17 @@ def test_a_clock_that_goes_forward_changes_nothing(seen_at: int, later: int) -> 
 def test_every_timestamp_of_the_memory_is_known_to_be_one() -> None:
     named = {f.name for f in fields(Memory) if f.name.endswith(("_at", "_since", "_time"))}
     assert named == set(CLOCKS)
+
+
+def test_a_draft_is_changed_in_place_until_it_is_settled() -> None:
+    before = Memory(nonce=1)
+    made = draft(before)
+    assert evolve(made, nonce=2) is made
+    done = settled(made)
+    assert type(done) is Memory
+    assert done == replace(before, nonce=2)
+    assert before.nonce == 1
+    after = evolve(done, nonce=3)  # from now on it never changes again
+    assert (done.nonce, after.nonce) == (2, 3)
+    with pytest.raises(TypeError, match="no_such_field"):
+        evolve(draft(before), no_such_field=1)

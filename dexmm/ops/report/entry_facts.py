@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from dexmm.model.decision import State
@@ -56,13 +56,20 @@ class Sketcher:
     ) -> TrackPoint:
         """``fair_price`` is what ranges are valued at: the decision's, unless one knows better."""
         decision = entry.decision
-        self.roles |= {(t.tick_lower, t.tick_upper): t.role.value for t in decision.targets}
-        simulated = tuple(o.refusal for o in entry.outcomes if o.refusal is not None)
+        for target in decision.targets:
+            self.roles[target.tick_lower, target.tick_upper] = target.role.value
+        simulated = tuple([o.refusal for o in entry.outcomes if o.refusal is not None])
         price = decision.fair_price if fair_price is None else fair_price
-        point = self.look(entry.snapshot.chain, price, share, nav, decision.state.value)
-        return replace(
-            point,
+        view = entry.snapshot.chain
+        return TrackPoint(
             at=entry.at,
+            fair_price=price,
+            pool_price=view.market.price(view.pool.sqrt_price_x96),
+            share=share,
+            nav=nav,
+            in_range=_in_range(view),
+            ranges=self._ranges(view, price),
+            state=decision.state.value,
             refusals=decision.refusals + simulated,
             withheld=decision.withheld or bool(simulated),
             liquidation_distance=liquidation_distance(entry.snapshot.venue),
@@ -78,7 +85,7 @@ class Sketcher:
             pool_price=view.market.price(view.pool.sqrt_price_x96),
             share=share,
             nav=nav,
-            in_range=any(p.in_range(view.pool.tick) and p.liquidity for p in view.positions),
+            in_range=_in_range(view),
             ranges=self._ranges(view, fair_price),
             state=state,
         )
@@ -101,6 +108,11 @@ class Sketcher:
         if ticks not in self.edges:
             self.edges[ticks] = price_range(market, *ticks)
         return self.edges[ticks]
+
+
+def _in_range(view: ChainView) -> bool:
+    tick = view.pool.tick
+    return any(position.in_range(tick) and position.liquidity for position in view.positions)
 
 
 def actions(
