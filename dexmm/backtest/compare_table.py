@@ -26,6 +26,7 @@ from dexmm.backtest.compare_columns import (
     places_of,
 )
 from dexmm.backtest.compare_rows import Row, ranked
+from dexmm.ops.fitting import fitted
 
 MARK = "*"  # of the best, where there are no colours
 GAP = 2
@@ -60,7 +61,7 @@ def comparison(rows: Sequence[Row], console: Console, quote: str) -> RenderableT
     drawn = [_draw(column, order, mark, places_of(quote)) for column in COLUMNS]
     drawn.append(_Drawn("pays gas", tuple(_gas(row) for row in order)))
     room = console.width - names.width
-    return Group(*_spaced([_table(names, part) for part in _parts(drawn, room)]))
+    return Group(*_spaced([fitted(_table(names, part), console) for part in _parts(drawn, room)]))
 
 
 def other_assumptions(rows: Sequence[Row], console: Console, quote: str) -> RenderableType:
@@ -74,7 +75,7 @@ def other_assumptions(rows: Sequence[Row], console: Console, quote: str) -> Rend
         for heading in sorted(headings, key=lambda heading: heading.startswith("gas"))
     ]
     room = console.width - names.width
-    return Group(*_spaced([_table(names, part) for part in _parts(drawn, room)]))
+    return Group(*_spaced([fitted(_table(names, part), console) for part in _parts(drawn, room)]))
 
 
 def across_table(found: Sequence[Comparison], console: Console) -> RenderableType:
@@ -86,7 +87,7 @@ def across_table(found: Sequence[Comparison], console: Console) -> RenderableTyp
         for heading, *column in zip(ACROSS, *map(across_row, ways), strict=True)
     ]
     room = console.width - names.width
-    return Group(*_spaced([_table(names, part) for part in _parts(drawn, room)]))
+    return Group(*_spaced([fitted(_table(names, part), console) for part in _parts(drawn, room)]))
 
 
 def across_row(way: Across) -> tuple[str, ...]:
@@ -111,7 +112,7 @@ def yardsticks(rows: Sequence[Row], console: Console, quote: str) -> RenderableT
         for c in YARDSTICKS
     ]
     room = console.width - names.width
-    return Group(*_spaced([_table(names, part) for part in _parts(drawn, room)]))
+    return Group(*_spaced([fitted(_table(names, part), console) for part in _parts(drawn, room)]))
 
 
 def _draw(column: Column, rows: Sequence[Row], mark: str, places: int) -> _Drawn:
@@ -148,7 +149,7 @@ def _table(names: _Drawn, columns: Sequence[_Drawn]) -> Table:
     return table
 
 
-def _spaced(tables: Sequence[Table]) -> list[RenderableType]:
+def _spaced(tables: Sequence[RenderableType]) -> list[RenderableType]:
     spaced: list[RenderableType] = []
     for table in tables:
         spaced += [Text(), table] if spaced else [table]

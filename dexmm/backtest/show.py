@@ -13,6 +13,7 @@ from rich.text import Text
 from dexmm.backtest.compare_columns import Money, percent
 from dexmm.backtest.run import Backtest
 from dexmm.backtest.sensitivity import Sensitivity, sentences
+from dexmm.ops.fitting import fitted
 from dexmm.ops.narrate import digits, price_digits
 from dexmm.ops.report.legs_shown import LegShown, legs_shown
 from dexmm.ops.report.numbers import moment
@@ -20,7 +21,7 @@ from dexmm.ops.report.refused import refused
 from dexmm.ops.track import Track
 
 WIDEST = 110
-MOST_LEGS = 40  # in a terminal; the page and --json have them all
+MOST_LEGS = 10  # in a terminal; the page and --json have them all
 
 
 def show(
@@ -43,7 +44,8 @@ def show(
         ("Guards that bit", _refusals(track)),
     ):
         console.print(f"\n[bold]{title}[/]")
-        console.print(part, width=width)
+        whole = fitted(part, console, width) if isinstance(part, Table) else part
+        console.print(whole, width=width)
     for title, lines in (("Advice", advice), ("Assumptions", track.assumptions)):
         if lines:
             console.print(f"\n[bold]{title}[/]")
@@ -135,7 +137,7 @@ def _legs(run: Backtest) -> RenderableType:
     for leg in found[:MOST_LEGS]:
         table.add_row(*_leg(leg, Money.of(run.track.quote)))
     if len(found) > MOST_LEGS:
-        table.add_row("…", "", f"{len(found) - MOST_LEGS} more: see the page (-o) or --json")
+        table.add_row("...", "", f"{len(found) - MOST_LEGS} more: see the page (-o) or --json")
     return table
 
 

@@ -25,6 +25,7 @@ from dexmm.backtest.tune_words import (
     worth_it,
 )
 from dexmm.config import Config
+from dexmm.ops.fitting import fitted
 
 WIDEST = 110
 CELLS = ("", "tuned", "as it is", "gas a third", "gas three times", "of the pool")  # tuned's
@@ -42,7 +43,7 @@ def show(console: Console, tuned: Tuned, config: Config, advice: Sequence[str]) 
         ("Settings", _settings(tuned, config)),
     ):
         console.print(f"\n[bold]{title}[/]")
-        console.print(table, width=width)
+        console.print(fitted(table, console, width), width=width)
     for title, lines in (
         ("Beware", warnings(tuned)),
         ("Advice for the tuned configuration", advice),

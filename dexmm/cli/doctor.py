@@ -18,10 +18,12 @@ from dexmm.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
 
     from dexmm.ops.checks import Check, Diagnosis
 
+NARROW = 64  # columns: below it a check is not a row
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -47,10 +49,17 @@ def doctor(config_path: Path, as_json: bool, market: str | None) -> None:
 
 
 def _show(diagnosis: Diagnosis) -> None:
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     out = console()
+    if out.width < NARROW:
+        for check in diagnosis.checks:
+            out.print(Text(check.verdict, COLOURS[check.verdict]) + Text(f" {check.name}", "bold"))
+            out.print(Padding(_detail(check), (0, 0, 0, 2)))
+        _count(out, diagnosis)
+        return
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column("verdict")
     table.add_column("name")
@@ -59,6 +68,10 @@ def _show(diagnosis: Diagnosis) -> None:
         colour = COLOURS[check.verdict]
         table.add_row(f"[{colour}]{check.verdict}[/]", Text(check.name), _detail(check))
     out.print(table)
+    _count(out, diagnosis)
+
+
+def _count(out: Console, diagnosis: Diagnosis) -> None:
     counts = [sum(check.verdict == verdict for check in diagnosis.checks) for verdict in COLOURS]
     out.print("{} fine, {} to know about, {} failed".format(*counts))
 

@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dexmm.ops.fitting import fitted
 from dexmm.ops.scout import Scout
 from dexmm.ops.scout_words import COLUMNS, name_of
 
@@ -35,7 +36,7 @@ def table(scout: Scout, console: Console) -> RenderableType:
         for column in COLUMNS
     ]
     room = console.width - max((cell_len(name.plain) for name in names), default=0) - GAP
-    parts = [_table(names, part) for part in _parts(drawn, room)]
+    parts = [fitted(_table(names, part), console) for part in _parts(drawn, room)]
     return Group(*(each for part in parts for each in (part, Text())))
 
 

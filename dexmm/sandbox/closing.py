@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dexmm.ops.fitting import fitted
 from dexmm.ops.narrate import digits, price_digits
 from dexmm.ops.trading import Trading
 from dexmm.sandbox.run import Kept, Result
@@ -27,7 +28,10 @@ def show(console: Console, result: Result, ratios: Sequence[Ratio] = ()) -> None
     console.print()
     console.print(_figures(result.summary, ratios), width=width)
     console.print()
-    console.print(_refusals(result.summary), width=width)
+    refusals = _refusals(result.summary)
+    if isinstance(refusals, Table):
+        refusals = fitted(refusals, console, width)
+    console.print(refusals, width=width)
     if result.stopped:
         console.print(Text(f"Stopped early: {result.stopped}.", "yellow"))
     if result.halted:

@@ -39,3 +39,11 @@ def test_nothing_is_cut_on_a_terminal(width: int, tables: int) -> None:
     assert text.count("budget") == tables
     for heading in ("net", "turnover", "drawdown bp", "pays gas"):
         assert text.count(heading) == 1 + (heading == "net")  # "net bp" is another
+
+
+@pytest.mark.parametrize("width", [16, 24, 40, 60])
+def test_nothing_is_cut_where_not_even_one_column_has_room(width: int) -> None:
+    text = printed(width, terminal=True)
+    assert "…" not in text
+    assert all(len(line.rstrip()) <= width for line in text.splitlines())
+    assert "+45.00" in text
