@@ -42,12 +42,14 @@ FORMS = {
     "bitvavo": Form.UUID,
     "blockchaincom": Form.TEXT_18,  # at most 20 (its API's schema)
     "coinbaseexchange": Form.UUID,
+    "deepcoin": Form.TEXT_18,  # 1 to 20 letters and digits (its POST /deepcoin/trade/order)
     "kraken": Form.TEXT_18,  # or a UUID (its guide to cl_ord_id)
     "onetrading": Form.UUID,  # as in every example of its API
 }
 # How long an id may be, where the exchange's documents or a remark in ccxt say so. At the others
 # ours is sent in the usual form; whether it is kept whole shows with the first order (``orders``).
 LENGTHS = {
+    "alpaca": 48,
     "bequant": 32,
     "bigone": 36,
     "binance": 36,
@@ -60,7 +62,9 @@ LENGTHS = {
     "bybit": 36,
     "bybiteu": 36,
     "bybitid": 36,
+    "coinbase": 32,
     "cryptocom": 36,
+    "deepcoin": 20,
     "fmfwio": 32,
     "gate": 28,
     "gateeu": 28,
@@ -72,12 +76,24 @@ LENGTHS = {
     "kucoin": 36,
     "kucoinfutures": 36,
     "latoken": 50,
+    "mexc": 32,
     "myokx": 32,
     "okx": 32,
     "okxus": 32,
     "phemex": 40,
+    "poloniex": 64,
     "weex": 40,
     "whitebit": 32,
+}
+# Said of spot orders; of perpetuals nothing was found.
+SPOT_LENGTHS = frozenset({"coinbase", "mexc", "poloniex"})
+# Of those that neither ccxt nor a well-known document tells, where it was found.
+LENGTH_SOURCES = {
+    "alpaca": "docs.alpaca.markets, Create an Order for an Account: client_order_id, at most 48",
+    "coinbase": "Hummingbot's connector coinbase_advanced_trade sends up to 32 there",
+    "deepcoin": "www.deepcoin.com/docs/DeepCoinTrade/order: clOrdId, letters and numbers, 1 to 20",
+    "mexc": "Hummingbot's connector mexc sends up to 32 there",
+    "poloniex": "api-docs.poloniex.com/spot/api/private/order: clientOrderId, at most 64",
 }
 NUMBERS = frozenset({"backpack", "bitfinex", "bitopro", "ndax", "woo"})  # ids are whole numbers
 KNOWN_KEYS = frozenset({"apiKey", "secret", "password"})  # that [exchange] can hold
@@ -107,6 +123,13 @@ NOT_OF_ORDERS = frozenset(
     }
 )
 ASKING = ("safe_string", "safe_string_2", "safe_string_n", "safe_value", "safe_value_2")
+
+
+def length_of(exchange_id: str, *, contract: bool) -> int | None:
+    """How many characters a client order id may have; None where nothing was found to say so."""
+    if contract and exchange_id in SPOT_LENGTHS:
+        return None
+    return LENGTHS.get(exchange_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from dexmm.cex.capabilities import Capabilities, capabilities
-from dexmm.cex.carry import LENGTHS, carried, form_of, kind_of
+from dexmm.cex.carry import LENGTH_SOURCES, carried, form_of, kind_of, length_of
 
 HEAD = """\
 # ccxt's exchanges
@@ -54,6 +54,8 @@ def overview() -> str:
         name = "Perpetuals (`exchange.perpetual_id`)" if contract else title
         parts.append("\n".join([f"## {name}", "", *_table(USABLE, usable)]))
         parts.append("\n".join(["Refused:", "", *_table(REFUSED, refused)]))
+    sources = [f"- {exchange_id}: {source}" for exchange_id, source in LENGTH_SOURCES.items()]
+    parts.append("\n".join(["## Where the room for an id was found", "", *sources]))
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
@@ -66,7 +68,7 @@ def _row(exchange_id: str, can: Capabilities, *, contract: bool) -> str:
         exchange_id,
         carried(exchange_id, contract=contract).field,
         can.form.value,
-        str(LENGTHS.get(exchange_id, "not confirmed")),
+        str(length_of(exchange_id, contract=contract) or "not confirmed"),
         "by id" if can.find_by_name else "list",
         "by id" if can.cancel_by_name else "own id",
         can.precision.value,

@@ -13,7 +13,17 @@ import pytest
 from cex.cex_world import config_for
 
 from dexmm.cex.capabilities import Precision, capabilities
-from dexmm.cex.carry import _market, carried, form_of, kind_of
+from dexmm.cex.carry import (
+    FORMS,
+    LENGTH_SOURCES,
+    LENGTHS,
+    SPOT_LENGTHS,
+    _market,
+    carried,
+    form_of,
+    kind_of,
+    length_of,
+)
 from dexmm.cex.client import open_client
 from dexmm.cex.names import Form
 from dexmm.cex.overview import overview
@@ -197,3 +207,30 @@ def test_precision_modes() -> None:
 
 def test_settings_are_those_of_an_exchange() -> None:
     assert Exchange(id="gate").id in usable(contract=False)
+
+
+@pytest.mark.parametrize("exchange_id", sorted({*LENGTHS, *FORMS}))
+def test_what_is_written_fits_where_it_goes(exchange_id: str) -> None:
+    for contract in (False, True):
+        if carried(exchange_id, contract=contract).reasons:
+            continue  # refused: nothing is written
+        room = length_of(exchange_id, contract=contract)
+        written = form_of(exchange_id, contract=contract).write("h", DIGEST)
+        plain = written.removeprefix("t-")  # Gate counts what follows it
+        assert room is None or len(plain) <= room, written
+
+
+def test_every_length_that_was_looked_up_says_where() -> None:
+    assert set(LENGTH_SOURCES) <= set(LENGTHS)
+    assert set(LENGTHS) >= SPOT_LENGTHS
+
+
+def test_the_doctor_says_of_every_exchange_offline_what_is_the_matter(tmp_path: Path) -> None:
+    """Whatever ccxt does without a network: a sentence, and never an error of another kind."""
+    for exchange_id in ccxt.exchanges:
+        config = config_for(tmp_path, "http://127.0.0.1:1", id=exchange_id, password="p")
+        checks = list(exchange(config))
+        (failed,) = [check for check in checks if check.verdict is Verdict.FAIL]
+        assert failed.exit_code in (2, 5), failed
+        assert exchange_id in failed.detail or "connection failed" in failed.detail
+        assert "\n" not in failed.detail
