@@ -559,6 +559,11 @@ def _mistake(error: Any, source: str, overrides: Mapping[tuple[str, str], str]) 
     where = ".".join(location)
     if len(location) > 1 and (variable := overrides.get((location[0], location[1]))):
         where, source = variable, f"environment or .env beside {source}"
+    elif location and error["type"] == "extra_forbidden":
+        # A section that only a variable has named.
+        named = (v for (section, _), v in overrides.items() if section == location[0])
+        if variable := next(named, None):
+            where, source = variable, f"environment or .env beside {source}"
     return f"{source}: {where + ' ' if where else ''}{_what(error, location)}"
 
 

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 from dexmm.errors import BadInput
 
 PREFIX = "DEXMM_"
+NEAR = 0.75  # as alike as a misspelt section is to itself; other variables of ours are not
 SECRETS = frozenset(
     {
         ("wallet", "password"),
@@ -52,16 +54,9 @@ def read_settings(
     nothing. Raises ``BadInput``.
     """
     values = read_toml(path)
-    found = read_dotenv(path.parent / ".env")
-    # An empty variable in the environment is not set: it does not hide what .env says either.
-    given = os.environ if environment is None else environment
-    found |= {name: value for name, value in given.items() if value.strip() or name not in found}
+    found = variables_around(path, environment)
     overrides: dict[tuple[str, str], str] = {}
-    for variable, value in sorted(found.items()):
-        place = _place(variable, sections)
-        if place is None or not value.strip():
-            continue
-        section, key = place
+    for (section, key), (variable, value) in overrides_in(found, sections).items():
         table = values.setdefault(section, {})
         if isinstance(table, list):
             raise BadInput(
@@ -70,8 +65,32 @@ def read_settings(
             )
         if isinstance(table, dict):
             table[key] = value
-            overrides[place] = variable
+            overrides[section, key] = variable
     return Settings(values, overrides)
+
+
+def variables_around(path: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment over the ``.env`` beside ``path``, a configuration that need not be there."""
+    found = read_dotenv(path.parent / ".env")
+    # An empty variable in the environment is not set: it does not hide what .env says either.
+    given = os.environ if environment is None else environment
+    return found | {name: v for name, v in given.items() if v.strip() or name not in found}
+
+
+def overrides_in(
+    environment: Mapping[str, str], sections: Collection[str]
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """(section, key) -> the variable that sets it, and what it sets it to.
+
+    An empty variable counts as not set. Raises ``BadInput`` for one that is meant for a section
+    and would set nothing.
+    """
+    found = {}
+    for variable, value in sorted(environment.items()):
+        place = _place(variable, sections)
+        if place is not None and value.strip():
+            found[place] = variable, value
+    return found
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -135,6 +154,11 @@ def _place(variable: str, sections: Collection[str]) -> tuple[str, str] | None:
                 f"{variable} sets nothing: an override is spelled {PREFIX}<SECTION>__<KEY>, "
                 "with two underscores between section and key"
             )
+    if near := get_close_matches(section.partition("_")[0], sections, n=1, cutoff=NEAR):
+        raise BadInput(
+            f"{variable} sets nothing: did you mean {PREFIX}{near[0].upper()}__<KEY>, with two "
+            "underscores between section and key?"
+        )
     return None
 
 

@@ -38,6 +38,7 @@ class Comparison:
     band_high: Decimal
     target: Decimal
     assumptions: tuple[str, ...]
+    decided: str = ""  # which configuration decides
 
 
 def compare(
@@ -104,13 +105,22 @@ def _comparison(
         band_low=strategy.band_low,
         band_high=strategy.band_high,
         target=strategy.target,
+        decided=scenario.decided,
         assumptions=(
-            f"Everybody starts with {scenario.capital:f} {market.quote.symbol}, "
-            f"{(strategy.target * 100).normalize():f} % of it in {market.base.symbol}, in a world "
-            "of its own.",
+            f"Everybody starts with {_start(scenario)}, in a world of its own.",
             *assumed(scenario),
             *sentences(contestants, scenario),
         ),
+    )
+
+
+def _start(scenario: Scenario) -> str:
+    market, start = scenario.market, scenario.start
+    if start is not None:
+        return f"{start.base:f} {market.base.symbol} and {start.quote:f} {market.quote.symbol}"
+    return (
+        f"{scenario.capital:f} {market.quote.symbol}, "
+        f"{(scenario.config.strategy.target * 100).normalize():f} % of it in {market.base.symbol}"
     )
 
 

@@ -47,7 +47,10 @@ def parts(config: Config) -> tuple[Decimal, Decimal]:
 
 
 class Desk:
-    """``config.exchange`` is set. ``cex`` is what turns are given."""
+    """``config.exchange`` is set. ``cex`` is what turns are given.
+
+    ``start`` is base and quote in all places, where that is not the capital at the target share.
+    """
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Desk:
         config: Config,
         world: CandleWorld,
         journal: Journal,
+        start: tuple[Decimal, Decimal] | None = None,
     ) -> None:
         exchange = config.exchange
         assert exchange is not None  # noqa: S101 - whoever opens a desk has one
@@ -68,6 +72,11 @@ class Desk:
             market.base.symbol: capital * part * share / price,
             market.quote.symbol: capital * part * (1 - share),
         }
+        if start is not None:
+            coins = {
+                market.base.symbol: start[0] * part,
+                market.quote.symbol: start[1] * part,
+            }
         self.cex = SimExchange(
             costs,
             VenueSymbols(

@@ -8,6 +8,7 @@ from decimal import Decimal
 from dexmm.backtest.run import (
     Backtest,
     Scenario,
+    Start,
     Watch,
     assumptions,
     complete,
@@ -21,6 +22,7 @@ from dexmm.model.market import Block
 from dexmm.sim.chain import SimChain
 from dexmm.sim.events import EventHistory
 from dexmm.sim.gas import base_fee
+from dexmm.sim.packed import packed
 from dexmm.sim.position_manager import PositionManager
 from dexmm.sim.replay import EventWorld
 from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed
@@ -55,6 +57,20 @@ def world_of(scenario: Scenario) -> CandleWorld | EventWorld:
     if isinstance(scenario, EventScenario):
         return open_event_world(scenario)
     return open_world(scenario)
+
+
+def first_price(scenario: Scenario) -> Decimal:
+    """Quote per base, where the history begins."""
+    if isinstance(scenario, EventScenario):
+        return scenario.market.price(scenario.history.opening.sqrt_price_x96)
+    return packed(scenario.path).candle(0).open
+
+
+def begun_with(scenario: Scenario, start: Start | None) -> Scenario:
+    """Begins with ``start``, the capital being what that is worth at the first price."""
+    if start is None:
+        return scenario
+    return replace(scenario, start=start, capital=start.worth(first_price(scenario)))
 
 
 def open_event_world(scenario: EventScenario) -> EventWorld:
@@ -98,8 +114,9 @@ def with_known_oracle(state: PoolState) -> PoolState:
 
 
 def assumed(scenario: Scenario) -> tuple[str, ...]:
-    """Of cost and flow, in plain sentences, for either kind of history."""
-    return _recorded(scenario) if isinstance(scenario, EventScenario) else assumptions(scenario)
+    """Who decides, and what is assumed of cost and flow; for either kind of history."""
+    told = _recorded(scenario) if isinstance(scenario, EventScenario) else assumptions(scenario)
+    return (scenario.decided, *told) if scenario.decided else told
 
 
 def _recorded(scenario: EventScenario) -> tuple[str, ...]:

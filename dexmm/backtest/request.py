@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from math import ceil
 from pathlib import Path
 
 from dexmm.backtest.compare_columns import ETHERS
-from dexmm.backtest.event_world import EventScenario, PricedScenario
+from dexmm.backtest.event_world import EventScenario, PricedScenario, begun_with, first_price
 from dexmm.backtest.expectation import facts_of
-from dexmm.backtest.request_config import live, newcomer
+from dexmm.backtest.request_config import decided_by, given, live, newcomer, without_secrets
 from dexmm.backtest.request_market import (
     PAXG_USDT_MARKET,
     MarketAsked,
@@ -27,7 +27,7 @@ from dexmm.backtest.request_market import (
     market_of,
     unit,
 )
-from dexmm.backtest.run import Scenario
+from dexmm.backtest.run import Scenario, Start, complete, purse_of
 from dexmm.config import Config
 from dexmm.errors import BadInput
 from dexmm.model.market import Market
@@ -48,6 +48,8 @@ EVENT_SECONDS = 300  # between turns over recorded events
 CAPITAL = Decimal(50_000)  # dollars
 PROTOCOL = 4  # takes one in so many of the fees
 REAL = "real"
+MOST = Decimal(10**12)  # of a token, to begin with
+NOWHERE_FILE = Path("dexmm.toml")  # where a configuration would be
 ANY_PRICE = Decimal(4000)  # for a newcomer's configuration that nothing is run with
 
 
@@ -79,6 +81,8 @@ class Request:
     fee_protocol: int | None = None
     exchange: bool | None = None  # None: where the configuration has one
     every_turn: bool = False
+    settings: tuple[str, ...] = ()  # SECTION.KEY=VALUE, over the configuration and its overrides
+    start: str | None = None  # "5 PAXG + 20000 USDT" instead of the capital at the target share
     market: MarketAsked = field(default_factory=MarketAsked)
 
 
@@ -88,6 +92,9 @@ def scenario_of(request: Request) -> Scenario:
     scenario = _of_events(request) if request.events is not None else _of_candles(request)
     if request.eth_prices:
         scenario = _with_ether(scenario, request.eth_prices)
+    if request.start is not None:
+        scenario = begun_with(scenario, start_of(request.start, scenario.market))
+        purse_of(complete(scenario), first_price(scenario))  # refuses what an exchange cannot take
     refuse_pointless(scenario)
     return scenario
 
@@ -129,6 +136,7 @@ def _of_candles(request: Request) -> Scenario:
         exchange=VenueCosts() if exchange else None,
         gas_gwei=request.gas_gwei,
         every_turn=request.every_turn,
+        decided=decided_by(_with_strategy(config, request.strategy), _source(request)),
     )
 
 
@@ -159,6 +167,7 @@ def _of_events(request: Request) -> Scenario:
         eth_price=request.eth_price or ether(config, market),
         gas_gwei=request.gas_gwei,
         every_turn=request.every_turn,
+        decided=decided_by(_with_strategy(config, request.strategy), _source(request)),
     )
 
 
@@ -211,6 +220,8 @@ def _refuse_contradictions(request: Request) -> None:
         raise BadInput("--interval belongs to --generate: a turn is one candle of a file")
     if request.generated and (request.since is not None or request.until is not None):
         raise BadInput("--since and --until cut a file: use --turns with --generate")
+    if request.start is not None and request.capital is not None:
+        raise BadInput("--start and --capital exclude each other: choose one")
     if request.eth_price is not None and request.eth_prices:
         raise BadInput("--eth-price and --eth-prices exclude each other: choose one")
     if request.events is None:
@@ -268,8 +279,43 @@ def configuration_of(request: Request) -> Config:
 
 def _decides(request: Request, market: Market, price: Decimal, interval_seconds: int) -> Config:
     if request.config is None:
-        return newcomer(market, price, interval_seconds)
-    return live(request.config, request.market_name)
+        around = given(NOWHERE_FILE, request.settings)
+        return without_secrets(newcomer(market, price, interval_seconds, around))
+    return live(request.config, request.market_name, given(request.config, request.settings))
+
+
+def start_of(text: str, market: Market) -> Start:
+    """An inventory as people write it: "5 PAXG + 20000 USDT". Raises ``BadInput``."""
+    names = {market.base.symbol.upper(): 0, market.quote.symbol.upper(): 1}
+    amounts: dict[int, Decimal] = {}
+    for part in text.split("+"):
+        words = part.split()
+        place = names.get(words[1].upper()) if len(words) == 2 else None
+        amount = _amount(words[0]) if place is not None else None
+        if place is None or amount is None or place in amounts:
+            raise BadInput(
+                f"--start {text!r} is no inventory: write it as "
+                f'"5 {market.base.symbol} + 20000 {market.quote.symbol}"'
+            )
+        amounts[place] = amount
+    start = Start(base=amounts.get(0, Decimal(0)), quote=amounts.get(1, Decimal(0)))
+    if not start.base and not start.quote:
+        raise BadInput(f"--start {text!r} is nothing to begin with")
+    return start
+
+
+def _amount(text: str) -> Decimal | None:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() and 0 <= found <= MOST else None
+
+
+def _source(request: Request) -> str:
+    if request.config is None:
+        return f"the defaults (there is no {NOWHERE_FILE} here)"
+    return str(request.config)
 
 
 def _with_strategy(config: Config, name: str | None) -> Config:

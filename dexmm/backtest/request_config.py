@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
@@ -11,23 +12,33 @@ from typing import Any
 from dexmm.backtest.compare_columns import ETHERS
 from dexmm.backtest.contestants import Live
 from dexmm.backtest.run import Scenario
-from dexmm.config import CHAINLINK_PAXG_USD, Config, parse_config
+from dexmm.config import CHAINLINK_PAXG_USD, SECTIONS, Config, parse_config
 from dexmm.errors import BadInput
 from dexmm.markets import choose, load_markets
 from dexmm.model.market import Market
+from dexmm.settings import PREFIX, SECRETS, overrides_in, variables_around
 from dexmm.strategy.judge import judge
 
 NOWHERE = "http://127.0.0.1:1"  # stands for a node in a configuration that will never ask one
 NODES = "DEXMM_NETWORK__RPC_URLS"
+UNUSED = {"network", "wallet"}  # sections that nothing in a backtest asks
+DECIDING = ("strategy", "guards", "gas", "hedge", "quotes", "triangle")
+_ASKED = re.compile(r"([a-z]+)\.([a-z0-9_]+)=(.*\S.*)")
 GOLDS = {"PAXG", "XAUT"}  # whose own market closes at weekends
 LEAST_IN_ETHER = Decimal("0.005")
 PRICE_DIGITS = Context(prec=8)
 
 
-def newcomer(market: Market, price: Decimal, interval_seconds: int) -> Config:
+def newcomer(
+    market: Market,
+    price: Decimal,
+    interval_seconds: int,
+    environment: Mapping[str, str] | None = None,
+) -> Config:
     """What ``dexmm init`` would write, for whoever has none yet, in ``market`` at ``price``.
 
-    What the defaults count in dollars is less in number where the quote is an ether.
+    What the defaults count in dollars is less in number where the quote is an ether. Overrides of
+    ``environment`` are laid over it, but for wallet, node and secrets, which a backtest has not.
     """
     settings: dict[str, Any] = {
         "network": {"name": "sandbox", "rpc_urls": [NOWHERE]},
@@ -45,7 +56,45 @@ def newcomer(market: Market, price: Decimal, interval_seconds: int) -> Config:
         settings["strategy"]["min_position_quote"] = LEAST_IN_ETHER
     if market.base.symbol not in GOLDS:
         settings["guards"] = {"closed_weekly": []}
-    return parse_config(settings, Path(), "the defaults")
+    overrides = {}
+    for (section, key), (variable, value) in overrides_in(environment or {}, SECTIONS).items():
+        if section not in UNUSED and (section, key) not in SECRETS:
+            settings.setdefault(section, {})[key] = value
+            overrides[section, key] = variable
+    return _in_options(lambda: parse_config(settings, Path(), "the defaults", overrides))
+
+
+def given(path: Path, asked: Sequence[str]) -> dict[str, str]:
+    """The environment with ``.env`` under it and ``asked`` (SECTION.KEY=VALUE) over it.
+
+    ``path`` is the configuration, whose folder has the ``.env``. Raises ``BadInput``.
+    """
+    found = variables_around(path)
+    for setting in asked:
+        match = _ASKED.fullmatch(setting)
+        if match is None or match[1] not in SECTIONS or match[1] in UNUSED:
+            sections = ", ".join(name for name in SECTIONS if name not in UNUSED)
+            raise BadInput(
+                f"--set {setting} is no setting of a backtest: write SECTION.KEY=VALUE, the "
+                f"section one of {sections}"
+            )
+        if (match[1], match[2]) in SECRETS:
+            raise BadInput(f"--set {match[1]}.{match[2]} is a secret, which a backtest has not")
+        found[f"{PREFIX}{match[1].upper()}__{match[2].upper()}"] = match[3]
+    return found
+
+
+def _in_options(parse: Callable[[], Config]) -> Config:
+    """A mistake that names a variable names the option as well, since either may have set it."""
+    try:
+        return parse()
+    except BadInput as error:
+        told = re.sub(
+            rf"{PREFIX}(\w+?)__(\w+)",
+            lambda m: f"{m[0]} (or --set {m[1].lower()}.{m[2].lower()})",
+            error.message,
+        )
+        raise BadInput(told) from None
 
 
 def live(path: Path, market: str | None, environment: Mapping[str, str] | None = None) -> Config:
@@ -53,8 +102,10 @@ def live(path: Path, market: str | None, environment: Mapping[str, str] | None =
 
     Raises ``BadInput`` as the live commands do, and for settings that those refuse to run with.
     """
-    given = os.environ if environment is None else environment
-    config = choose(load_markets(path, {**given, NODES: NOWHERE}), market, path)
+    around = os.environ if environment is None else environment
+    config = _in_options(
+        lambda: choose(load_markets(path, {**around, NODES: NOWHERE}), market, path)
+    )
     if not config.market.has_pool:
         raise BadInput(f"{path} has no pool: a backtest needs market.pool and market.base")
     if problems := judge(config).problems:
@@ -74,6 +125,29 @@ def without_secrets(config: Config) -> Config:
         return found
     bare = {"api_key": None, "secret": None, "password": None, "base_url": None}
     return found.model_copy(update={"exchange": config.exchange.model_copy(update=bare)})
+
+
+def decided_by(config: Config, source: str) -> str:
+    """Which configuration decides, and in what it is not the defaults: one sentence."""
+    differs = []
+    for name in DECIDING:
+        section, default = getattr(config, name), SECTIONS[name]()
+        for key in SECTIONS[name].model_fields:
+            value, usual = getattr(section, key), getattr(default, key)
+            if value != usual and (name, key) != ("strategy", "name"):
+                differs.append(f"{name}.{key} = {_shown(value)} ({_shown(usual)})")
+    beside = f"other than the defaults {', '.join(differs)}" if differs else "all else the defaults"
+    return f"Decided by {source}: strategy {config.strategy.name}; {beside}."
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "by the pool's fee"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
 
 
 def contestants_of(

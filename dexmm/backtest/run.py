@@ -45,7 +45,7 @@ from dexmm.sim.trial import Purse
 from dexmm.sim.venue_costs import VenueCosts
 from dexmm.sim.world import CandleWorld, World
 from dexmm.turn import turn
-from dexmm.units import to_units_down
+from dexmm.units import EXACT, to_units_down
 
 ETHER_DECIMALS = 18
 WALLET_ETH = Decimal(1)
@@ -57,6 +57,17 @@ USDT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
 
 Watch = Callable[[int, int], None]
 """Told how many turns' times have passed, and of how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """An inventory to begin with, whatever its share."""
+
+    base: Decimal
+    quote: Decimal
+
+    def worth(self, price: Decimal) -> Decimal:
+        return EXACT.add(EXACT.multiply(self.base, price), self.quote)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +92,8 @@ class Scenario:
     arbitrage_gas: int = ARBITRAGE_GAS
     arbitrage_fee_pips: int = ARBITRAGE_FEE_PIPS  # of what is traded elsewhere, in millionths
     exchange: VenueCosts | None = None  # beside the pool; None: there is none
+    start: Start | None = None  # instead of the capital at the target share; it is worth it then
+    decided: str = ""  # which configuration decides, for people
     every_turn: bool = False  # False: turns that can decide nothing are slept through
 
 
@@ -214,12 +227,25 @@ def terms_of(scenario: Scenario) -> Terms:
 
 
 def purse_of(scenario: Scenario, price: Decimal) -> Purse:
-    """The capital at the target share, but for what is on the exchange."""
-    market, share = scenario.market, scenario.config.strategy.target
+    """The capital at the target share, or the start's own, but for what is on the exchange.
+
+    Raises ``BadInput`` for a start with less quote than the exchange's margin.
+    """
+    market, share, start = scenario.market, scenario.config.strategy.target, scenario.start
     there, margin = parts(scenario.config)
     here = 1 - there
-    base = to_units_down(scenario.capital * share * here / price, market.base.decimals)
-    idle = scenario.capital * ((1 - share) * here - margin)
+    if start is None:
+        base = to_units_down(scenario.capital * share * here / price, market.base.decimals)
+        idle = scenario.capital * ((1 - share) * here - margin)
+    else:
+        base = to_units_down(start.base * here, market.base.decimals)
+        idle = start.quote * here - scenario.capital * margin
+        if idle < 0:
+            raise BadInput(
+                f"of {start.quote:f} {market.quote.symbol} to begin with, "
+                f"{scenario.capital * margin:.2f} would be margin on the exchange beside its spot "
+                "account: begin with more, or with --no-exchange"
+            )
     quote = to_units_down(idle, market.quote.decimals)
     amounts = (base, quote) if market.base_is_token0 else (quote, base)
     return Purse(
@@ -233,7 +259,9 @@ def run_in(world: World, scenario: Scenario, watch: Watch | None = None) -> Back
     recorder = Recorder(chain.market)
     desk = None
     if scenario.exchange is not None and isinstance(world, CandleWorld):
-        desk = Desk(scenario.exchange, scenario.capital, config, world, journal)
+        start = scenario.start
+        own = None if start is None else (start.base, start.quote)
+        desk = Desk(scenario.exchange, scenario.capital, config, world, journal, own)
     advance = world.advance if desk is None else desk.advance
     interval = max(config.loop.interval_seconds, 1)
     taken = 0

@@ -30,10 +30,14 @@ def show(
     advice: Sequence[str],
     seconds: Decimal,
     depends: Sensitivity | None = None,
+    decided: str = "",
 ) -> None:
-    """Everything on stdout. ``seconds`` is how long the run took."""
+    """Everything on stdout. ``seconds`` is how long the run took, ``decided`` who decided it."""
     track, width = run.track, min(console.width, WIDEST) if console.is_terminal else None
-    console.print(_pairs(tuple(_figures(run, seconds))), width=width)
+    told: tuple[tuple[str, str], ...] = ()
+    if decided:
+        told = (("decided by", decided.removeprefix("Decided by ").removesuffix(".")),)
+    console.print(_pairs((*told, *_figures(run, seconds))), width=width)
     for title, part in (
         (
             "Against holding",
@@ -82,7 +86,12 @@ def _figures(run: Backtest, seconds: Decimal) -> Iterator[tuple[str, str]]:
         "value",
         f"{sums.plain(f.start)} to {sums.plain(f.end)} {track.quote}, gas taken off",
     )
-    yield "net", f"{sums.signed(f.net)} {track.quote} against holding ({f.net_bp:+.1f} bp)"
+    yield (
+        "net",
+        f"{sums.signed(f.net)} {track.quote} against holding ({f.net_bp:+.1f} bp), "
+        f"{sums.signed(f.against_rebalanced)} against the rebalanced inventory; skill "
+        f"{sums.signed(f.skill or Decimal(0))}",
+    )
     yield (
         "share",
         f"{percent(f.share_low)} min, {percent(f.share_mean)} mean, {percent(f.share_high)} max of "

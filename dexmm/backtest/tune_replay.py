@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields, replace
 
-from dexmm.backtest.event_world import EventScenario, run_scenario
+from dexmm.backtest.event_world import EventScenario, begun_with, run_scenario
 from dexmm.backtest.expectation import facts_of
 from dexmm.backtest.run import Scenario
 from dexmm.backtest.walk_forward import Stretch
@@ -21,7 +21,7 @@ from dexmm.sim.packed import PackedPath, packed
 from dexmm.sim.replay import cut
 from dexmm.strategy.judge import judge
 
-UNTOLD = {"path", "history", "config", "source"}  # of a scenario: named by other means
+UNTOLD = {"path", "history", "config", "source", "decided"}  # of a scenario: named by other means
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +63,11 @@ class Replay:
             history = self.scenario.history
             since = None if part.since == history.opened_at else part.since
             history = cut(history, since, part.until - 1)
-            return replace(self.scenario, config=config, history=history)
-        path = self._path.between(part.since, part.until)
-        return replace(self.scenario, config=config, path=path)
+            found: Scenario = replace(self.scenario, config=config, history=history)
+        else:
+            path = self._path.between(part.since, part.until)
+            found = replace(self.scenario, config=config, path=path)
+        return begun_with(found, self.scenario.start)
 
     def digest(self) -> str:
         """Names the history by its content, wherever it was read from."""

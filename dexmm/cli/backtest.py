@@ -170,11 +170,12 @@ def _run(
     advice = advise(found.figures, scenario.config, refused(found.track.points))
     written = _write_report(found, advice, depends, output)
     if as_json:
-        answer(_facts(found, advice, depends, seconds, written))
+        facts = _facts(found, advice, depends, seconds, written)
+        answer({"decided": scenario.decided, **facts})
     else:
         from dexmm.backtest.show import show
 
-        show(console(), found, advice, seconds, depends)
+        show(console(), found, advice, seconds, depends, scenario.decided)
         _tell_written(written)
     if found.track.halted:
         finish(HALTED)
@@ -246,6 +247,8 @@ def _show_comparison(found: Comparison, seconds: Decimal | None) -> None:
     out = console()
     took = "" if seconds is None else f" in {seconds} s"
     out.print(Text(f"{found.history}, {len(found.rows)} ways side by side{took}"))
+    if found.decided:
+        out.print(Text(found.decided))
     out.print()
     out.print(comparison(found.rows, out, found.quote))
     out.print("\n[bold]By other yardsticks[/]")
@@ -266,6 +269,7 @@ def _compared(found: Comparison) -> dict[str, object]:
 
     return {
         "history": found.history,
+        "decided": found.decided,
         "base": found.base,
         "quote": found.quote,
         "rows": [

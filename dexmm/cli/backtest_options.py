@@ -71,6 +71,19 @@ def cost_options(command: Callable[..., None]) -> Callable[..., None]:
                 help="At the target share. 50000 unless said.",
             ),
             click.option(
+                "--start",
+                metavar='"N BASE + N QUOTE"',
+                help='An inventory of one\'s own instead: "5 PAXG + 20000 USDT".',
+            ),
+            click.option(
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="SECTION.KEY=VALUE",
+                help="A setting other than the configuration's, such as strategy.edge_sigmas=1. "
+                "Repeatable.",
+            ),
+            click.option(
                 "--flow",
                 type=click.Choice(["real", "busy", "none"]),
                 help="Other people's trades: as in the thin PAXG/USDT pool (the default), as in "
@@ -227,7 +240,7 @@ def request_of(asked: dict[str, Any]) -> Request:
     from dexmm.backtest.request_market import MarketAsked
 
     alike = "prices events strategy capital flow seed turns since until eth_price eth_prices "
-    alike += "arbitrage_gas arbitrage_fee_bp gas_gwei exchange"
+    alike += "arbitrage_gas arbitrage_fee_bp gas_gwei exchange settings start"
     pool = "base quote base_decimals quote_decimals base_is_token1 fee_pips tick_spacing"
     protocol, ratios = asked["fee_protocol"], ratios_of(asked)
     return Request(

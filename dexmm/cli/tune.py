@@ -322,9 +322,11 @@ def _end(task: Task, tuned: Tuned, seconds: Decimal, as_json: bool) -> None:
         written["page"] = task.page
     if as_json:
         study = {"study": task.search.name, "storage": str(task.search.storage)}
+        study["decided"] = task.scenarios[0].decided
         answer({**study, "history": task.history, **facts(tuned, advice), **written,
                 "seconds": seconds})  # fmt: skip
     else:
+        click.echo(f"\n{task.scenarios[0].decided}")
         show(console(), tuned, task.search.config, advice)
         click.echo(f"\n{tuned.backtests} trials of the study {task.search.name} in {seconds} s")
         for path in written.values():

@@ -105,6 +105,69 @@ def test_the_live_configuration_decides(
     assert (held["name"], held["fees"], held["gas"]) == ("hold", "0", "0")
 
 
+def test_overrides_decide_without_a_file_and_are_told(
+    dexmm: Dexmm, candles: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DEXMM_STRATEGY__NAME", "recentre")
+    monkeypatch.setenv("DEXMM_EXCHANGE__API_KEY", "a-key")  # a secret brings no exchange with it
+    asked = ("--prices", candles, "--turns", 96, "--set", "guards.slice_share=0.2")
+    assert dexmm(*asked, "--json") == 0
+    found = answered(capsys)
+    assert found["figures"]["name"] == "recentre"
+    assert found["decided"] == (
+        "Decided by the defaults (there is no dexmm.toml here): strategy recentre; other than the "
+        "defaults guards.slice_share = 0.2 (0.1)."
+    )
+    assert found["assumptions"][0] == found["decided"]
+    assert not any("An order meets the price" in line for line in found["assumptions"])
+    # What --set says goes over the environment, and --strategy over both.
+    assert dexmm(*asked, "--set", "strategy.name=passive", "--json") == 0
+    assert answered(capsys)["figures"]["name"] == "passive"
+    assert dexmm(*asked, "--strategy", "hold") == 0
+    assert "the defaults (there is no dexmm.toml here): strategy hold" in capsys.readouterr().out
+    for variable, said in (
+        ("DEXMM_STRATEGY__NAEM", "DEXMM_STRATEGY__NAEM (or --set strategy.naem) is not a setting"),
+        ("DEXMM_STRATGY__NAME", "is not a setting; did you mean strategy?"),
+        ("DEXMM_STRATGY_NAME", "DEXMM_STRATGY_NAME sets nothing: did you mean DEXMM_STRATEGY__"),
+        ("DEXMM_STRATEGY_NAME", "DEXMM_STRATEGY_NAME sets nothing"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(variable, "budget")
+            assert dexmm("--generate", "--turns", 96) == 2
+            assert said in told(capsys)
+
+
+def test_a_file_that_decides_is_named(
+    dexmm: Dexmm, candles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = configuration("mainnet").replace("max_drawdown_bp = 1500", "max_drawdown_bp = 1400")
+    (tmp_path / "stray.toml").write_text(text, encoding="utf-8")
+    asked = ("--prices", candles, "--turns", 96, "--config", "stray.toml")
+    assert dexmm(*asked, "--set", "strategy.edge_sigmas=3") == 0
+    shown = capsys.readouterr().out
+    assert (
+        "stray.toml: strategy measured; other than the defaults strategy.edge_sigmas = 3" in shown
+    )
+    assert "guards.max_drawdown_bp = 1400 (1500)" in shown
+
+
+def test_the_start_is_ones_own_inventory(
+    dexmm: Dexmm, candles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--prices", candles, "--turns", 96, "--strategy", "hold", "--json")
+    assert dexmm(*asked, "--start", "4.25 PAXG + 31000 usdt") == 0
+    alone = answered(capsys)["figures"]
+    price = next(iter(generate(2, 1, interval_seconds=1800).candles)).open
+    assert abs(Decimal(alone["start"]) - (Decimal("4.25") * price + 31_000)) < 50
+    # With an exchange a part is there, and all of it is what it was.
+    assert dexmm(*asked, "--start", "31000 USDT + 4.25 PAXG", "--exchange") == 0
+    there = answered(capsys)["figures"]
+    assert abs(Decimal(there["start"]) - Decimal(alone["start"])) < D("0.001")
+    assert abs(Decimal(there["share_low"]) - Decimal(alone["share_low"])) < D("0.001")
+    assert dexmm(*asked, "--start", "10 PAXG") == 0
+    assert Decimal(answered(capsys)["figures"]["share_mean"]) == 1
+
+
 def test_no_secret_and_no_node_is_needed_or_kept(tmp_path: Path) -> None:
     path = tmp_path / "dexmm.toml"
     path.write_text(configuration("sandbox"), encoding="utf-8")
@@ -266,6 +329,14 @@ def test_a_run_that_halts_itself_ends_with_4(
         (("--generate", "--config", "absent.toml"), "there is no configuration at absent.toml"),
         (("--prices", "text.csv"), "text.csv"),
         (("gold.csv", "gold.csv"), "gold.csv is named twice"),
+        (("gold.csv", "--start", "5 gold"), 'write it as "5 PAXG + 20000 USDT"'),
+        (("gold.csv", "--start", "5 PAXG + 1 PAXG"), "is no inventory"),
+        (("gold.csv", "--start", "0 PAXG"), "is nothing to begin with"),
+        (("gold.csv", "--start", "5 PAXG", "--capital", "9000"), "exclude each other"),
+        (("gold.csv", "--start", "20 PAXG + 1 USDT", "--exchange"), "would be margin"),
+        (("gold.csv", "--set", "wallet.address=0x0"), "is no setting of a backtest"),
+        (("gold.csv", "--set", "exchange.secret=x"), "is a secret"),
+        (("gold.csv", "--set", "strategy.edge_sigmas"), "write SECTION.KEY=VALUE"),
         (("gold.csv", "--generate"), "gold.csv is a history, and --generate another"),
         (("gold.csv", "text.csv"), "several histories are run over by --compare"),
         (("gold.csv", "--beside", "x.toml"), "--beside is another configuration in a comparison"),
