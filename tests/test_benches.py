@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.quotes_beside_pool import CENT, row
+from bench.quoting_day import Asking, missed, quote, scaled
+from dexmm.sim.prices import generate
 
 PROJECT = Path(__file__).resolve().parents[1]
 BENCHES = sorted(p.name for p in (PROJECT / "bench").glob("*.py") if not p.name.startswith("_"))
@@ -41,3 +43,13 @@ def test_quotes_beside_the_pool_cost_no_more_than_gas_and_fees() -> None:
     assert found.spare >= 0
     parts = found.quoted.total + found.hedged.total + found.pool
     assert abs(found.net - found.net_without - parts) < Decimal("1e-20")
+
+
+@pytest.mark.parametrize("volatility", ["0.15", "0.60"])
+def test_quotes_follow_the_price_and_keep_their_inventory_by_themselves(volatility: str) -> None:
+    """Half an hour: both sides rest, near the price, and no hedge takes them out of the book."""
+    path = scaled(generate(2, 6, interval_seconds=300), Decimal(volatility))
+    found = quote(path, Asking("bands", Decimal(100_000), "0.05", 2))
+    assert missed(found) == []
+    assert found["hedges"] == 0
+    assert found["orders_filled"] > 20

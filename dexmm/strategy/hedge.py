@@ -1,7 +1,8 @@
 """hedge: trade on the exchange what ranges cannot bring back.
 
 With ``to = "zone"`` a hedge begins when the share leaves a no-trade zone around the target t, and
-ends at the zone's edge (``zone.py``). With ``target`` or ``bound`` it begins when the share s
+ends at the zone's edge (``zone.py``); what quotes have moved does not count in it inside the band,
+since they bring it back (``quotes_part``). With ``target`` or ``bound`` it begins when the share s
 leaves the hard band [lo - tol, hi + tol], or while it is outside [lo, hi] and what is held cannot
 bring it back within the recovery horizon H: not even a price run of one standard deviation,
 sigma sqrt(H), in the direction in which the ranges correct would. It ends at its goal, the target
@@ -84,17 +85,16 @@ def quotes_part(seen: Look) -> Decimal:
     """The part of the share that quotes have moved and bring back themselves.
 
     A hedge that traded against their fills would pay for what the next fill may undo, and take all
-    quotes out of the book meanwhile. Beside ranges that is as much as quotes may move
-    (``quotes.max_drift``); without any, whatever is inside the band, for nothing else trades.
-    Outside the band the share counts as it is.
+    quotes out of the book meanwhile. Beside ranges that is ``quotes.max_drift`` at most; without
+    any, where nothing else trades, as far as the band. Outside the band the share counts as it is.
     """
-    quotes, nav, share = seen.config.quotes, seen.inventory.nav, seen.inventory.share
-    if not quotes.enabled or nav <= 0 or outside_band(share, seen.settings, ZERO):
+    quotes, nav, settings = seen.config.quotes, seen.inventory.nav, seen.working
+    if not quotes.enabled or nav <= 0 or outside_band(seen.inventory.share, seen.settings, ZERO):
         return ZERO
+    least, most = -quotes.max_drift, quotes.max_drift
     if not seen.held:
-        return share - seen.working.target
-    moved = drift_of(seen.known) * seen.fair / nav
-    return max(min(moved, quotes.max_drift), -quotes.max_drift)
+        least, most = settings.band_low - settings.target, settings.band_high - settings.target
+    return min(max(drift_of(seen.known) * seen.fair / nav, least), most)
 
 
 def drift_of(memory: Memory) -> Decimal:

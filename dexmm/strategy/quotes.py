@@ -6,8 +6,9 @@ Bands. With the full spread S = 2 * half_spread and a factor f chosen by the sha
     ask = ref + (1 - f) S      bid_factor_low  (0.4)  share below it: the bid moves in
                                bid_factor_mid  (0.5)  between
 
-Beside a pool the factor moves from ``bid_factor_mid`` towards the outer ones as trades on the
-exchange carry the inventory away from what the pool's ranges were placed for (``max_drift``).
+Within the band the factor moves from ``bid_factor_mid`` towards the outer ones as quotes carry the
+inventory away: beside a pool from what its ranges were placed for (``max_drift``), without ranges
+from the target (to the band's edge). The side that does so gets the smaller too.
 
 Avellaneda and Stoikov (2008), "High-frequency trading in a limit order book", with q the inventory
 beyond its target in units of one order, v the variance of the price per second (price squared),

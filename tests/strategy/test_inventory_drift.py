@@ -239,23 +239,29 @@ def test_a_hedge_leaves_what_quotes_have_moved_to_the_quotes() -> None:
     assert moved == {"quotes": False, "pool": True}
 
 
-def test_without_ranges_quotes_have_the_band_to_themselves() -> None:
+@pytest.mark.parametrize("whose", ["quotes", "somebody else"])
+def test_without_ranges_quotes_have_the_band_to_themselves(whose: str) -> None:
     config = exchange_config(
         quotes={"enabled": True, "half_spread": D("0.5")},
         hedge={"to": "zone", "zone": D("0.01")},
         strategy={"min_position_quote": D(10**9)},
     )
-    sizes = {}
-    for base in ("3.5", "4.5", "5.2"):
-        street = Street(base=D(base), quote=40_000 - 4000 * D(base))
-        decision = both(config, street, base=D(0), quote=D(0)).decide()
+    for bought in (D(0), D(1), D("1.7")):
+        world = both(config, Street(base=D("3.5"), quote=D(26_000)), base=D(0), quote=D(0))
+        world.turn()
+        fill(world, bought)
+        if whose != "quotes":
+            world.turn()
+            world.street.resting.clear()
+            world.memory = replace(world.memory, traded_base=D(0), traded_quote=D(0))
+        decision, _ = world.turn()
         hedged = any(trade.purpose is Purpose.HEDGE for trade in decision.trades)
-        assert hedged == (decision.share > D("0.5"))
-        sizes[base] = {quote.side: quote.amount for quote in decision.quotes}
-    assert sizes["3.5"] == {Side.BUY: D("0.1"), Side.SELL: D("0.1")}
-    # Two thirds of the way to the band's edge, a third of the size.
-    assert sizes["4.5"][Side.SELL] == D("0.1")
-    assert D("0.03") < sizes["4.5"][Side.BUY] < D("0.035")
+        beyond = D("0.5") if whose == "quotes" else D("0.37")
+        assert hedged == (decision.share > beyond), bought
+        if bought == 1 and not hedged:  # two thirds of the way to the band's edge
+            sizes = {quote.side: quote.amount for quote in decision.quotes}
+            assert sizes[Side.SELL] == D("0.1")
+            assert D("0.03") < sizes[Side.BUY] < D("0.035")
 
 
 @pytest.mark.parametrize("counted", [True, False])
