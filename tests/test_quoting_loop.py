@@ -289,7 +289,7 @@ def test_quotes_that_lose_with_every_round_are_refused_before_the_first_order(
     paper: PaperExchange, tmp_path: Path
 ) -> None:
     path = tmp_path / "dexmm.toml"
-    path.write_text(CONFIG.replace("accept_loss = true\n", ""))
+    path.write_text(CONFIG.replace("accept_loss = true\n", "half_spread = 0.5\n"))
     ended = subprocess.run(
         [sys.executable, "-m", "dexmm.cli.main", "run", "--config", str(path)],
         env=environment_for(paper),
