@@ -87,7 +87,7 @@ def _excepted(host: str, port: int | None) -> bool:
         return False
     for entry in getproxies().get("no", "").split(","):
         try:
-            if address in ipaddress.ip_network(entry.strip(), strict=False):
+            if address in ipaddress.ip_network(entry.strip().strip("[]"), strict=False):
                 return True
         except ValueError:
             continue

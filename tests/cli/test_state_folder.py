@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from dexmm.cli.template import configuration
+from dexmm.sandbox.calls import decode_answer, encode_call
+from dexmm.sandbox.pools import POSITION_MANAGER
 from dexmm.store.database import JOURNAL
 
 HERE = Path(__file__).resolve().parent
@@ -33,6 +35,9 @@ from dexmm.cli import main
 os.chdir(folder)
 told = []
 for command in commands:
+    if command == "make room":
+        os.unlink("state/fill")
+        continue
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main.run(command.split())
@@ -59,6 +64,14 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / JOURNAL).write_bytes(gzip.decompress(STORED.read_bytes()))
     return tmp_path
+
+
+def leaving(kilobytes: int) -> str:
+    """A state folder on a disk of its own with so much room."""
+    return (
+        "mount -t tmpfs -o size=2048k tmpfs state"
+        f" && dd if=/dev/zero of=state/fill bs=1k count={2048 - kilobytes} 2>/dev/null"
+    )
 
 
 def told(folder: Path, commands: list[str], *, mounts: str = "") -> list[Any]:
@@ -144,3 +157,31 @@ def test_a_halt_that_cannot_be_lifted_stays(folder: Path) -> None:
     assert resume[0] == 5, resume
     assert str(state) in resume[1]
     assert (state / "HALT").exists()
+
+
+@needs_mounts
+@pytest.mark.anvil
+def test_a_disk_that_fills_while_a_turn_sends(account: Any) -> None:
+    """Wherever it stops: what was sent is known or found, and nothing is minted twice."""
+    anvil, folder = account.deployment.anvil, account.config.parent
+    account.override(LOOP__STATE_DIR="state", NETWORK__CONFIRMATIONS=0)
+    (folder / "state").mkdir()
+    cut_short = []
+    for kilobytes in (230, 300):
+        before = anvil.snapshot()
+        ran, again = told(
+            folder, ["run --once", "make room", "run --once"], mounts=leaving(kilobytes)
+        )
+        cut_short.append(ran[0] == 5 and "journal.sqlite" in ran[1])
+        assert ran[0] in (0, 5), ran
+        assert again[0] == 0, again
+        asked = encode_call("balanceOf(address)", account.address)
+        (held,) = decode_answer("uint256", anvil.call(POSITION_MANAGER, asked))
+        nonce = int(anvil.rpc("eth_getTransactionCount", [account.address, "pending"]), 16)
+        if "settled an open transaction" in again[1]:
+            assert held == 0, "that was all there was to do"
+        else:
+            assert nonce == 3, "two allowances and one mint, once"
+            assert held == 2
+        anvil.revert(before)
+    assert any(cut_short), "none of these is small enough"

@@ -150,6 +150,20 @@ def test_settings_of_the_account(perpetual: Any) -> None:
     assert perpetual.fetch_trading_fee(PERPETUAL)["taker"] == 0.0005
 
 
+@pytest.mark.parametrize(
+    ("leverage", "code"),
+    [("1.5", -1100), ("-1", -1100), ("x", -1100), ("0", -4028), ("126", -4028)],
+)
+def test_leverage_is_a_whole_number_of_what_is_offered(
+    perpetual: ccxt.Exchange, leverage: str, code: int
+) -> None:
+    """As at the real one, to which ccxt hands 1.5 on as it is."""
+    perpetual.set_leverage(2, PERPETUAL)
+    with pytest.raises(ccxt.BadRequest, match=str(code)):
+        perpetual.fapiPrivatePostLeverage({"symbol": "PAXGUSDT", "leverage": leverage})
+    assert perpetual.fetch_leverage(PERPETUAL)["shortLeverage"] == 2
+
+
 def test_margin_moves_between_the_wallets(spot: Any, perpetual: Any) -> None:
     spot.transfer("USDT", 500, "spot", "linear")
     assert perpetual.fetch_balance()["USDT"]["total"] == 10_500
