@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ LOCKED = (
     "password does not open it; set it in .env (in single quotes where it has a space, a # or a "
     "quote) or the environment"
 )
+_PRIVATE_KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -91,6 +93,45 @@ def _from_keystore(path: Path, password: str | None) -> Key:
                 f"the password does not open {path}: check DEXMM_WALLET__PASSWORD"
             ) from None
         raise BadInput(f"{path} is not a keystore that can be read: create it anew") from None
+
+
+def new_key() -> str:
+    """A private key from the operating system's randomness, as 0x-hex."""
+    from eth_account import Account
+
+    return "0x" + bytes(Account.create().key).hex()
+
+
+def encrypted(private_key: str, password: str, expected: str | None = None) -> tuple[str, str]:
+    """A keystore's text for a private key, and the key's address; opened once to be sure.
+
+    ``expected`` is the address that it must be of. Raises ``BadInput``, which never shows what a
+    secret looks like.
+    """
+    from eth_account import Account
+
+    text = private_key.strip()
+    if len(text.split()) > 1:
+        raise BadInput(
+            "that is a phrase of words, which opens a whole wallet: export the private key of the "
+            "one account, 64 hexadecimal digits"
+        )
+    if not _PRIVATE_KEY.fullmatch(text):
+        raise BadInput("a private key is 64 hexadecimal digits, with or without 0x before them")
+    if not password:
+        raise BadInput("an empty password protects nothing: choose one")
+    try:
+        address = str(Account.from_key(text).address)
+    except (ValueError, TypeError):
+        raise BadInput("no account has such a private key") from None
+    if expected is not None and expected.lower() != address.lower():
+        raise BadInput(
+            f"the key is for {address}, and wallet.address is {expected}: nothing was written"
+        )
+    keystore = Account.encrypt(Account.from_key(text).key, password)
+    if Account.from_key(Account.decrypt(keystore, password)).address != address:
+        raise BadInput("the keystore does not open with its own password: nothing was written")
+    return json.dumps(keystore) + "\n", address
 
 
 def _read_keystore(path: Path) -> dict[str, Any]:

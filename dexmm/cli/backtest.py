@@ -171,7 +171,8 @@ def _run(
     written = _write_report(found, advice, depends, output)
     if as_json:
         facts = _facts(found, advice, depends, seconds, written)
-        answer({"decided": scenario.decided, **facts})
+        read = scenario.path.understood or None
+        answer({"decided": scenario.decided, "read": read, **facts})
     else:
         from dexmm.backtest.show import show
 

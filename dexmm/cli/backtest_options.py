@@ -222,7 +222,8 @@ def requests_of(asked: dict[str, Any]) -> tuple[Request, ...]:
     if told := [name for key, name in others.items() if asked[key]]:
         raise BadInput(
             f"{files[0]} is a history, and {' and '.join(told)} another: give histories of candles "
-            "one after the other, or one with an option"
+            "one after the other, or one with an option; files that are parts of one history are "
+            "joined by naming their folder, or --prices before each"
         )
     if twice := [file for file in files if files.count(file) > 1]:
         raise BadInput(f"{twice[0]} is named twice, and would count as two histories")

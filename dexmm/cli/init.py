@@ -12,7 +12,7 @@ from dexmm.errors import BadInput, unusable
 NEXT = {
     "sandbox": "start a chain with `dexmm sandbox --keep`",
     "fork": "start a copy of mainnet with `dexmm sandbox --fork URL --keep`",
-    "mainnet": "put a keystore and its password in place",
+    "mainnet": "make a keystore with `dexmm keystore`, and put its password into .env",
 }
 
 

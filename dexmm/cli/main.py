@@ -20,6 +20,10 @@ from dexmm.errors import BadInput, DexmmError, Transient, passes
 # name -> (where it lives, its line in the help)
 COMMANDS = {
     "init": ("dexmm.cli.init:init", "Write a commented dexmm.toml and .env.example."),
+    "keystore": (
+        "dexmm.cli.keystore:keystore",
+        "Encrypt a wallet's key into a file that only you can read.",
+    ),
     "doctor": ("dexmm.cli.doctor:doctor", "Check every prerequisite, and say what to do."),
     "scout": ("dexmm.cli.scout:scout", "Compare all pools of a token: which of them pays."),
     "status": ("dexmm.cli.status:status", "Show the pool, the positions and the inventory."),

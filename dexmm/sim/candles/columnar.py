@@ -9,6 +9,8 @@ from dexmm.sim.candles.layouts import Places, places, words
 from dexmm.sim.candles.table import Table, the_arrow, undamaged
 from dexmm.sim.history import CANDLE_COLUMNS
 
+_FREQTRADE = ["date", "open", "high", "low", "close", "volume"]
+
 
 def read_parquet(label: str, raw: bytes) -> Table:
     """One file's columns. Raises ``BadInput``."""
@@ -50,7 +52,7 @@ def _wanted(order: Places, names: list[str]) -> list[str]:
 
 def _table(label: str, kind: str, found: Any, order: Places, names: list[str]) -> Table:
     time, *rest = (_column(found, name) for name in _wanted(order, names))
-    whose = words(names)
+    whose = "freqtrade" if names == _FREQTRADE else words(names)
     return Table(
         label=label,
         layout=f"{kind}, {whose}" if whose else kind,

@@ -138,8 +138,6 @@ def words(names: Sequence[str]) -> str:
         return "CryptoDataDownload"
     if {"instrumentname", "opentime"} <= short or "volccy" in short:
         return "OKX"
-    if short == {"date", "open", "high", "low", "close", "volume"}:
-        return "freqtrade"
     if "adjclose" in short:
         return "yfinance"
     return ""

@@ -2,11 +2,13 @@
 
 A whole number's size tells its unit, row by row: seconds have 10 digits, milliseconds 13,
 microseconds 16 and nanoseconds 19 (2001 to 2286), and a digit too few or too many is none of them.
-A time without a zone is UTC, which is said. What could be two dates (03/04/2025) is refused.
+A time without a zone is UTC, which is said. 03/04/2025 is two dates: which is meant must show in
+another row of the file, or it is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -34,6 +36,12 @@ _REWRITE = (  # what else is a time beyond doubt, on its way to ISO 8601
     (r"\s*(?:UTC|GMT|Z|z)$", "Z"),
     (r"^(\d{4}-\d\d-\d\d)\s*(Z|[+-]\d\d:\d\d)$", r"\1 00:00:00\2"),
     (r"\s+$", ""),
+)
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
+_WRITTEN = (  # ways that name their parts, and two that all rows together must tell apart
+    "%Y-%m-%d %I-%p",
+    *(f"{day}{clock}" for day in ("%b %d, %Y", "%d %b %Y", "%d-%b-%Y") for clock in _CLOCKS),
+    *(f"{day}{clock}" for day in ("%m/%d/%Y", "%d/%m/%Y") for clock in _CLOCKS),
 )
 _MUST = (
     "it must be seconds, milliseconds, microseconds or nanoseconds since 1970 UTC, or a date and "
@@ -182,6 +190,10 @@ def _dates(column: Any, table: Table) -> Times:
             return _parsed(column, kind, words, table)
         except arrow.ArrowInvalid:
             continue
+    if (seconds := _written(column.to_pylist())) is not None:
+        import numpy as np
+
+        return Times(seconds=np.array(seconds, np.int64), words=words)
     texts = column
     for pattern, replacement in _REWRITE:
         texts = compute.replace_substring_regex(texts, pattern, replacement)
@@ -201,6 +213,20 @@ def _dates(column: Any, table: Table) -> Times:
         raise  # pragma: no cover - one of them failed above
 
 
+def _written(texts: Sequence[str]) -> list[int] | None:
+    """Times in one of the ways of ``_WRITTEN``; None where none fits, or two that differ."""
+    found: list[int] | None = None
+    for form in _WRITTEN:
+        try:
+            times = [int(datetime.strptime(t, form).replace(tzinfo=UTC).timestamp()) for t in texts]
+        except ValueError:
+            continue
+        if found is not None and found != times:
+            return None
+        found = times
+    return found
+
+
 def _parsed(texts: Any, kind: Any, words: str, table: Table) -> Times:
     arrow = the_arrow()
     values = texts.cast(kind).cast(arrow.int64()).to_numpy()
@@ -211,7 +237,7 @@ def _no_time(table: Table, column: Any, index: int) -> BadInput:
     text = column[index].as_py()
     must = _MUST
     if text.count("/") == 2 and not text.strip()[:4].isdigit():
-        must = "that can be two dates, so write the year first: 2025-01-31"
+        must = "that can be two dates (no row tells which), so write the year first: 2025-01-31"
     elif "e+" in text.lower():
         must = "a spreadsheet has rounded it, so export the file again with whole numbers"
     return table.fault(index, f"has {text!r} as {table.time_name}: {must}")

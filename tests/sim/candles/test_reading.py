@@ -524,3 +524,31 @@ def test_a_pools_events_are_not_prices(tmp_path: Path) -> None:
     )
     with pytest.raises(BadInput, match="holds a pool's events: give it with --events"):
         read_path(tmp_path / "swaps.parquet")
+
+
+@pytest.mark.parametrize(
+    ("form", "step"),
+    [
+        ("%Y-%m-%d %I-%p", 3600),  # CryptoDataDownload's hours
+        ("%b %d, %Y", 86_400),
+        ("%m/%d/%Y", 86_400),
+        ("%d/%m/%Y %H:%M", 86_400),
+        ("%Y%m%d", 86_400),
+        ("%Y/%m/%d %H:%M:%S", 3600),
+        ("%Y-%m-%d %H:%M:%S UTC", 3600),
+        ("%Y-%m-%dT%H:%M:%S.000000Z", 3600),
+        ("%d.%m.%Y %H:%M:%S.000 GMT+0000", 3600),
+    ],
+)
+def test_dates_in_words_and_orders(tmp_path: Path, form: str, step: int) -> None:
+    rows = made(30, step=step)
+    quoted = ('"' + iso(at, form) + '"' for at, *_ in rows)
+    lines = [",".join((when, *numbers)) for when, (_, *numbers) in zip(quoted, rows, strict=True)]
+    expect(read_path(write(tmp_path / "a.csv", ["date,open,high,low,close,volume", *lines])), rows)
+
+
+def test_dates_that_can_be_two_are_refused_where_no_row_tells(tmp_path: Path) -> None:
+    rows = made(9, step=86_400)
+    lines = [",".join((iso(at, "%m/%d/%Y"), *numbers)) for at, *numbers in rows]
+    with pytest.raises(BadInput, match=r"row 2 has '01/01/2025' as date: that can be two dates"):
+        read_path(write(tmp_path / "a.csv", ["date,open,high,low,close,volume", *lines]))
