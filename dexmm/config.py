@@ -226,9 +226,10 @@ class Guards(Section):
     stop_loss_sigmas: NotNegative = Decimal("1.5")
     stop_loss_horizon_hours: Positive = Decimal(168)
     stop_loss_share: Annotated[Share, Field(gt=0)] = Decimal("0.08")  # of the base, once a fall
-    stop_loss_in_pool: Literal["band", "range"] = "band"  # where no exchange can sell the part
+    # where no exchange can sell the part
+    stop_loss_in_pool: Literal["band", "swap", "range"] = "band"
     slice_share: Annotated[Share, Field(gt=0)] = Decimal("0.10")  # of the base, in one range
-    slice_seconds: Seconds = 3600  # the first wait for such a range to be filled
+    slice_seconds: Seconds = 3600  # between two swaps; the first wait for a range to be filled
     token_implementations: Listed[Address] = ()  # those trusted; empty: the first one seen
     # UTC. While the base's own market is closed no range follows the price; in an event nothing new
     closed_weekly: Listed[Week] = ("Fri 21:00-Sun 23:00",)  # gold's weekend

@@ -133,9 +133,11 @@ MEANINGS = {
         "stop_loss_horizon_hours": "... over this many hours",
         "stop_loss_share": "of the base, sold once in a fall, 0 to 1",
         "stop_loss_in_pool": "where no exchange can sell it: band (new ranges are made around a "
-        "lower band) or range (it is offered in one range above the price)",
+        "lower band), swap (at once in the pool, in slices of hedge.max_order_base) or range (it "
+        "is offered in one range above the price)",
         "slice_share": "of the base, offered in one such range at most, 0 to 1",
-        "slice_seconds": "how long it waits at first; each next one twice as long",
+        "slice_seconds": "between two such swaps; how long a range waits at first, each next one "
+        "twice as long",
         "token_implementations": "trusted code behind upgradable tokens; empty: the first seen",
         "closed_weekly": "when the base's own market is closed (gold's weekend), UTC: ranges do "
         "not follow the price then; [] for a base that trades all week",

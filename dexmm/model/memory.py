@@ -75,7 +75,8 @@ class Memory:
     stop_loss_goal: Decimal | None = None  # base that is left once its part is sold
     stop_loss_distance: Decimal | None = None  # the fall at which it began, of the reference
     stop_loss_offers: int = 0  # ranges that offered its part in the pool, in this fall
-    stop_loss_ranges: tuple[int, ...] = ()  # NFTs of the newest of them
+    stop_loss_ranges: tuple[int, ...] = ()  # NFTs of all of them
+    stop_loss_offered: Decimal = ZERO  # base in the newest of them, when it was last looked at
     reference_sigma: Decimal | None = None  # volatility at the reference, per root of a second
 
     # income and cost

@@ -16,7 +16,7 @@ from dexmm.model.snapshot import Snapshot
 from dexmm.model.venue import VenueView
 from dexmm.strategy import volatility
 from dexmm.strategy.grid import least_amount
-from dexmm.strategy.held import Holding
+from dexmm.strategy.held import HeldRange, Holding
 from dexmm.strategy.inventory import Inventory
 from dexmm.strategy.pay import measured
 from dexmm.strategy.precise import BP, DAY, precise
@@ -297,30 +297,50 @@ def _stop_loss(seen: Observation, memory: Memory) -> Memory:
         memory,
         held=seen.inventory,
         now=seen.now,
-        bought=lambda: capital_flow(seen, seen.snapshot.memory)[0],
+        bought=lambda: _bought(seen),
         sigma=lambda: sigma_of(memory, seen.settings),
         free=lambda: _free_base(seen, memory),
+        offer=lambda: _offered_base(seen, memory),
         moved=lambda: _ranges_moved(seen, memory),
-        offering=lambda: offered(seen.held, memory, seen.ladder) is not None,
+        offering=lambda: _offer(seen, memory) is not None,
         least=lambda: _least_sale(seen),
         settings=seen.settings,
         guards=seen.config.guards,
     )
 
 
+def _bought(seen: Observation) -> Decimal:
+    """Base that was deposited. What the wallet lost by a transaction of its own is no withdrawal:
+    a swap that nobody remembers has sold what it sold.
+    """
+    before = seen.snapshot.memory
+    there = venue_flow(seen.snapshot.venue, before, seen.fair, seen.inventory.nav)[0]
+    same = before.nonce is None or before.nonce == seen.view.wallet.nonce
+    return there + (_wallet_flow(seen, before)[0] if same else ZERO)
+
+
 def _free_base(seen: Observation, memory: Memory) -> Decimal:
     """Base outside of the pool's ranges, but for one that offers the stop-loss's part."""
-    held, offer = seen.inventory, offered(seen.held, memory, seen.ladder)
-    free = held.base_total - held.principal_base
+    held = seen.inventory
+    return held.base_total - held.principal_base + _offered_base(seen, memory)
+
+
+def _offer(seen: Observation, memory: Memory) -> HeldRange | None:
+    return offered(seen.held, memory, seen.ladder, seen.config.guards)
+
+
+def _offered_base(seen: Observation, memory: Memory) -> Decimal:
+    """Base in the range that offers the stop-loss's part."""
+    offer = _offer(seen, memory)
     if offer is None:
-        return free
+        return ZERO
     amount0, amount1 = (sum(getattr(p, n) for p in offer.positions) for n in ("amount0", "amount1"))
-    return free + seen.view.market.base_quote(amount0, amount1)[0]
+    return seen.view.market.base_quote(amount0, amount1)[0]
 
 
 def _ranges_moved(seen: Observation, memory: Memory) -> bool:
     """Whether liquidity of ranges, but for those that offer the part, has changed."""
-    offer = offered(seen.held, memory, seen.ladder)
+    offer = _offer(seen, memory)
     ours = {p.token_id for p in offer.positions} if offer is not None else set()
     ours.update(memory.stop_loss_ranges)
     now = {p.token_id: int(p.liquidity) for p in seen.view.positions if p.token_id not in ours}

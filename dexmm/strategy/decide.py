@@ -35,7 +35,7 @@ from dexmm.strategy.limits import ETHER
 from dexmm.strategy.look import Look, look, situation
 from dexmm.strategy.paying import pay_words, provides_by_pay, rerange_gas, worth_it
 from dexmm.strategy.precise import precise, record
-from dexmm.strategy.reduce import reduction
+from dexmm.strategy.reduce import reduction, sale
 from dexmm.strategy.situation import Range, Situation
 from dexmm.strategy.strategies import STRATEGIES
 from dexmm.strategy.swap import last_resort
@@ -173,11 +173,13 @@ def _dust(seen: Look, change: Difference) -> bool:
 def _reducing(seen: Look, held: Targets, bites: tuple[Bite, ...], dealing: Dealing) -> Choice:
     if dealing.slicing:
         return Choice(targets=held, reason="the stop-loss holds: the exchange sells its part")
+    no_entry = any(bite.blocks in NO_ENTRY for bite in bites if not _pace(bite))
+    stuck = any(bite.blocks is Blocks.ALL for bite in bites)
+    if seen.config.guards.stop_loss_in_pool == "swap":
+        return _selling(seen, held, no_entry=no_entry, stuck=stuck)
     less = reduction(seen)
     here = situation(seen, near=0)
     due = without_dust(here, less.slice, seen)
-    no_entry = any(bite.blocks in NO_ENTRY for bite in bites if not _pace(bite))
-    stuck = any(bite.blocks is Blocks.ALL for bite in bites)
     targets = less.staying
     if due and not no_entry:
         targets = _beside(seen, less.kept, as_targets(here, due))
@@ -203,6 +205,30 @@ def _reducing(seen: Look, held: Targets, bites: tuple[Bite, ...], dealing: Deali
         reason="the stop-loss holds: its part is offered above the price, or out once it is sold",
         trigger=Trigger.STOP_LOSS,
         withheld=withheld,
+    )
+
+
+def _selling(seen: Look, held: Targets, *, no_entry: bool, stuck: bool) -> Choice:
+    """The part is swapped in the pool, from what is idle in the wallet."""
+    now = sale(seen)
+    reason = "the stop-loss holds: its part is sold in the pool"
+    if now.swap is not None:
+        blocked = no_entry or stuck
+        return Choice(
+            targets=held,
+            reason=reason,
+            trigger=Trigger.STOP_LOSS,
+            swap=None if blocked else now.swap,
+            withheld=blocked,
+        )
+    change = difference(seen.view.positions, now.staying, seen.settings.liquidity_tolerance_bp)
+    if not change:
+        return Choice(targets=held, reason=reason)
+    return Choice(
+        targets=held if stuck else now.staying,
+        reason=f"{reason}, with what ranges that buy give back",
+        trigger=Trigger.STOP_LOSS,
+        withheld=stuck,
     )
 
 

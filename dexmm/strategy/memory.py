@@ -95,14 +95,11 @@ def remember(
         memory = evolve(memory, wallet_amount0=None, wallet_amount1=None)
     if any(o.step in MOVES and o.status in SENT for o in outcomes):
         memory = evolve(memory, last_action_at=now)
+    if decision.state is State.REDUCING:
+        memory = _swapped(seen, decision, outcomes, memory)
     if any(o.step == "rerange" and o.status == "mined" for o in outcomes):
         if decision.state is State.REDUCING:  # the ranges that stay are as old as they were
-            return evolve(
-                memory,
-                last_slice_at=now,
-                stop_loss_offers=memory.stop_loss_offers + bool(minted),
-                stop_loss_ranges=minted or memory.stop_loss_ranges,
-            )
+            return _offered(seen, memory, outcomes, minted)
         memory = evolve(
             memory,
             last_rerange_at=now,
@@ -116,6 +113,35 @@ def remember(
             promise_since=None,
         )
     return memory
+
+
+def _offered(
+    seen: Look, memory: Memory, outcomes: tuple[Outcome, ...], minted: tuple[int, ...]
+) -> Memory:
+    """The stop-loss's part is offered in another range, or in none any more."""
+    made = [m for o in outcomes if o.status == "mined" for m in o.minted]
+    base, _ = seen.view.market.base_quote(
+        sum(m.amount0 for m in made), sum(m.amount1 for m in made)
+    )
+    return evolve(
+        memory,
+        last_slice_at=seen.now,
+        stop_loss_offers=memory.stop_loss_offers + bool(minted),
+        stop_loss_ranges=(*memory.stop_loss_ranges, *minted),
+        stop_loss_offered=base if minted else memory.stop_loss_offered,
+    )
+
+
+def _swapped(
+    seen: Look, decision: Decision, outcomes: tuple[Outcome, ...], memory: Memory
+) -> Memory:
+    """What a swap that was sent sells is not sold again, whatever else moves before it is seen."""
+    swap = decision.swap
+    if swap is None or not any(o.step == "swap" and o.status in SENT for o in outcomes):
+        return memory
+    amount = Decimal(swap.amount_in).scaleb(-seen.view.market.base.decimals)
+    left = max(memory.slice_left - amount, ZERO)
+    return evolve(memory, last_slice_at=seen.now, slice_left=left)
 
 
 def _promise_since(seen: Look) -> int | None:

@@ -2,14 +2,22 @@
 
 Ranges stay as they are: they keep the share inside its band whatever the price does, and to take
 them out and make them anew costs more than it saves (``bench/stop_loss.py``). Nothing is added to
-them. Where the exchange sells the part, that is all. Where it cannot, the part is offered from the
-wallet in one more range over the single grid step above the price: the first bounce converts it,
-and it is taken out before it could buy back. Where the wallet has too little, ranges that buy as
-the price falls are taken out for it, whatever guard bites on the entry of new liquidity.
+them. Where the exchange sells the part, that is all. Where it cannot, ``stop_loss_in_pool`` says
+how. Where the wallet has too little for it, ranges that buy as the price falls are taken out,
+whatever guard bites on the entry of new liquidity.
 
-The price is not chased. A range that was not filled is replaced by one nearer to the price after
+``swap``: the wallet swaps the part in the pool, in slices that are no larger than
+``hedge.max_order_base`` nor than what moves the pool by half of ``slippage_bp``, a slice each
+``slice_seconds``: arbitrage has brought the price back before the next one. Each demands what the
+fair price is worth less fee and slippage; what doubts the price holds it back.
+
+``range``: the part is offered from the wallet in one more range over the single grid step above
+the price: the first bounce converts it, and it is taken out before it could buy back. The price is
+not chased. A range that was not filled is replaced by one nearer to the price after
 ``slice_seconds``, the next one after twice as long, and so on: a fall of a month takes ten at
 most. One half-way through may buy back what it has just sold, and no more; it is left to finish.
+One that offers more than is left of the part, since the one before it sold on while it was being
+replaced, is taken out at once.
 """
 
 from __future__ import annotations
@@ -17,14 +25,48 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dexmm.model.decision import Role, TargetPosition
+from dexmm.model.decision import Role, TargetPosition, TargetSwap
 from dexmm.strategy.held import HeldRange
 from dexmm.strategy.look import Look, situation
 from dexmm.strategy.situation import Range, Situation, ranges
 from dexmm.strategy.stop_loss import left_to_sell, offered
+from dexmm.strategy.swap import depth_within, target_swap
 
 ZERO = Decimal(0)
+BESIDE = Decimal("1.01")  # of what is left: an offer of more is too much
 MOST_DOUBLINGS = 20  # of a pause: beyond it lasts for years
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """What stays of what is held, and the swap that is due now."""
+
+    staying: tuple[TargetPosition, ...]
+    swap: TargetSwap | None
+
+
+def sale(seen: Look) -> Sale:
+    """What sells the part in the pool now.
+
+    Nothing before the turn that knows the goal as recorded: what is sent in a turn that nobody
+    remembers would be sold again.
+    """
+    guards = seen.config.guards
+    old = offered(seen.held, seen.known, seen.ladder, guards)  # of another setting
+    staying = tuple(held for held in seen.held if held is not old)
+    base = seen.view.market.base
+    wanted = min(left_to_sell(seen.known), seen.config.hedge.max_order_base).scaleb(base.decimals)
+    wanted = min(wanted, depth_within(seen, guards.slippage_bp / 2)[0])
+    idle = Decimal(seen.ladder.base_quote(seen.view.wallet.amount0, seen.view.wallet.amount1)[0])
+    least = seen.settings.min_position_quote.scaleb(seen.view.market.quote.decimals)
+    worth = seen.s * seen.s
+    swap = None
+    if min(idle, wanted) * worth < least <= wanted * worth:
+        staying = tuple(held for held in staying if not _buys(seen, held))
+    elif wanted * worth >= least and slice_is_due(seen):
+        recorded = seen.snapshot.memory.stop_loss_goal is not None
+        swap = target_swap(seen, selling=True, amount_in=min(idle, wanted)) if recorded else None
+    return Sale(tuple(held.target(seen.ladder) for held in staying), swap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +80,7 @@ class Reduction:
 
 def reduction(seen: Look) -> Reduction:
     """What reduces exposure now."""
-    old = offered(seen.held, seen.known, seen.ladder)
+    old = offered(seen.held, seen.known, seen.ladder, seen.config.guards)
     others = tuple(held for held in seen.held if held is not old)
     here = situation(seen, near=0)
     left = left_to_sell(seen.known)
@@ -54,7 +96,8 @@ def reduction(seen: Look) -> Reduction:
         kept: tuple[HeldRange, ...] = ()
     else:
         due, kept = _slice(here, wanted, idle), others
-    staying = others if old is None or _filled(seen, old) else (*others, old)
+    done = old is None or _filled(seen, old) or seen.known.stop_loss_offered > left * BESIDE
+    staying = others if old is None or done else (*others, old)
     return Reduction(
         tuple(held.target(seen.ladder) for held in staying),
         due if slice_is_due(seen) else (),

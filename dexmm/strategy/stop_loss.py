@@ -19,15 +19,19 @@ market's inside ``D``.
 
 While it sells or waits the reference stands still, so that a fall which lasts is not forgotten,
 and the part is sold once in it: what a fall can cost is q (D - E) of the price and the trades.
-Where no exchange can sell the part, ``stop_loss_in_pool`` decides. ``band``: nothing is sent, and
-new ranges are made around the lower band; ranges of the pool have bought in the fall what they
-sell again in the rise, and to sell it at the low cost 50 and 100 bp of the capital in two of seven
-half-years of gold. ``range``: the part is offered in one range above the price (``reduce.py``).
+Where no exchange can sell the part, ``stop_loss_in_pool`` decides. ``band``: nothing is sent
+because of the fall, and new ranges are made around the lower band: with a share above it they only
+sell. Ranges have bought in the fall what they sell again in the rise, and nobody buys it back for
+them: to sell the part at once besides costs 45 to 50 bp of the capital in one of seven half-years
+of gold (``docs/stop-loss.md``). ``swap``: the wallet sells it in the pool. ``range``: it is
+offered in one range above the price (``reduce.py`` for both).
 
 The goal is a balance (of all base outside of the pool's ranges, which trade on as they do) and not
 an amount to send: it is measured afresh each turn, and nothing is sent to the exchange before a
 turn that knows it has been recorded. A process that dies in the middle sells the rest and no more.
-Deposits and withdrawals of base, and what ranges that are taken out give back, move the goal.
+Deposits and withdrawals of base, and what ranges that are taken out give back, move the goal. In
+the turn in which it is moved by something whose amount is not known, what is left is counted down
+by what the offer in the pool, a swap or an order has sold: the part is sold once at most.
 """
 
 from __future__ import annotations
@@ -89,18 +93,20 @@ def left_to_sell(memory: Memory) -> Decimal:
     return memory.slice_left if memory.reducing else ZERO
 
 
-def offered(held: tuple[HeldRange, ...], memory: Memory, ladder: Ladder) -> HeldRange | None:
+def offered(
+    held: tuple[HeldRange, ...], memory: Memory, ladder: Ladder, guards: Guards
+) -> HeldRange | None:
     """The range in the pool that offers the part, if there is one.
 
-    Where none is known to have been placed, one that is a single grid step wide: a turn may have
-    died before it could remember it.
+    Where none is known to have been placed though ranges offer it, one that is a single grid step
+    wide: a turn may have died before it could remember it.
     """
     known = memory.stop_loss_ranges
     for found in reversed(held):
         if known:
             if any(position.token_id in known for position in found.positions):
                 return found
-        elif found.ask - found.bid == ladder.spacing:
+        elif guards.stop_loss_in_pool == "range" and found.ask - found.bid == ladder.spacing:
             return found
     return None
 
@@ -113,6 +119,7 @@ def followed(
     bought: Callable[[], Decimal],
     sigma: Callable[[], Decimal],
     free: Callable[[], Decimal],
+    offer: Callable[[], Decimal],
     moved: Callable[[], bool],
     offering: Callable[[], bool],
     least: Callable[[], Decimal],
@@ -123,10 +130,10 @@ def followed(
 
     ``bought`` is base that was deposited since the last look (negative: withdrawn), ``sigma``
     the volatility per square root of a second, ``free`` the base outside of the pool's ranges but
-    for the one that offers the part, ``moved`` whether liquidity of the others has changed since
-    the last look, ``offering`` whether there is a range that offers it: one that was filled must
-    be out before anything waits; ``least`` the base that is worth selling. None of them is asked
-    for where it does not matter.
+    for the one that offers the part, ``offer`` what is in that one, ``moved`` whether liquidity of
+    the others has changed since the last look, ``offering`` whether there is a range that offers
+    it: one that was filled must be out before anything waits; ``least`` the base that is worth
+    selling. None of them is asked for where it does not matter.
     """
     price = held.price
     memory = _reference(memory, held, now, bought, sigma, guards)
@@ -155,9 +162,12 @@ def followed(
         if memory.last_slice_at is not None:
             return evolve(memory, reducing=False, stop_loss_waits=True)
         return evolve(memory, **_begin(held, free(), distance, settings, guards))
-    goal = free() - memory.slice_left if moved() else memory.stop_loss_goal + bought()
+    goal, offer_now = memory.stop_loss_goal + bought(), offer()
+    if moved():  # what that has freed or bound is not known: what the offer has sold is
+        sold_there = max(memory.stop_loss_offered - offer_now, ZERO)
+        goal = free() - max(memory.slice_left - sold_there, ZERO)
     left = max(min(free() - goal, held.excess(floor_share(settings))), ZERO)
-    memory = evolve(memory, stop_loss_goal=goal, slice_left=left)
+    memory = evolve(memory, stop_loss_goal=goal, slice_left=left, stop_loss_offered=offer_now)
     if (left and left >= least()) or offering():
         return memory
     return sold(memory)
@@ -183,6 +193,7 @@ def _begin(
         "stop_loss_distance": distance,
         "stop_loss_offers": 0,
         "stop_loss_ranges": (),
+        "stop_loss_offered": ZERO,
         "last_slice_at": None,
     }
 

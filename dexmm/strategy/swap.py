@@ -55,13 +55,19 @@ def _amount_in(seen: Look, selling: bool) -> Decimal:
     market, wallet = seen.view.market, seen.view.wallet
     off = abs(seen.inventory.share - seen.settings.target) * seen.inventory.nav
     idle = seen.ladder.base_quote(wallet.amount0, wallet.amount1)
-    liquidity = Decimal(seen.view.pool.liquidity)
-    step = (1 - seen.config.guards.slippage_bp / BP).sqrt()
+    depth = depth_within(seen, seen.config.guards.slippage_bp)
     if selling:
         wanted = (off / seen.fair).scaleb(market.base.decimals)
-        return min(wanted, Decimal(idle[0]), liquidity * (1 / (seen.s * step) - 1 / seen.s))
+        return min(wanted, Decimal(idle[0]), depth[0])
     wanted = off.scaleb(market.quote.decimals)
-    return min(wanted, Decimal(idle[1]), liquidity * (seen.s / step - seen.s))
+    return min(wanted, Decimal(idle[1]), depth[1])
+
+
+def depth_within(seen: Look, move_bp: Decimal) -> tuple[Decimal, Decimal]:
+    """Base and quote, smallest units, that move the pool by ``move_bp`` at its liquidity of now."""
+    liquidity = Decimal(seen.view.pool.liquidity)
+    step = (1 - move_bp / BP).sqrt()
+    return liquidity * (1 / (seen.s * step) - 1 / seen.s), liquidity * (seen.s / step - seen.s)
 
 
 def _floor(amount: Decimal) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 from dexmm.config import Config, parse_config
@@ -17,7 +18,7 @@ from dexmm.model.intent import InFlight
 from dexmm.model.market import Block, Market, PoolState, Reference, Token, TokenGuards
 from dexmm.model.memory import Memory
 from dexmm.model.snapshot import ChainView, Snapshot
-from dexmm.model.steps import Mint, Minted, Outcome, Rerange, Step
+from dexmm.model.steps import Mint, Minted, Outcome, Rerange, Step, Swap
 from dexmm.strategy.decide import decide
 from dexmm.strategy.memory import remember
 from dexmm.strategy.plan import plan
@@ -101,6 +102,7 @@ class World:
     guards0: TokenGuards = QUIET
     guards1: TokenGuards = QUIET
     in_flight: tuple[InFlight, ...] = ()
+    nonce: int = 7
     pending: int = 0
     behind: int = 0  # seconds that the node lags
     halted: str = ""
@@ -167,8 +169,8 @@ class World:
                 eth=self.eth,
                 allowance0=self.allowances[0],
                 allowance1=self.allowances[1],
-                nonce=7,
-                pending_nonce=7 + self.pending,
+                nonce=self.nonce,
+                pending_nonce=self.nonce + self.pending,
             ),
             positions=self.positions(),
             other_positions=0,
@@ -211,6 +213,8 @@ class World:
         return self.turn(60)
 
     def apply(self, step: Step) -> Outcome:
+        if isinstance(step, Swap):
+            return self._swap(step)
         if not isinstance(step, Rerange):
             return Outcome(step=step.kind, status="mined")
         before = list(self.idle)
@@ -225,6 +229,20 @@ class World:
             collected1=collected[1],
             minted=minted,
         )
+
+    def _swap(self, step: Swap) -> Outcome:
+        """At the price, less the fee: arbitrage brings the pool back before the next turn."""
+        gives, takes = (0, 1) if step.zero_for_one else (1, 0)
+        price = Fraction(self.sqrt_price_x96, 2**96) ** 2
+        kept = Fraction(10**6 - self.market.fee_pips, 10**6)
+        out = int(step.amount_in * kept * (price if step.zero_for_one else 1 / price))
+        assert out >= step.amount_out_minimum
+        self.nonce += 2  # it is allowed first
+        self.idle[gives] -= step.amount_in
+        self.idle[takes] += out
+        assert self.idle[gives] >= 0
+        received = (0, out) if step.zero_for_one else (out, 0)
+        return Outcome(step="swap", status="mined", collected0=received[0], collected1=received[1])
 
     def _remove(self, token_id: int, liquidity: int, burn: bool) -> None:
         lower, upper, held = self.ranges[token_id]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategy.builders import World, a_config
 
 from dexmm.model.decision import State, Trigger
-from dexmm.model.steps import Rerange
+from dexmm.model.steps import Rerange, Swap
 from dexmm.strategy.precise import YEAR
 from dexmm.strategy.stop_loss import distance_of, floor_share
 
@@ -298,27 +298,125 @@ def test_a_calm_markets_swings_never_sell(swings: list[Decimal], pause: int) -> 
         assert world.memory.stop_loss_goal is None
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(
-    moves=st.lists(
-        st.decimals(min_value=Decimal("0.85"), max_value=Decimal("0.98"), places=4),
-        min_size=1,
-        max_size=20,
+MOVES = st.lists(
+    st.tuples(
+        st.one_of(
+            st.decimals(min_value=Decimal("0.85"), max_value=Decimal("0.98"), places=4),
+            # inside of a grid step or two, where a range is filled and emptied again
+            st.decimals(min_value=Decimal("0.9475"), max_value=Decimal("0.9495"), places=4),
+        ),
+        st.booleans(),  # a stranger adds a little to a range of ours: ranges have moved
     ),
-    pause=st.sampled_from([120, 1800, 5 * HOUR]),
+    min_size=1,
+    max_size=20,
 )
-def test_a_range_never_sells_below_the_floor(moves: list[Decimal], pause: int) -> None:
-    """Whatever the price does before the release. A price that swings inside of one grid step can
-    fill a range that was placed anew more than once, so the part itself is no bound here: orders
-    on an exchange keep to it (``test_hedge.py``)."""
-    world = fallen()
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    moves=MOVES,
+    pause=st.sampled_from([120, 1800, 5 * HOUR]),
+    way=st.sampled_from(["range", "swap"]),
+)
+def test_a_fall_never_sells_more_than_its_part(
+    moves: list[tuple[Decimal, bool]], pause: int, way: str
+) -> None:
+    """While it sells no more than a tenth goes, whatever the price does before the release, nor
+    below the floor, and however often others move our ranges meanwhile."""
+    world = fallen(guards={"stop_loss_in_pool": way})
     floor = floor_share(world.config.strategy)
-    for part in moves:
+    least = free(world) - total(world) // 10 - 10**13
+    for part, moved in moves:
         world.price = 4000 * part
+        if moved and 1 in world.ranges:
+            lower, upper, liquidity = world.ranges[1]
+            world.ranges[1] = (lower, upper, liquidity + 10**6)
         world.turn(pause)
         if world.memory.stop_loss_waits:
             break
+        assert free(world) >= least
         assert world.decide().share >= floor - Decimal("0.005")
+
+
+def swapping(**sections: dict[str, object]) -> World:
+    return fallen(**{**sections, "guards": {"stop_loss_in_pool": "swap"}})
+
+
+def swaps(steps: tuple[object, ...]) -> list[Swap]:
+    return [step for step in steps if isinstance(step, Swap)]
+
+
+def test_the_wallet_sells_the_part_in_the_pool_from_the_turn_on_that_knows_its_goal() -> None:
+    world = swapping()
+    had, part, ranges = free(world), total(world) // 10, dict(world.ranges)
+    assert swaps(world.turn(60)[1]) == []  # nobody remembers the goal yet
+    assert world.memory.stop_loss_goal is not None
+    decision, steps = world.turn(60)
+    (swap,) = swaps(steps)
+    assert decision.trigger is Trigger.STOP_LOSS
+    assert swap.zero_for_one
+    assert swap.amount_in == min(part, 5 * 10**17)  # hedge.max_order_base
+    fair = swap.amount_in * 3790 // 10**12
+    assert swap.amount_out_minimum == pytest.approx(fair * 0.9995 * 0.995, rel=1e-4)
+    assert world.turn(1800)[1] == ()  # the next slice waits
+    for _ in range(2):
+        world.turn(HOUR)
+    assert world.ranges == ranges
+    assert free(world) == pytest.approx(had - part, rel=1e-3)
+    world.turn(HOUR)
+    assert world.memory.stop_loss_waits
+
+
+def test_a_swap_is_no_larger_than_what_moves_the_pool_by_half_of_the_slippage() -> None:
+    world = swapping()
+    world.pool_liquidity = 10**15
+    world.turn(60)
+    (swap,) = swaps(world.turn(60)[1])
+    root = Decimal(3790).sqrt().scaleb(-6)
+    moved = Decimal(10**15) / (Decimal(10**15) / root + swap.amount_in)
+    assert (moved / root) ** 2 == pytest.approx(Decimal("0.9975"), abs=Decimal("1e-6"))
+
+
+def test_what_doubts_the_price_holds_the_swap_back_and_it_is_made_up_for() -> None:
+    world = swapping()
+    world.turn(60)
+    world.mean_price = Decimal(3900)  # the pool has been pushed away from its mean
+    decision, steps = world.turn(60)
+    assert (decision.withheld, swaps(steps)) == (True, [])
+    world.mean_price = None
+    assert len(swaps(world.turn(60)[1])) == 1
+
+
+def test_a_swap_that_was_sent_and_is_not_remembered_is_not_sold_again() -> None:
+    """The process died after it was mined: the balance says so."""
+    world = swapping()
+    had, part = free(world), total(world) // 10
+    world.turn(60)
+    before = world.memory
+    world.turn(60)
+    world.memory = before
+    for _ in range(6):
+        world.turn(HOUR)
+        assert free(world) >= had - part - 10**13
+    assert world.memory.stop_loss_waits
+
+
+def test_ranges_that_buy_are_taken_out_where_the_wallet_has_nothing_to_swap() -> None:
+    world = fallen(
+        "3910",
+        strategy={"name": "passive"},
+        guards={
+            "stop_loss_in_pool": "swap",
+            "stop_loss_bp": 200,
+            "stop_loss_release_bp": 100,
+            "stop_loss_sigmas": 0,
+        },
+    )
+    part = total(world) // 10
+    (move,) = [step for step in world.turn(60)[1] if isinstance(step, Rerange)]
+    assert (move.mints, bool(move.removals)) == ((), True)
+    sold = sum(swap.amount_in for _ in range(6) for swap in swaps(world.turn(HOUR)[1]))
+    assert sold == pytest.approx(part, rel=1e-3)
 
 
 def test_holding_does_not_sell() -> None:
