@@ -491,7 +491,14 @@ class Config(Section):
 
     def fingerprint(self) -> str:
         """Names a configuration in the journal: equal settings, equal name; no secret counts."""
-        return _fingerprint(_Same(self))
+        global _newest
+        newest = _newest  # every turn asks, and a configuration never changes
+        if newest is None or newest[0] is not self:
+            newest = _newest = self, _fingerprint(_Same(self))
+        return newest[1]
+
+
+_newest: tuple[Config, str] | None = None
 
 
 class _Same:

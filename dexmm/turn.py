@@ -177,6 +177,9 @@ def execute(
     been set by a withdraw since the turn began.
     """
 
+    if not steps:
+        return ()
+
     def verdict(simulation: Simulation) -> Refusal | None:
         return refuse_simulation(snapshot, simulation, config)
 

@@ -54,8 +54,10 @@ def advance(seen: Observation) -> Memory:
     What does not depend on one another is worked out from the same memory and applied at once.
     """
     memory = draft(seen.snapshot.memory)
-    memory = _same_day(memory, seen.now)
-    memory = _traded(seen, memory)
+    if memory.gas_day != (today := seen.now // DAY):
+        memory = evolve(memory, gas_day=today, gas_spent_today=0)
+    if seen.snapshot.venue is not None:
+        memory = _traded(seen, seen.snapshot.venue, memory)
     news = _positions(seen, memory)
     _capital(seen, memory, news)
     _timers(seen, memory, news)
@@ -71,7 +73,8 @@ def _looked(seen: Observation, memory: Memory, news: dict[str, Any]) -> None:
     view, venue = seen.view, seen.snapshot.venue
     wallet = view.wallet
     news["venue_base"], news["venue_quote"] = amounts_there(venue) if venue else (None, None)
-    news.update(_count_of_quotes(venue))
+    if venue is not None:
+        news.update(_count_of_quotes(venue))
     # What one of our own transactions is still going to change says nothing about deposits.
     still = not view.in_flight or all(flight.mined for flight in view.in_flight)
     news["seen_at"] = seen.now
@@ -86,11 +89,6 @@ def _looked(seen: Observation, memory: Memory, news: dict[str, Any]) -> None:
 def outside_band(share: Decimal, settings: Strategy, tolerance: Decimal) -> bool:
     """Whether the share is outside its band by more than ``tolerance``."""
     return not settings.band_low - tolerance <= share <= settings.band_high + tolerance
-
-
-def _same_day(memory: Memory, now: int) -> Memory:
-    today = now // DAY
-    return memory if memory.gas_day == today else evolve(memory, gas_day=today, gas_spent_today=0)
 
 
 def _positions(seen: Observation, memory: Memory) -> dict[str, Any]:
@@ -153,14 +151,13 @@ def _positions(seen: Observation, memory: Memory) -> dict[str, Any]:
     }
 
 
-def _traded(seen: Observation, memory: Memory) -> Memory:
+def _traded(seen: Observation, venue: VenueView, memory: Memory) -> Memory:
     """What orders have moved on the exchange since the ranges held were placed.
 
     Ranges are placed for the whole inventory as it is then. What the exchange's fills move after
     that is no reason to place others: the exchange can bring it back, without gas.
     """
-    venue = seen.snapshot.venue
-    if venue is None or memory.venue_base is None or memory.venue_quote is None:
+    if memory.venue_base is None or memory.venue_quote is None:
         return memory
     base, quote = amounts_there(venue)
     flow = venue_flow(venue, memory, seen.fair, seen.inventory.nav)
@@ -188,9 +185,7 @@ def _quoted(venue: VenueView, memory: Memory) -> tuple[Decimal, Decimal]:
     return venue.quoted_base - memory.quoted_base, venue.quoted_quote - memory.quoted_quote
 
 
-def _count_of_quotes(venue: VenueView | None) -> dict[str, Decimal | int]:
-    if venue is None:
-        return {}
+def _count_of_quotes(venue: VenueView) -> dict[str, Decimal | int]:
     return {
         "quoted_base": venue.quoted_base,
         "quoted_quote": venue.quoted_quote,

@@ -68,18 +68,18 @@ class Choice:
 def decide(snapshot: Snapshot, config: Config) -> Decision:
     """The target for this snapshot. Pure: the same snapshot and configuration decide alike."""
     seen = look(snapshot, config)
-    bites = (*biting(seen), *biting_there(seen))
+    bites = biting(seen) + biting_there(seen)
     state = state_of(seen, bites)
     dealing = deal(seen, state, bites)
     choice = choose(seen, state, bites, dealing)
     return Decision(
         state=state,
         trigger=choice.trigger or dealing.trigger,
-        reason="; ".join(filter(None, (dealing.reason, choice.reason))),
+        reason=f"{dealing.reason}; {choice.reason}" if dealing.reason else choice.reason,
         targets=choice.targets,
         swap=choice.swap,
         observation_cardinality=_cardinality(seen, state, bites),
-        refusals=(*(bite.refusal for bite in bites), *choice.refusals, *dealing.refusals),
+        refusals=(*[bite.refusal for bite in bites], *choice.refusals, *dealing.refusals),
         withheld=choice.withheld or dealing.withheld,
         fair_price=seen.fair,
         share=seen.inventory.share,
@@ -95,7 +95,7 @@ def decide(snapshot: Snapshot, config: Config) -> Decision:
 
 
 def state_of(seen: Look, bites: tuple[Bite, ...]) -> State:
-    if any(bite.refusal.rule in HALTING for bite in bites):
+    if bites and any(bite.refusal.rule in HALTING for bite in bites):
         return State.HALTED
     return State.REDUCING if seen.known.reducing else State.ACTIVE
 

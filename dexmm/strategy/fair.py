@@ -48,6 +48,8 @@ def median_price(
     found: tuple[Source, ...], view: ChainView, venue: VenueView | None = None
 ) -> Decimal:
     """As ``fair_price``, of these sources."""
+    if len(found) == 1 and venue is None and not view.references:
+        return found[0].price
     prices = [source.price for source in found]
     if venue is None or len(prices) % 2 == 0:
         prices += [

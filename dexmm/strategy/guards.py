@@ -101,7 +101,7 @@ def biting(seen: Look) -> tuple[Bite, ...]:
     """Every guard that bites now."""
     found: list[Bite] = []
     for quiet, guards in GUARDS:
-        if not quiet(seen):
+        if quiet is None or not quiet(seen):
             for guard in guards:
                 found += guard(seen)
     return tuple(found)
@@ -200,7 +200,7 @@ def unknown_transaction(seen: Look) -> Bites:
 def drawdown(seen: Look) -> Bites:
     peak, most = seen.known.peak_nav, seen.config.guards.max_drawdown_bp
     nav = seen.inventory.nav - seen.known.fees_outside
-    if not peak or (lost := bp(peak - nav, peak)) <= most:
+    if not peak or (lost := (peak - nav) * BP / peak) <= most:
         return NONE
     return (
         everything(
@@ -219,13 +219,14 @@ def drawdown_hold(seen: Look) -> Bites:
     if holding <= 0:
         return NONE
     ratio = (seen.inventory.nav - known.fees_outside) / holding
-    if (lost := bp(known.peak_against_hold - ratio, known.peak_against_hold)) <= most:
+    best = known.peak_against_hold
+    if (lost := (best - ratio) * BP / best) <= most:
         return NONE
     return (
         everything(
             "drawdown_hold",
             f"NAV{_less_fees(seen)} is {ratio:.4f} of what holding would be worth, {lost:.0f} bp "
-            f"below its best {known.peak_against_hold:.4f}, more than {most} bp",
+            f"below its best {best:.4f}, more than {most} bp",
         ),
     )
 
@@ -501,21 +502,16 @@ def min_interval(seen: Look) -> Bites:
     return (entry("min_interval", detail),)
 
 
-def _never(seen: Look) -> bool:
-    """They are as quick as telling whether one of them could bite."""
-    return False
-
-
-# Each group is asked only where one of its guards could bite.
-GUARDS: tuple[tuple[Quiet, tuple[Guard, ...]], ...] = (
+# Each group is asked only where one of its guards could bite; without a test of that, always.
+GUARDS: tuple[tuple[Quiet | None, tuple[Guard, ...]], ...] = (
     (_world_is_quiet, (halted, market, stale_block, unknown_transaction)),
-    (_never, (drawdown, drawdown_hold)),
+    (None, (drawdown, drawdown_hold)),
     (
         _tokens_are_quiet,
         (token_paused, token_frozen, token_fee, token_deprecated, token_implementation),
     ),
     (_price_is_quiet, (price_band, pool_liquidity, oracle_history, twap, reference)),
-    (_never, (calendar, stop_loss)),
+    (None, (calendar, stop_loss)),
     (_gas_is_quiet, (gas_cap, gas_budget, gas_reserve)),
-    (_never, (min_interval,)),
+    (None, (min_interval,)),
 )

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from dexmm.config import Strategy
 from dexmm.model.market import Market, PoolState
@@ -29,7 +30,7 @@ from dexmm.strategy.pool_pay import (
     lvr_rate,
     pay_ratio,
 )
-from dexmm.strategy.precise import HOUR, LN_2, ONE, remaining
+from dexmm.strategy.precise import HOUR, LN_2, ONE, precise, remaining
 from dexmm.uniswap.full_math import MAX_UINT256
 
 ZERO = Decimal(0)
@@ -121,12 +122,16 @@ def pay_of(
     return Pay(fees=max(fees, ZERO), others=others, cost=cost, known=known)
 
 
+@lru_cache(maxsize=64)
+@precise
 def watched(elapsed: Decimal, settings: Strategy) -> Decimal:
     """What ``pool_seconds`` is after ``elapsed`` seconds of looking: what is older counts less."""
     halflife = settings.pay_halflife_hours * HOUR
     return halflife / LN_2 * (ONE - (-LN_2 * elapsed / halflife).exp())
 
 
+@lru_cache(maxsize=256)
+@precise
 def protocol_share(fee_protocol: int) -> Decimal:
     """Of the swap fee, by the protocol, on average of both directions: slot0's two nibbles."""
     parts = [ONE / n if n else ZERO for n in (fee_protocol & 15, fee_protocol >> 4)]

@@ -23,7 +23,7 @@ from dexmm.strategy.economics import (
 )
 from dexmm.strategy.look import Look, what_it_pays
 from dexmm.strategy.pool_pay import worth_of_best
-from dexmm.strategy.precise import DAY, HOUR
+from dexmm.strategy.precise import DAY, HOUR, precise
 from dexmm.units import sum_text
 
 ZERO = Decimal(0)
@@ -35,9 +35,24 @@ def provides_by_pay(seen: Look) -> bool:
 
 
 def size_is_off(seen: Look) -> bool:
-    """Whether any other liquidity could be worth its gas; a bound, cheap to work out."""
+    """Whether any other liquidity could be worth its gas; a bound, cheap to work out.
+
+    A turn asks for it up to three times: to act on it, and to remember since when it is so.
+    """
+    global _newest
     if not provides_by_pay(seen):
         return False
+    newest = _newest
+    if newest is None or newest[0] is not seen:
+        newest = _newest = seen, _size_is_off(seen)
+    return newest[1]
+
+
+_newest: tuple[Look, bool] | None = None
+
+
+@precise
+def _size_is_off(seen: Look) -> bool:
     pay = what_it_pays(seen)
     if not pay.known:
         return False

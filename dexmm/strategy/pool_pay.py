@@ -39,6 +39,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from dexmm.strategy.precise import ONE, precise
 
@@ -77,6 +78,7 @@ def lvr_rate(sigma: Decimal, sqrt_price: Decimal) -> Decimal:
     return sigma * sigma * sqrt_price / FOUR
 
 
+@lru_cache(maxsize=256)  # volatility only changes with a sample of the price
 @precise
 def arbitrage_keeps(fee: Decimal, sigma: Decimal, block_seconds: Decimal) -> Decimal:
     """p, from 0 to 1: the part of loss-versus-rebalancing that arbitrage does not pay as fees.

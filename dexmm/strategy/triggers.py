@@ -134,9 +134,11 @@ def promise_in_doubt(seen: Look) -> Promise | None:
 def _exchange_answers(seen: Look) -> bool:
     """Whether quotes or hedges are there to bring back what was traded on the exchange."""
     venue, known = seen.snapshot.venue, seen.known
+    if venue is None:
+        return False
     active = seen.config.quotes.enabled or seen.config.hedge.enabled
     moved = bool(known.traded_base or known.traded_quote)
-    return moved and active and venue is not None and venue.spot.tradable
+    return moved and active and venue.spot.tradable
 
 
 def _broken(seen: Look, *, traded: bool) -> Promise | None:
@@ -172,8 +174,11 @@ def _inventory(seen: Look) -> Wanted | None:
     where the ranges were placed to the edge at which they would break the band: before that the
     doubt may pass without gas. Whether it is worth its gas is asked like for any other action.
     """
-    since, broken = seen.known.promise_since, promise_in_doubt(seen)
-    if broken is None or since is None or seen.now - since < seen.settings.dwell_seconds:
+    since = seen.known.promise_since
+    if since is None or seen.now - since < seen.settings.dwell_seconds:
+        return None
+    broken = promise_in_doubt(seen)
+    if broken is None:
         return None
     placed = _placed_at(seen)
     halfway = (placed * broken.edge).sqrt()

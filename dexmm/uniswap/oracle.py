@@ -211,20 +211,21 @@ def _binary_search(
 ) -> tuple[Observation, Observation]:
     low = (index + 1) % cardinality
     high = low + cardinality - 1
+    ago = (time - target) & MAX_UINT32
     while True:
         middle = (low + high) // 2
         before = ring[middle % cardinality]
-        if not before.initialized:
+        if not before[3]:  # initialized
             low = middle + 1
             continue
-        after = ring[(middle + 1) % cardinality]
-        at_or_after = _lte(time, before.block_timestamp, target)
-        if at_or_after and _lte(time, target, after.block_timestamp):
-            return before, after
-        if at_or_after:
-            low = middle + 1
-        else:
+        # ``_lte`` of both, without calling it: the times ago are compared, wrapped
+        if (time - before[0]) & MAX_UINT32 < ago:
             high = middle - 1
+            continue
+        after = ring[(middle + 1) % cardinality]
+        if ago >= (time - after[0]) & MAX_UINT32:
+            return before, after
+        low = middle + 1
 
 
 def _lte(time: int, a: int, b: int) -> bool:

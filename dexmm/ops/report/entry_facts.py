@@ -91,14 +91,14 @@ class Sketcher:
         )
 
     def _ranges(self, view: ChainView, price: Decimal) -> tuple[RangeShown, ...]:
-        market, shown = view.market, []
+        market, shown, multiply, add = view.market, [], PRICE.multiply, PRICE.add
         for position in view.positions:
             if not position.liquidity:
                 continue
             ticks = (position.tick_lower, position.tick_upper)
             low, high = self._prices(market, ticks)
             base, quote = market.base_quote(position.amount0, position.amount1)
-            value = PRICE.add(PRICE.multiply(base, price), quote)
+            value = add(multiply(base, price), quote)
             shown.append(
                 RangeShown(low=low, high=high, value=value, role=self.roles.get(ticks, ""))
             )
