@@ -18,6 +18,7 @@ from dexmm.model.market import Market
 from dexmm.model.order import OrderIntent, Purpose
 from dexmm.ops.accounting import Flow, Mark, Source, merged
 from dexmm.ops.flow import left_to_liquidity
+from dexmm.ops.rebalanced import market_cost
 from dexmm.ops.report.chain_flows import chain_flows
 from dexmm.ops.report.entry_facts import (
     Sketcher,
@@ -138,6 +139,7 @@ class _Teller:
             facts=self._facts(first, last),
             quoted=tuple(self.quoted) if quotes or self.config.quotes.enabled else (),
             fee_rate=_fee_rate(last),
+            rebalancing_cost=market_cost(market.fee_pips),
             began=began,
             ended=ended,
         )
