@@ -110,10 +110,13 @@ def test_several_histories_at_several_pay_ratios(
         "Too little to recommend anything: 1 unseen part of 2.0 days"
     )
     # Finished: the answer comes from the storage, and the terminal says the same.
-    assert dexmm(*asked, "--pay-ratio", "1,2", "--score", "skill") == 0
+    assert dexmm(*asked, "--pay-ratio", "1,2", "--score", "skill", "--page", "tune.html") == 0
     said = capsys.readouterr().out
     assert "4 kept from before" in said
     assert "4.csv, pay ratio 2" in said
+    page = (tmp_path / "tune.html").read_text()
+    for shown in ("fold 1, 4.csv", "4.csv, pay ratio 2", "Decided by dexmm.toml: strategy budget"):
+        assert shown in page
 
 
 def test_nothing_within_the_constraints_ends_with_3(
