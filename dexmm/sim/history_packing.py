@@ -78,6 +78,8 @@ def why_impossible(opened: int, high: int, low: int, close: int, volume: int) ->
 
 def fault_of(value: str | Decimal) -> str:
     """Why a number cannot be read; empty when it can."""
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        return "it must be a number"  # Python alone would take it for one
     try:
         number = Decimal(value)
     except InvalidOperation:

@@ -81,7 +81,7 @@ def _matching(path: Path) -> list[Path]:
     """What a pattern that no shell has expanded names."""
     if not any(sign in path.name for sign in "*?["):
         return []
-    return sorted(path.parent.glob(path.name))
+    return sorted(each for each in path.parent.glob(path.name) if not each.name.startswith("."))
 
 
 def _in_folder(folder: Path) -> Iterator[File]:
