@@ -383,6 +383,10 @@ def settings(price: Decimal, asked: Asking) -> PaperSettings:
                 margin=Decimal(0),
             ),
         ),
+        # The one market that is traded: each draws for itself, and others only cost time.
+        spot=tuple(rules for rules in usual.spot if rules.symbol == "PAXGUSDT"),
+        perpetuals=(),
+        derived={},
         prices={**usual.prices, "PAXGUSDT": price},
         flow=asked.flow,
         limits=UNLIMITED,
