@@ -81,17 +81,21 @@ def _look_on(scenario: Scenario, who: Static | Holding, watch: Watch) -> Track:
 
     def look(world: World) -> None:
         nonlocal turns
-        view, tally = world.chain.observe(), world.chain.tally
+        view, tally, moves = world.chain.observe(), world.chain.tally, world.take_moves()
         steps = tuple(opening_steps(view, who)) if isinstance(who, Static) and not turns else ()
         turns += 1
         outcomes = tuple(_sent(world.chain, step, who.name) for step in steps)
         recorder.saw(
-            _entry(view, world.fair_price, turns, steps, outcomes), world.fair_price, tally
+            _entry(view, world.fair_price, turns, steps, outcomes),
+            world.fair_price,
+            tally,
+            moves=moves,
         )
 
     _pass(world, scenario, look, watch)
     chain = world.chain
-    recorder.ended(chain.observe(), None, world.fair_price, chain.tally)
+    moves = world.take_moves()
+    recorder.ended(chain.observe(), None, world.fair_price, chain.tally, moves=moves)
     return finish(recorder, scenario, turns, "").track
 
 

@@ -8,8 +8,8 @@ flows. That the flows add up to the change of the inventory is asserted for ever
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
 from dexmm.model.entry import Entry
@@ -21,11 +21,14 @@ from dexmm.ops.accounting import Flow, Mark, Source, merged
 from dexmm.ops.report.entry_facts import Sketcher, actions, paired
 from dexmm.ops.track import Action, TrackPoint
 from dexmm.sim.trial import Tally
+from dexmm.sim.world import Move
 from dexmm.strategy.inventory import Inventory, inventory
-from dexmm.units import EXACT, PRICE, to_decimal
+from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
+from dexmm.units import EXACT, PRICE, Q96, to_decimal
 
 ZERO = Decimal(0)
 ETHER_DECIMALS = 18
+EDGE_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,12 @@ class Recorder:
         fair_price: Decimal,
         tally: Tally,
         elsewhere: Iterable[Flow] = (),
+        moves: Sequence[Move] = (),
     ) -> None:
         """A turn. ``tally`` stood so when the turn looked; ``elsewhere`` are the flows on the
-        exchange since the turn before looked."""
+        exchange, and ``moves`` those of others in the pool, since the turn before looked."""
         snapshot = entry.snapshot
-        held = self._mark(snapshot.chain, snapshot.venue, fair_price, tally, elsewhere)
+        held = self._mark(snapshot.chain, snapshot.venue, fair_price, tally, elsewhere, moves)
         with localcontext(PRICE):
             self.points.append(self._sketcher.point(entry, held.share, held.nav, fair_price))
         self._act(entry, fair_price)
@@ -74,9 +78,10 @@ class Recorder:
         fair_price: Decimal,
         tally: Tally,
         elsewhere: Iterable[Flow] = (),
+        moves: Sequence[Move] = (),
     ) -> None:
         """The last look, with nothing decided: what the last turn's actions came to."""
-        held = self._mark(view, venue, fair_price, tally, elsewhere)
+        held = self._mark(view, venue, fair_price, tally, elsewhere, moves)
         state = self.points[-1].state
         with localcontext(PRICE):
             self.points.append(self._sketcher.look(view, fair_price, held.share, held.nav, state))
@@ -101,6 +106,7 @@ class Recorder:
         fair_price: Decimal,
         tally: Tally,
         elsewhere: Iterable[Flow],
+        moves: Sequence[Move],
     ) -> Inventory:
         now = _standing(view, tally)
         gas = ZERO
@@ -113,7 +119,10 @@ class Recorder:
         with localcontext(EXACT):
             held = inventory(view, fair_price, venue)
             base, quote = held.base_total, held.quote_total - self._gas
-            flows = () if self._before is None else self._flows(self._before, now, gas, elsewhere)
+            flows: tuple[Flow, ...] = ()
+            if self._before is not None:
+                flows = self._flows(self._before, now, gas, elsewhere)
+                flows = with_edge(flows, view, moves, fair_price)
         self.marks.append(
             Mark(
                 at=view.block.timestamp,
@@ -177,6 +186,46 @@ class Recorder:
         return self._market.base_quote(outcome.collected0 - paid[0], outcome.collected1 - paid[1])[
             0
         ]
+
+
+def with_edge(
+    flows: tuple[Flow, ...], view: ChainView, moves: Sequence[Move], fair_price: Decimal
+) -> tuple[Flow, ...]:
+    """The flows, what liquidity lost being measured at each of ``moves`` instead of at the end.
+
+    The positions have been the same since the first of them. What the moves do not explain (our
+    own swaps, rounding) counts at ``fair_price``. Floats, to ``EDGE_DIGITS`` of a whole quote.
+    """
+    if len(moves) < 2 or not view.positions:
+        return flows
+    market, decimals = view.market, (view.market.token0.decimals, view.market.token1.decimals)
+    one0, one1 = (10.0**places for places in decimals)
+    roots = [sqrt_price_x96 / Q96 for sqrt_price_x96, _ in moves]
+    fair = [price for _, price in moves]
+    base = quote = edge = 0.0
+    for position in view.positions:
+        low, high = (
+            get_sqrt_ratio_at_tick(tick) / Q96
+            for tick in (position.tick_lower, position.tick_upper)
+        )
+        before = min(max(roots[0], low), high)
+        for root, price in zip(roots[1:], fair[1:], strict=True):
+            here = min(max(root, low), high)
+            if here == before:
+                continue
+            gained0 = position.liquidity * (1 / here - 1 / before) / one0
+            gained1 = position.liquidity * (here - before) / one1
+            before = here
+            gained = (gained0, gained1) if market.base_is_token0 else (gained1, gained0)
+            base, quote = base + gained[0], quote + gained[1]
+            edge += gained[0] * price + gained[1]
+    whole = next((flow for flow in flows if flow.source is Source.LIQUIDITY), None)
+    if whole is None:
+        whole = Flow(source=Source.LIQUIDITY)
+    last = float(fair_price)
+    edge += (float(whole.base) - base) * last + float(whole.quote) - quote
+    known = replace(whole, edge=Decimal(repr(round(edge, EDGE_DIGITS))))
+    return merged((known, *(flow for flow in flows if flow.source is not Source.LIQUIDITY)))
 
 
 def _standing(view: ChainView, tally: Tally) -> _Standing:

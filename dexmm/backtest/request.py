@@ -34,6 +34,7 @@ from dexmm.model.market import Market
 from dexmm.sim.events import SWAP_DOWN, EventHistory
 from dexmm.sim.history_events import read_events
 from dexmm.sim.packed import PackedPath, packed, read_path
+from dexmm.sim.pay_ratio import Pace
 from dexmm.sim.prices import PricePath, generate
 from dexmm.sim.replay import cut
 from dexmm.sim.traders import ARBITRAGE_FEE_PIPS, ARBITRAGE_GAS
@@ -77,6 +78,7 @@ class Request:
     gas_gwei: Decimal | None = None  # None: a seeded walk
     pay_ratio: Decimal | None = None  # of others' liquidity; None: 1
     pay_ratios: tuple[Decimal, ...] = ()  # all that were asked for, to be shown side by side
+    pace: str | None = None  # at which others trade; None: with volatility
     pool_scale: Decimal | None = None
     fee_protocol: int | None = None
     exchange: bool | None = None  # None: where the configuration has one
@@ -126,6 +128,7 @@ def _of_candles(request: Request) -> Scenario:
         flow=request.flow or REAL,
         seed=request.seed,
         pay_ratio=request.pay_ratio or Decimal(1),
+        pace=Pace(request.pace or Pace.VOLATILITY),
         pool_scale=request.pool_scale or Decimal(1),
         fee_protocol=PROTOCOL if request.fee_protocol is None else request.fee_protocol,
         eth_price=request.eth_price or ether(config, market),
@@ -229,6 +232,7 @@ def _refuse_contradictions(request: Request) -> None:
     recorded = {
         "--flow": request.flow,
         "--pay-ratio": request.pay_ratio,
+        "--pace": request.pace,
         "--pool-liquidity": request.pool_scale,
         "--arbitrage-gas": request.arbitrage_gas,
         "--arbitrage-fee-bp": request.arbitrage_fee_bp,

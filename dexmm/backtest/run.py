@@ -30,7 +30,7 @@ from dexmm.sim.flow import FLOWS
 from dexmm.sim.gas import GWEI, MEAN_GWEI, WALK, base_fee
 from dexmm.sim.opening import PoolOpening, open_pool
 from dexmm.sim.packed import PackedPath, packed
-from dexmm.sim.pay_ratio import Surroundings, others_liquidity, surroundings
+from dexmm.sim.pay_ratio import Pace, Surroundings, activity, others_liquidity, surroundings
 from dexmm.sim.price_walk import PriceWalk, walk_of
 from dexmm.sim.prices import PricePath
 from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed, Street
@@ -82,6 +82,7 @@ class Scenario:
     flow: str = "real"  # of ``sim.flow.FLOWS``, or "none"
     seed: int = 1
     pay_ratio: Decimal = Decimal(1)  # that the others' liquidity is sized to (sim/pay_ratio.py)
+    pace: Pace = Pace.VOLATILITY  # at which others trade
     pool_scale: Decimal = Decimal(1)  # times that liquidity
     others: int | None = None  # liquidity of others in the pool's units, instead of all this
     fee_protocol: int = 4  # the denominator of the protocol's share of the fee; 0: none
@@ -162,6 +163,9 @@ def open_world(scenario: Scenario) -> CandleWorld:
         _feeds(config, first.open, first.at),
         walk=walk,
         costs=costs_of_arbitrage(scenario),
+        activity=()
+        if scenario.flow == NO_FLOW
+        else activity(walk, around(scenario, walk), float(scenario.pay_ratio)),
     )
     street.base_fee = base_fee(scenario.seed, scenario.gas_gwei)
     chain = SimChain(
@@ -184,6 +188,7 @@ def around(scenario: Scenario, walk: PriceWalk) -> Surroundings:
         fee_pips=scenario.market.fee_pips,
         fee_protocol=scenario.fee_protocol,
         costs=costs_of_arbitrage(scenario),
+        pace=scenario.pace,
     )
 
 
@@ -268,9 +273,10 @@ def run_in(world: World, scenario: Scenario, watch: Watch | None = None) -> Back
     moved = advance()
     while moved:
         before, flows = chain.tally, desk.flows() if desk is not None else ()
+        moves = world.take_moves()
         cex = desk.cex if desk is not None else None
         entry = turn(chain, journal, config, lambda: chain.timestamp, cex=cex)
-        recorder.saw(entry, world.fair_price, before, flows)
+        recorder.saw(entry, world.fair_price, before, flows, moves)
         taken += 1
         until = None if scenario.every_turn or desk is not None else doze(entry, config, interval)
         if desk is not None:
@@ -285,7 +291,8 @@ def run_in(world: World, scenario: Scenario, watch: Watch | None = None) -> Back
         raise BadInput("the history is shorter than the time between two turns")
     venue = desk.cex.observe() if desk is not None else None
     flows = desk.flows() if desk is not None else ()
-    recorder.ended(chain.observe(), venue, world.fair_price, chain.tally, flows)
+    moves = world.take_moves()
+    recorder.ended(chain.observe(), venue, world.fair_price, chain.tally, flows, moves)
     orders = desk.orders if desk is not None else ()
     return finish(recorder, scenario, taken, journal.memory().halted, orders)
 
@@ -380,11 +387,17 @@ def _others_sentence(scenario: Scenario) -> str:
         if scenario.flow == NO_FLOW
         else "is as large as its trades pay"
     )
+    if scenario.flow == NO_FLOW:
+        when = ""
+    elif scenario.pace is Pace.VOLATILITY:
+        when = "; they trade as much as the price moves, so that it pays alike at every time"
+    else:
+        when = "; they trade evenly, so that it pays more than that in calm times"
     times = "" if scenario.pool_scale == 1 else f" times {scenario.pool_scale:f}"
     return (
         f"Others' liquidity {paid} at a pay ratio of {scenario.pay_ratio:f}{times} (other "
         "people's fees over what arbitrage costs liquidity; 1 only just pays), and is in range at "
-        "every price."
+        f"every price{when}."
     )
 
 

@@ -105,6 +105,7 @@ class PoolPath:
     opening: float  # the fair price before the first candle
     fair: Floats  # at each turn
     nodes: Floats  # roots of the pool's price, one for each time it moved; the first is the opening
+    node_fair: Floats  # the fair price when it moved there
     node_of: Integers  # at each turn, the last node before it
 
     def __len__(self) -> int:
@@ -132,6 +133,7 @@ def pool_path(bars: Bars, market: Market, noise: Noise | None = None, ours: floa
     start = math.sqrt(opening)
     if noise is None or not len(noise.base):
         walked, arrived = clipped_walk(start, lower, upper), np.arange(len(fair))
+        when = fair
     else:
         before = np.concatenate(([opening], fair[:-1]))[noise.slot]
         push = noise.base * 10.0**market.base.decimals * np.sqrt(before) * kept
@@ -140,7 +142,8 @@ def pool_path(bars: Bars, market: Market, noise: Noise | None = None, ours: floa
         np.power(factor, np.sign(push), out=factor)
         arrived = np.arange(len(fair)) + np.searchsorted(noise.slot, np.arange(len(fair)), "right")
         walked = _noisy_walk(start, lower, upper, arrived, factor)
-    return _compressed(bars, market, opening, fair, walked, arrived)
+        when = fair[np.searchsorted(arrived, np.arange(len(walked)))]
+    return _compressed(bars, market, opening, fair, walked, arrived, when)
 
 
 def _noisy_walk(
@@ -163,8 +166,9 @@ def _compressed(
     fair: Floats,
     walked: Floats,
     arrived: Integers,
+    when: Floats,
 ) -> PoolPath:
-    """Only where the price moved."""
+    """Only where the price moved. ``when`` are the fair prices at ``walked``."""
     moved = np.empty(len(walked), dtype=bool)
     moved[0] = walked[0] != math.sqrt(opening)
     np.not_equal(walked[1:], walked[:-1], out=moved[1:])
@@ -178,6 +182,7 @@ def _compressed(
         opening=opening,
         fair=np.ascontiguousarray(fair[bars.slots - 1 :: bars.slots]),
         nodes=np.concatenate(([math.sqrt(opening)], walked[where])),
+        node_fair=np.concatenate(([opening], when[where])),
         node_of=np.searchsorted(where, closes, "right").astype(np.int64),
     )
 

@@ -60,8 +60,9 @@ def pass_turns(
     for begin in range(first, last, SLICE):
         end = min(begin + SLICE, last)
         start = int(path.node_of[begin - 1])
-        way = path.nodes[start : int(path.node_of[end - 1]) + 1]
-        slice_ = _Slice(path.fair[begin:end], path.node_of[begin:end] - start, way)
+        last_node = int(path.node_of[end - 1]) + 1
+        way, when = path.nodes[start:last_node], path.node_fair[start:last_node]
+        slice_ = _Slice(path.fair[begin:end], path.node_of[begin:end] - start, way, when)
         earned = slice_.pass_by(held, added(idle, *fees), rates, tally)
         fees = [added(*pair) for pair in zip(fees, earned, strict=True)]
     earned_base, earned_quote = added(*fees)
@@ -81,6 +82,7 @@ class _Slice:
     fair: Floats
     at: np.ndarray[tuple[int], np.dtype[np.int64]]  # of each turn, in ``way``
     way: Floats
+    when: Floats  # the fair price at each node of it
 
     def pass_by(self, held: tuple[Held, ...], idle: Pair, rates: Rates, tally: Tally) -> list[Pair]:
         base, quote, fees_base, fees_quote = np.zeros((4, len(self.way)))
@@ -104,8 +106,7 @@ class _Slice:
         moved_quote = float(quote[-1] - quote[0])
         tally.moved_base += float(base[-1] - base[0])
         tally.moved_quote += moved_quote
-        moves = np.diff(base_then, prepend=base[0])
-        tally.rebalancing += _dot(moves, self.fair) + moved_quote
+        tally.rebalancing += _dot(np.diff(base), self.when[1:]) + moved_quote
         inside = np.zeros(len(self.way), dtype=bool)
         for one in held:
             inside |= (self.way >= one.spread.low) & (self.way < one.spread.high)

@@ -46,7 +46,7 @@ class Tally:
     fees_quote: float = 0.0
     moved_base: float = 0.0  # what swaps of others turned our principal into
     moved_quote: float = 0.0
-    rebalancing: float = 0.0  # the same, each turn's at its own fair price
+    rebalancing: float = 0.0  # the same, each at the fair price when it happened
     traded_base: float = 0.0  # by ourselves
     traded_quote: float = 0.0
     turnover: float = 0.0

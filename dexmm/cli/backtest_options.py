@@ -101,6 +101,12 @@ def cost_options(command: Callable[..., None]) -> Callable[..., None]:
                 "A comparison and tune show 0.7, 1 and 1.4 unless said.",
             ),
             click.option(
+                "--pace",
+                type=click.Choice(["volatility", "steady"]),
+                help="When others trade: as much as the price moves, so that the pay ratio holds "
+                "at every time (the default), or evenly, so that it holds on average.",
+            ),
+            click.option(
                 "--gas-gwei",
                 type=POSITIVE,
                 metavar="N",
@@ -241,7 +247,7 @@ def request_of(asked: dict[str, Any]) -> Request:
     from dexmm.backtest.request_market import MarketAsked
 
     alike = "prices events strategy capital flow seed turns since until eth_price eth_prices "
-    alike += "arbitrage_gas arbitrage_fee_bp gas_gwei exchange settings start"
+    alike += "arbitrage_gas arbitrage_fee_bp gas_gwei exchange settings start pace"
     pool = "base quote base_decimals quote_decimals base_is_token1 fee_pips tick_spacing"
     protocol, ratios = asked["fee_protocol"], ratios_of(asked)
     return Request(

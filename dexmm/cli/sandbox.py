@@ -58,6 +58,13 @@ STRATEGIES = ("budget", "avellaneda", "single", "passive", "recentre", "hold")
     help="Other people's fees over what arbitrage costs liquidity; that of others is sized to it.",
 )
 @click.option(
+    "--pace",
+    type=click.Choice(["volatility", "steady"]),
+    default="volatility",
+    show_default=True,
+    help="When others trade: as much as the price moves, or evenly.",
+)
+@click.option(
     "--eth-price",
     type=Number(10**9, above_zero=True),
     default="2500",
@@ -106,6 +113,7 @@ def sandbox(
     prices: tuple[Path, ...],
     flow: str,
     pay_ratio: Decimal,
+    pace: str,
     eth_price: Decimal,
     strategy: str,
     settings: tuple[str, ...],
@@ -146,6 +154,7 @@ def sandbox(
         prices=prices,
         flow=flow,
         pay_ratio=pay_ratio,
+        pace=pace,
         eth_price=eth_price,
         strategy=strategy,
         settings=settings,
@@ -203,6 +212,7 @@ def _at_ratios(result: Result, options: Options) -> tuple[AtRatio, ...]:
         return ()
     from dexmm.backtest.run import Scenario
     from dexmm.backtest.sensitivity import at_ratios
+    from dexmm.sim.pay_ratio import Pace
 
     return at_ratios(
         Scenario(
@@ -212,6 +222,7 @@ def _at_ratios(result: Result, options: Options) -> tuple[AtRatio, ...]:
             capital=options.capital,
             flow=options.flow,
             pay_ratio=options.pay_ratio,
+            pace=Pace(options.pace),
             eth_price=options.eth_price,
             seed=options.seed,
         )

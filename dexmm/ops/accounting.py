@@ -14,7 +14,8 @@ the last fair price, ``X_s F + Y_s``. So
 
 - fees        are what the pool paid, net of the protocol's share
 - divergence  is the liquidity's flows at the last price: its edge is loss-versus-rebalancing,
-              realised against the fair price at each mark; its timing is the rest
+              realised against the fair price of the moment where that is known (``Flow.edge``: a
+              simulation knows it at each trade of others), else at the mark; its timing is the rest
 - swaps, hedges and quotes: edge is cost or spread, timing is what the exposure then earned
 - gas, exchange fees and funding have no base of their own
 
@@ -60,6 +61,7 @@ class Flow:
     source: Source
     base: Decimal = ZERO
     quote: Decimal = ZERO
+    edge: Decimal | None = None  # quote, against the fair price as it happened; None: at the mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +185,10 @@ def _attribute(marks: Sequence[Mark]) -> Attribution:
                 if amount:
                     timing[source] += amount * moved
         for flow in mark.flows:
-            edge[flow.source] += flow.base * mark.fair_price + flow.quote
+            worth = flow.base * mark.fair_price + flow.quote
+            realised = worth if flow.edge is None else flow.edge
+            edge[flow.source] += realised
+            timing[flow.source] += worth - realised
             brought[flow.source] += flow.base
             base, quote = base + flow.base, quote + flow.quote
         price = mark.fair_price
@@ -221,15 +226,19 @@ def _require_closed(found: Attribution) -> None:
 
 
 def merged(flows: Iterable[Flow]) -> tuple[Flow, ...]:
-    """One flow a source, in the order of ``Source``; those that are nothing are left out."""
-    sums: dict[Source, tuple[Decimal, Decimal]] = {}
+    """One flow a source, in the order of ``Source``; those that are nothing are left out.
+
+    The edge of a source is known where that of each of its flows is.
+    """
+    sums: dict[Source, tuple[Decimal, Decimal, Decimal | None]] = {}
     with localcontext(_UNROUNDED):
         for flow in flows:
-            base, quote = sums.get(flow.source, (ZERO, ZERO))
-            sums[flow.source] = base + flow.base, quote + flow.quote
+            base, quote, edge = sums.get(flow.source, (ZERO, ZERO, ZERO))
+            edge = None if flow.edge is None or edge is None else edge + flow.edge
+            sums[flow.source] = base + flow.base, quote + flow.quote, edge
     return tuple(
         [
-            Flow(source=source, base=sums[source][0], quote=sums[source][1])
+            Flow(source=source, base=sums[source][0], quote=sums[source][1], edge=sums[source][2])
             for source in _IN_ORDER
             if source in sums and any(sums[source])
         ]

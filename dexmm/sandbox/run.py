@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -53,8 +53,8 @@ from dexmm.sandbox.summary import Chain, Run, Summary, TurnPoint, summarise, tur
 from dexmm.sandbox.world import SETUP_SECONDS, SandboxWorld, paxg_usdt
 from dexmm.sim.background import others
 from dexmm.sim.flow import FLOWS
-from dexmm.sim.pay_ratio import others_liquidity, surroundings
-from dexmm.sim.price_walk import walk_of
+from dexmm.sim.pay_ratio import Pace, Surroundings, activity, others_liquidity, surroundings
+from dexmm.sim.price_walk import PriceWalk, walk_of
 from dexmm.sim.prices import PricePath, generate, read_candles
 from dexmm.sim.traders import ETHER_PRICE, arbitrage_costs
 from dexmm.store.database import journal_url, open_database
@@ -80,6 +80,7 @@ class Options:
     interval_seconds: int | None = None  # between generated turns; None: the default
     flow: str = "busy"
     pay_ratio: Decimal = Decimal(1)  # of the others' liquidity (sim/pay_ratio.py); not of a fork's
+    pace: str = Pace.VOLATILITY  # at which others trade, where the prices are known beforehand
     eth_price: Decimal = ETHER_PRICE  # in quote; a fork has its own
     strategy: str = "budget"
     settings: tuple[str, ...] = ()  # further ones, as "strategy.edge_sigmas=1"
@@ -268,15 +269,20 @@ def _home(options: Options, stack: ExitStack) -> Home:
 def _open_stage(
     options: Options, path: PricePath | None, anvil: Anvil, home: Home, stack: ExitStack
 ) -> _Stage:
+    activities: Sequence[float] = ()  # a fork's flow is its own and no pay ratio's
     if options.fork_url is not None:
         deployment = adopt_fork(anvil)
         path, eth_price = _path_from_fork(options, deployment), _feed_price(anvil, ETH_USD_FEED)
+        walk = walk_of(path, options.seed)
     else:
         path = path or _generated(options)
+        walk = walk_of(path, options.seed)
+        around = _around(options, walk)
+        activities = activity(walk, around, float(options.pay_ratio))
         market_day = MainnetOptions(
             price=path.candles[0].open,
             eth_price=options.eth_price,
-            layers=others(_others_liquidity(options, path)),
+            layers=others(_others_liquidity(options, around)),
         )
         forget_parents(anvil)
         deployment, eth_price = deploy_mainnet(anvil, market_day), market_day.eth_price
@@ -288,8 +294,9 @@ def _open_stage(
         seed=options.seed,
         price=price,
         eth_price=eth_price,
-        path=path,
+        walk=walk,
         costs=arbitrage_costs(eth_price),
+        activity=activities,
     )
     paper = None
     if options.exchange:
@@ -341,15 +348,20 @@ def _open_stage(
     )
 
 
-def _others_liquidity(options: Options, path: PricePath) -> int:
-    """What other people hold in range, as the flow pays it over this history."""
-    around = surroundings(
-        walk_of(path, options.seed),
+def _around(options: Options, walk: PriceWalk) -> Surroundings:
+    """What the others' liquidity follows from."""
+    return surroundings(
+        walk,
         FLOWS[options.flow],
         fee_pips=FEE_PIPS,
         fee_protocol=MainnetOptions().fee_protocol,
         costs=arbitrage_costs(options.eth_price),
+        pace=Pace(options.pace),
     )
+
+
+def _others_liquidity(options: Options, around: Surroundings) -> int:
+    """What other people hold in range, as the flow pays it."""
     decimals = PAXG_DECIMALS, USDT_DECIMALS
     return others_liquidity(decimals, around, float(options.pay_ratio))
 

@@ -32,8 +32,8 @@ from dexmm.sandbox.pools import POSITION_MANAGER, SWAP_ROUTER, approve
 from dexmm.sandbox.router import swap_calldata
 from dexmm.sim.flow import Flow
 from dexmm.sim.gas import GWEI, BaseFee
-from dexmm.sim.price_walk import SLOT_SECONDS, walk_of
-from dexmm.sim.prices import Candle, PricePath
+from dexmm.sim.price_walk import SLOT_SECONDS, PriceWalk
+from dexmm.sim.prices import Candle
 from dexmm.sim.street import (
     ETH_HEARTBEAT_SECONDS,
     GOLD_HEARTBEAT_SECONDS,
@@ -95,10 +95,11 @@ class SandboxWorld:
         seed: int,
         price: Decimal,
         eth_price: Decimal,
-        path: PricePath | None = None,
+        walk: PriceWalk | None = None,
         costs: ArbitrageCosts = USUAL_COSTS,
+        activity: Sequence[float] = (),
     ) -> None:
-        """``path`` is the history that its candles will be of, where there is one."""
+        """``walk`` is that of the history that its candles will be of, where there is one."""
         self.market = paxg_usdt(deployment)
         self.eth_price = eth_price
         self._anvil = deployment.anvil
@@ -118,8 +119,9 @@ class SandboxWorld:
             seed,
             price,
             self._open_feeds(price),
-            walk=None if path is None else walk_of(path, seed),
+            walk=walk,
             costs=costs,
+            activity=activity,
         )
         self._anvil.rpc("evm_setAutomine", [False])
         self._read_chain()

@@ -61,25 +61,28 @@ class NoiseTrade:
 
 class NoiseStream:
     """The swaps of one seed, interval after interval, in a stream of their own: prices do not
-    depend on it. What is drawn next does not depend on how time is cut into intervals."""
+    depend on it. What is drawn next does not depend on how time is cut into intervals, and people
+    who trade twice as much make the same trades in half the time."""
 
     def __init__(self, flow: Flow, seed: int) -> None:
         self._flow = flow
         self._dice = random.Random(f"noise:{seed}")  # noqa: S311 - a repeatable market, not a secret
         self._next = self._dice.expovariate(flow.swaps_per_second)  # seconds from here
 
-    def pass_interval(self, seconds: int) -> tuple[NoiseTrade, ...]:
-        """The swaps of the next ``seconds``, in order of time."""
-        if self._next >= seconds:
-            self._next -= seconds
+    def pass_interval(self, seconds: int, activity: float = 1.0) -> tuple[NoiseTrade, ...]:
+        """The swaps of the next ``seconds``, in order of time; ``activity`` times as many."""
+        length = seconds * activity
+        if self._next >= length:
+            self._next -= length
             return ()
         flow, dice, trades = self._flow, self._dice, []
-        while self._next < seconds:
+        while self._next < length:
             size = Decimal(repr(flow.largest * dice.betavariate(flow.alpha, flow.beta)))
             buys_base = dice.random() < 0.5
             base = size.quantize(_DUST, ROUND_DOWN)
             if base > 0:
-                trades.append(NoiseTrade(at=self._next, base=base, buys_base=buys_base))
+                at = self._next / activity
+                trades.append(NoiseTrade(at=at, base=base, buys_base=buys_base))
             self._next += dice.expovariate(flow.swaps_per_second)
-        self._next -= seconds
+        self._next -= length
         return tuple(trades)

@@ -3,6 +3,10 @@
 The generator draws log returns whose volatility wanders mildly (an AR(1) in log volatility),
 adds Poisson jumps, and keeps gold's session: from Friday 22:00 to Sunday 23:00 UTC the price
 hardly moves, and the week opens with a gap. One seed, one path.
+
+A candle has four such steps, and high and low are those of the walk within them: the maximum of a
+Brownian bridge from a to b of variance v is (a + b + sqrt((b - a)^2 - 2 v ln U)) / 2 with U uniform
+from 0 to 1, its minimum the same downwards.
 """
 
 from __future__ import annotations
@@ -59,17 +63,19 @@ def generate(
 ) -> PricePath:
     """``count`` candles from a seed, prices to the cent."""
     dice = random.Random(f"prices:{seed}")  # noqa: S311 - a repeatable path, not a secret
+    extremes = random.Random(f"extremes:{seed}")  # noqa: S311 - the same
     price, wander = float(start_price), 0.0
     candles = []
     for at in range(start_at, start_at + count * interval_seconds, interval_seconds):
         if _session_closed(at - interval_seconds) and not _session_closed(at):
             price *= math.exp(dice.gauss(0, model.weekend_gap_sigma))
-        steps = [price]
+        opened = high = low = price
         for _ in range(4):
-            wander, change = _step(dice, model, wander, interval_seconds / 4, at)
-            steps.append(steps[-1] * math.exp(change))
-        price = steps[-1]
-        candles.append(_rounded(at, steps))
+            wander, change, deviation = _step(dice, model, wander, interval_seconds / 4, at)
+            above, below = _reach(extremes, change, deviation)
+            high, low = max(high, price * math.exp(above)), min(low, price * math.exp(below))
+            price *= math.exp(change)
+        candles.append(_rounded(at, opened, high, low, price))
     return PricePath(
         source=f"generator, seed {seed}",
         interval_seconds=interval_seconds,
@@ -77,21 +83,29 @@ def generate(
     )
 
 
+def _reach(dice: random.Random, change: float, deviation: float) -> tuple[float, float]:
+    """The highest and the lowest log price of a walk from 0 to ``change``."""
+    squared, doubled = change * change, 2 * deviation * deviation
+    above, below = (math.sqrt(squared - doubled * math.log(1 - dice.random())) for _ in range(2))
+    return (change + above) / 2, (change - below) / 2
+
+
 def _step(
     dice: random.Random, model: Gold, wander: float, seconds: float, at: int
-) -> tuple[float, float]:
-    """The next state of log volatility, and a log return over ``seconds``."""
+) -> tuple[float, float, float]:
+    """The next state of log volatility, a log return over ``seconds``, and its deviation."""
     memory = 0.5 ** (seconds / 3600 / model.wander_halflife_hours)
     wander = memory * wander + dice.gauss(0, model.wander * math.sqrt(1 - memory * memory))
     open_share = 1 - (_OPENS - _CLOSES) / _WEEK
     sigma = model.sigma_annual * math.sqrt(seconds / (_YEAR * open_share))
     # minus wander**2 keeps the mean variance where sigma_annual puts it
-    change = dice.gauss(0, sigma * math.exp(wander - model.wander * model.wander))
+    deviation = sigma * math.exp(wander - model.wander * model.wander)
+    change = dice.gauss(0, deviation)
     if _session_closed(at):
-        return wander, change * model.closed_scale
+        return wander, change * model.closed_scale, deviation * model.closed_scale
     if dice.random() < model.jumps_per_year * seconds / (_YEAR * open_share):
         change += dice.gauss(0, model.jump_sigma)
-    return wander, change
+    return wander, change, deviation
 
 
 def _session_closed(at: int) -> bool:
@@ -99,6 +113,6 @@ def _session_closed(at: int) -> bool:
     return _CLOSES <= second < _OPENS
 
 
-def _rounded(at: int, steps: list[float]) -> Candle:
-    prices = [Decimal(repr(step)).quantize(_CENT) for step in steps]
-    return Candle(at=at, open=prices[0], high=max(prices), low=min(prices), close=prices[-1])
+def _rounded(at: int, *prices: float) -> Candle:
+    opened, high, low, close = (Decimal(repr(price)).quantize(_CENT) for price in prices)
+    return Candle(at=at, open=opened, high=high, low=low, close=close)

@@ -41,7 +41,7 @@ from dexmm.sim.events import (
 from dexmm.sim.gas import BaseFee
 from dexmm.sim.street import Feed
 from dexmm.sim.traders import WHATEVER_IT_TAKES
-from dexmm.sim.world import Doze, woken
+from dexmm.sim.world import Doze, Move, woken
 from dexmm.uniswap.errors import Revert
 from dexmm.uniswap.pool import Pool
 
@@ -230,6 +230,10 @@ class EventWorld:
     def fair_price(self) -> Decimal:
         """Quote per base, as recorded after the last event."""
         return self.chain.market.price(self._recorded)
+
+    def take_moves(self) -> list[Move]:
+        """None: what is recorded is not at which fair price each trade was made."""
+        return []
 
     @property
     def progress(self) -> tuple[int, int]:

@@ -13,8 +13,9 @@ flow does. The same street on Anvil and in memory makes the same blocks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Protocol
 
 from dexmm.model.market import Market
@@ -24,6 +25,7 @@ from dexmm.sim.price_walk import SLOT_SECONDS, PriceWalk, walk_of
 from dexmm.sim.prices import Candle, PricePath
 from dexmm.sim.traders import NO_COSTS, ArbitrageCosts, PoolSwap, arbitrage, noise
 
+ZERO = Decimal(0)
 TRADES_PER_BLOCK = 30
 FEED_DEVIATION = Decimal("0.005")  # a feed speaks when the price has moved by this,
 GOLD_HEARTBEAT_SECONDS = 86_400  # or after this long without a word
@@ -66,6 +68,27 @@ class Trade:
 Deed = Spoken | Trade
 
 
+def together(trades: Sequence[NoiseTrade]) -> Sequence[NoiseTrade]:
+    """What a slot's trades come to in one block: those of many people are sent as fewer.
+
+    Each side's are added up in as many parts as fit, the two sides in turns.
+    """
+    if len(trades) <= TRADES_PER_BLOCK:
+        return trades
+    sides = []
+    for buys_base in (True, False):
+        side = [trade for trade in trades if trade.buys_base is buys_base]
+        each = -(-len(side) * 2 // TRADES_PER_BLOCK)
+        sides.append(
+            [
+                replace(side[first], base=sum((t.base for t in side[first : first + each]), ZERO))
+                for first in range(0, len(side), max(each, 1))
+            ]
+        )
+    pairs = zip_longest(*sides)
+    return [trade for pair in pairs for trade in pair if trade is not None]
+
+
 class Ground(Protocol):
     """Where a street's blocks are mined."""
 
@@ -99,25 +122,35 @@ class Street:
         *,
         walk: PriceWalk | None = None,
         costs: ArbitrageCosts = NO_COSTS,
+        activity: Sequence[float] = (),
     ) -> None:
-        """Without ``walk``, that of a whole history, each candle is walked by itself."""
+        """Without ``walk``, that of a whole history, each candle is walked by itself.
+
+        ``activity`` is by how much more than ``flow`` says people trade in each of its candles.
+        """
         self.market = market
         self.interval_seconds = interval_seconds
         self.costs = costs
         self.walk = walk
+        self._activity = activity
         self._seed = seed
         self.fair_price = price
         self.feeds = tuple(feeds)
         self._noise = None if flow is None else NoiseStream(flow, seed)
         self.base_fee = BaseFee(seed)
 
-    def noise(self) -> tuple[NoiseTrade, ...]:
-        """The noise trades of the next interval; each call draws one interval's."""
-        return () if self._noise is None else self._noise.pass_interval(self.interval_seconds)
+    def noise(self, index: int = 0) -> tuple[NoiseTrade, ...]:
+        """The noise trades of the next interval, the candle ``index``; each call draws one's."""
+        if self._noise is None:
+            return ()
+        if not self._activity:
+            return self._noise.pass_interval(self.interval_seconds)
+        return self._noise.pass_interval(self.interval_seconds, self._activity[index])
 
     def pass_candle(self, ground: Ground, candle: Candle) -> None:
         """Everything that happens until the candle's close; the last block carries that time."""
-        trades, interval, prices = self.noise(), self.interval_seconds, self.prices(candle)
+        index = 0 if self.walk is None else self.walk.index(candle.at)
+        trades, interval, prices = self.noise(index), self.interval_seconds, self.prices(candle)
         for number, price in enumerate(prices):
             start = interval * number // len(prices)
             end = interval * (number + 1) // len(prices)
@@ -144,6 +177,7 @@ class Street:
         self.fair_price = price
         deeds: list[Deed] = list(self._spoken(at, alone=not trades))
         if trades:
+            trades = together(trades)
             there = ground.sqrt_price_x96
             deeds += [Trade(NOISE, noise(self.market, trade, there)) for trade in trades]
         for first in range(0, len(deeds), TRADES_PER_BLOCK):

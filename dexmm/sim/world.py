@@ -40,9 +40,17 @@ class World(Protocol):
     def advance_to(self, doze: Doze) -> bool:
         """As ``advance``, over as many turns as may be slept through; at least one."""
 
+    def take_moves(self) -> list[Move]:
+        """Where others have moved the pool since the last call; empty where nobody knows."""
+
     @property
     def progress(self) -> tuple[int, int]:
         """Turns' times passed, and how many there are."""
+
+
+Move = tuple[int, float]
+"""A square-root price of the pool's, and the fair price at which others left it there. The first
+of several is where the pool stood before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +88,7 @@ class CandleWorld:
         self._scale = 10**path.price_decimals
         self._every = every
         self._next = 0  # candle
+        self._moves: list[Move] = []
         # Scaled prices: between the first two nobody trades against the pool, between the others
         # no feed speaks before ``_feed_at``.
         self._pool_low, self._pool_high = inf, -inf
@@ -93,6 +102,11 @@ class CandleWorld:
     @property
     def progress(self) -> tuple[int, int]:
         return self._next // self._every, len(self._path) // self._every
+
+    def take_moves(self) -> list[Move]:
+        """Every slot since the last call in which somebody traded."""
+        moves, self._moves = self._moves, []
+        return moves
 
     def advance(self) -> bool:
         """To the close of the last of the next ``every`` candles."""
@@ -129,12 +143,14 @@ class CandleWorld:
             self._look()
         if self._feed_at == 0:
             self._look_at_feeds()
+        if not self._moves:
+            self._moves.append((pool.sqrt_price_x96, float(street.fair_price)))
         index = self._next
         while index < until:
             low, high, close = lows[index], highs[index], closes[index]
             opened = path.start + index * interval
             at = opened + interval
-            trades = noise()
+            trades = noise(index)
             if (
                 trades
                 or low < self._pool_low
@@ -169,6 +185,7 @@ class CandleWorld:
         slots, waiting = len(prices), list(trades)
         due = self._feed_at <= opened + interval
         low, high = self._bounds(finer)
+        fine = 10.0**self._walk.decimals
         for number, units in enumerate(prices):
             if low <= units <= high and not waiting and not due:
                 continue
@@ -189,6 +206,8 @@ class CandleWorld:
                 self._answer(self._fine_price(units), until)
             else:
                 continue
+            if self.chain.pool.sqrt_price_x96 != self._looked_at[0]:
+                self._moves.append((self.chain.pool.sqrt_price_x96, units / fine))
             self._look()
             low, high = self._bounds(finer)
 

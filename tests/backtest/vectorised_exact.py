@@ -157,15 +157,18 @@ class Maker:
         recorder = Recorder(self.market)
         turn = 0
         while self.world.advance():
-            view, tally = self.chain.observe(), self.chain.tally
+            view, tally, moves = self.chain.observe(), self.chain.tally, self.world.take_moves()
             with localcontext(PRICE):
                 steps = tuple(self._steps(view, first=turn == 0))
             outcomes = tuple(self.chain.send(step, lambda _simulation: None) for step in steps)
             assert all(outcome.status == "mined" for outcome in outcomes)
             entry = replace(_looked(view, turn), steps=steps, outcomes=outcomes)
-            recorder.saw(entry, self.world.fair_price, tally)
+            recorder.saw(entry, self.world.fair_price, tally, moves=moves)
             turn += 1
-        recorder.ended(self.chain.observe(), None, self.world.fair_price, self.chain.tally)
+        moves = self.world.take_moves()
+        recorder.ended(
+            self.chain.observe(), None, self.world.fair_price, self.chain.tally, moves=moves
+        )
         return figures(
             Track(
                 name=self.baseline.rule.value,

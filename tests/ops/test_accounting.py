@@ -133,6 +133,34 @@ def test_merged_flows_are_one_a_source_and_the_same_in_sum(brought: tuple[Flow, 
         assert exact_sum([getattr(flow, name) for flow in found]) == before
 
 
+@EXAMPLES
+@given(histories(), st.lists(quotes, min_size=8, max_size=8))
+def test_an_edge_that_is_known_moves_nothing_but_timing(
+    marks: list[Mark], edges: list[Decimal]
+) -> None:
+    known = [
+        replace(mark, flows=tuple(replace(flow, edge=edge) for flow in mark.flows))
+        for mark, edge in zip(marks, [D(0), *edges], strict=False)
+    ]
+    before, after = attribute(marks), attribute(known)
+    assert (before.change, before.holding) == (after.change, after.holding)
+    for source in Source:
+        assert after.part(source).total == before.part(source).total
+        with localcontext(EXACT):
+            told = [flow.edge or D(0) for m in known for flow in m.flows if flow.source is source]
+        assert after.part(source).edge == exact_sum(told)
+
+
+def test_merged_edges_are_known_where_all_are() -> None:
+    one, other = (
+        Flow(source=Source.FEES, quote=D(1), edge=D(2)),
+        Flow(source=Source.FEES, base=D(1)),
+    )
+    assert merged((one, one)) == (Flow(source=Source.FEES, quote=D(2), edge=D(4)),)
+    assert merged((one, other))[0].edge is None
+    assert merged((replace(one, quote=D(0)),)) == (replace(one, quote=D(0)),)
+
+
 def test_by_hand() -> None:
     """One PAXG bought at 3990 while fair was 4000, a dollar of fees, and the price then rose."""
     marks = [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dexmm.errors import BadInput
-from dexmm.sim.prices import GENERATOR_START, Candle, generate, read_candles
+from dexmm.sim.prices import GENERATOR_START, Candle, Gold, generate, read_candles
 
 HEADER = "timestamp_ms,open,high,low,close,volume"
 T0 = 1_751_629_800_000
@@ -170,6 +170,17 @@ def test_generated_candles_are_whole_and_joined() -> None:
         assert after.high >= max(after.open, after.close)
         if not opens_a_week(after.at):
             assert after.open == before.close
+
+
+@pytest.mark.parametrize("interval", [60, 300, 1800])
+def test_a_candle_reaches_as_far_as_its_walk_does(interval: int) -> None:
+    """The mean range of a Brownian motion is sqrt(8 / pi) of its deviation."""
+    model = Gold(sigma_annual=0.2, wander=0, jumps_per_year=0, closed_scale=1, weekend_gap_sigma=0)
+    path = generate(6, 20_000, interval_seconds=interval, model=model)
+    open_part = 1 - 49 / 168  # of a week, which has all of its variance
+    deviation = 0.2 * math.sqrt(interval / (365 * 86_400 * open_part))
+    ranges = [math.log(candle.high / candle.low) for candle in path.candles]
+    assert sum(ranges) / len(ranges) == pytest.approx(math.sqrt(8 / math.pi) * deviation, rel=0.02)
 
 
 def opens_a_week(at: int) -> bool:
