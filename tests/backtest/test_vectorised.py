@@ -182,7 +182,7 @@ def test_it_agrees_on_real_prices(real_path: PricePath, rule: Rule) -> None:
 def test_with_noise_fees_are_within_the_stated_error(
     rule: Rule, edge_bp: int, flow: str, error: float
 ) -> None:
-    path, baseline = generate(1, 600), free(rule, edge_bp)
+    path, baseline = generate(3, 600), free(rule, edge_bp)
     quiet = baseline_figures(path, market_of(), baseline)
     exact, _ = exact_figures(path, market_of(), baseline, flow=FLOWS[flow])
     found = baseline_figures(path, market_of(), baseline, flow=flow, pool_liquidity=OTHERS)
