@@ -12,7 +12,7 @@ from typing import Any
 from dexmm.backtest.compare_columns import ETHERS
 from dexmm.backtest.contestants import Live
 from dexmm.backtest.run import Scenario
-from dexmm.config import CHAINLINK_PAXG_USD, SECTIONS, Config, parse_config
+from dexmm.config import CHAINLINK_PAXG_USD, SECTIONS, Config, Network, parse_config
 from dexmm.errors import BadInput
 from dexmm.markets import choose, load_markets
 from dexmm.model.market import Market
@@ -114,10 +114,14 @@ def live(path: Path, market: str | None, environment: Mapping[str, str] | None =
 
 
 def without_secrets(config: Config) -> Config:
+    """Fit to be sent to other machines: no key, password or address that may hold one."""
+    nowhere = Network.model_validate({"name": "sandbox", "rpc_urls": [NOWHERE]})
     found = config.model_copy(
         update={
             "wallet": config.wallet.model_copy(update={"password": None, "private_key": None}),
-            "network": config.network.model_copy(update={"relay_url": None, "proxy": None}),
+            "network": config.network.model_copy(
+                update={"rpc_urls": nowhere.rpc_urls, "relay_url": None, "proxy": None}
+            ),
             "loop": config.loop.model_copy(update={"journal_url": None}),
         }
     )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -174,14 +175,20 @@ def test_no_secret_and_no_node_is_needed_or_kept(tmp_path: Path) -> None:
     secret = "0x" + "5a" * 32
     environment = {
         "DEXMM_WALLET__PRIVATE_KEY": secret,
-        "DEXMM_NETWORK__RPC_URLS": "http://127.0.0.1:1",
-        "DEXMM_EXCHANGE__API_KEY": "a-key",
+        "DEXMM_NETWORK__RPC_URLS": "http://node/a-secret",
+        "DEXMM_NETWORK__RELAY_URL": "https://relay/a-secret",
+        "DEXMM_NETWORK__PROXY": "http://user:a-secret@127.0.0.1:3128",
+        "DEXMM_EXCHANGE__API_KEY": "a-secret-key",
         "DEXMM_EXCHANGE__SECRET": "a-secret",
+        "DEXMM_EXCHANGE__BASE_URL": "https://exchange/a-secret",
     }
     config = without_secrets(load_config(path, environment))
     assert config.wallet.private_key is None
     assert config.exchange is not None
     assert config.exchange.api_key is config.exchange.secret is config.exchange.password is None
+    sent = pickle.dumps(config)  # what processes get, and a cluster
+    assert b"a-secret" not in sent
+    assert secret.removeprefix("0x").encode() not in sent
 
 
 def test_a_newcomer_provides_only_what_the_pool_pays_for(
