@@ -96,6 +96,15 @@ class Memory:
     pool_paid: Decimal = ZERO  # to all liquidity in range, smallest units of quote
     pool_liquidity: Decimal = ZERO  # in range, times seconds
     pool_seconds: Decimal = ZERO
+    pool_gas: Decimal = ZERO  # root of the base fee in wei, times seconds
+    recent_paid: Decimal = ZERO  # the same over the last hours, without what was paid at once
+    recent_liquidity: Decimal = ZERO
+    recent_seconds: Decimal = ZERO
+    pool_variance: Decimal = ZERO  # of the pool's log price a second, over the same time
+    recent_variance: Decimal = ZERO  # without the largest moves
+    pool_variance_seconds: int = 0  # how much history both have seen
+    pool_price: Decimal | None = None  # at the last sample of them; quote per base
+    pool_price_at: int | None = None  # timestamp, seconds
     pay_since: int | None = None  # another liquidity than that held has been worth its gas since
 
     # the exchange

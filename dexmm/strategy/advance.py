@@ -18,7 +18,7 @@ from dexmm.strategy import volatility
 from dexmm.strategy.grid import least_amount
 from dexmm.strategy.held import HeldRange, Holding
 from dexmm.strategy.inventory import Inventory
-from dexmm.strategy.pay import measured
+from dexmm.strategy.pay import measured, moved
 from dexmm.strategy.precise import BP, DAY, precise
 from dexmm.strategy.session import closed_window
 from dexmm.strategy.stop_loss import followed, offered
@@ -392,7 +392,8 @@ def _price(seen: Observation, memory: Memory) -> Memory:
         seen.now,
         seen.config,
     )
-    memory = measured(memory, pool, market, seen.now, seen.s, seen.settings)
+    base_fee = seen.view.block.base_fee_wei
+    memory = measured(memory, pool, market, seen.now, seen.s, seen.settings, base_fee)
     if memory.sigma_at_rerange is None and seen.held:
         return evolve(memory, sigma_at_rerange=sigma_of(memory, seen.settings))
     return memory
@@ -403,6 +404,8 @@ def sampled(
     memory: Memory, price: Callable[[], Decimal], strayed: bool, now: int, config: Config
 ) -> Memory:
     """The statistics of the pool's price after one look at it; see ``_price``."""
+    if not strayed:
+        memory = moved(memory, price, now, config.strategy)
     if memory.last_time is not None and closed_window(now, config.guards.closed_weekly):
         return evolve(memory, last_time=now)
     if strayed or not volatility.due(memory, now, config.strategy):

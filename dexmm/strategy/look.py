@@ -15,10 +15,12 @@ from dexmm.strategy.fair import Source, median_price, sources
 from dexmm.strategy.held import Holding
 from dexmm.strategy.inventory import Inventory, inventory
 from dexmm.strategy.limits import Limits
-from dexmm.strategy.pay import Pay, pay_of
+from dexmm.strategy.pay import ARBITRAGE_GAS, Pay, pay_of
 from dexmm.strategy.precise import PIPS, once
 from dexmm.strategy.situation import Situation, Stake
 from dexmm.strategy.stop_loss import lowered
+
+ETHER_DECIMALS = 18
 
 
 class Look(Observation):
@@ -62,7 +64,10 @@ class Look(Observation):
         pool = self.view.pool
         ours = sum([int(p.liquidity) for p in self.view.positions if p.in_range(pool.tick)])
         fee = self.limits.fee
-        return pay_of(self.known, pool, fee, self.s, self.sigma, ours, self.settings)
+        ether = self.view.eth_price.scaleb(self.view.market.quote.decimals - ETHER_DECIMALS)
+        return pay_of(
+            self.known, pool, fee, self.s, self.sigma, ours, self.settings, ARBITRAGE_GAS * ether
+        )
 
     @once
     def elsewhere(self) -> tuple[Decimal, Decimal]:

@@ -85,14 +85,49 @@ def arbitrage_keeps(fee: Decimal, sigma: Decimal, block_seconds: Decimal) -> Dec
 
     It is 0 where nothing moves and 1 where there is no fee.
     """
-    _not_negative(fee=fee, sigma=sigma, block_seconds=block_seconds)
-    if fee >= 1:
-        raise ValueError("a pool's fee is a fraction below 1")
+    _not_negative(sigma=sigma, block_seconds=block_seconds)
+    _fee_of(fee)
     gamma = -(ONE - fee).ln()
     moved = sigma * block_seconds.sqrt()
     if not gamma:
         return ONE
     return moved / (moved + TWO.sqrt() * gamma)
+
+
+@precise
+def arbitrage_pays_back(
+    fee: Decimal,
+    sigma: Decimal,
+    block_seconds: Decimal,
+    *,
+    own_fee: Decimal = ZERO,
+    transaction: Decimal = ZERO,
+    liquidity: Decimal = ONE,
+    sqrt_price: Decimal = ONE,
+) -> Decimal:
+    """The part of loss-versus-rebalancing, 0 to 1, that arbitrage pays as fees to all who get them.
+
+    Arbitrage moves a pool once its price is gamma + x + g away from the fair one, and back to
+    gamma + x: x is what it pays elsewhere on what it trades (``own_fee``), and from
+    g = 2 sqrt(k / (L sqrt(P))) on it earns what a transaction costs (k, in quote). With blocks
+    that come at random it is then beyond g by a step of mean h = sigma sqrt(dt / 2), so that it
+    moves the pool's price by d = g + h on average, and
+
+        r = gamma / (gamma + x + E[d^2] / 2 E[d])     E[d^2] / 2 E[d] = (d + h^2 / d) / 2
+
+    of what it takes comes back. Without costs of its own that is 1 - p (``arbitrage_keeps``).
+    """
+    if transaction < 0 or own_fee < 0 or liquidity <= 0 or sqrt_price <= 0:
+        raise ValueError("costs cannot be below 0, nor a market without liquidity or price")
+    _not_negative(sigma=sigma, block_seconds=block_seconds)
+    _fee_of(fee)
+    gamma = -(ONE - fee).ln()
+    if not gamma:
+        return ZERO
+    step = sigma * (block_seconds / TWO).sqrt()
+    each = TWO * (transaction / (liquidity * sqrt_price)).sqrt() + step
+    beyond = (each + step * step / each) / TWO if each else ZERO
+    return gamma / (gamma + own_fee + beyond)
 
 
 @precise
@@ -214,6 +249,12 @@ def pool_pay(
         others=others,
         ratio=pay_ratio(others, after),
     )
+
+
+def _fee_of(fee: Decimal) -> None:
+    _not_negative(fee=fee)
+    if fee >= 1:
+        raise ValueError("a pool's fee is a fraction below 1")
 
 
 def _pays(others_fees: Decimal, others_liquidity: Decimal, lvr_after: Decimal) -> bool:

@@ -9,10 +9,12 @@ from strategy.builders import GWEI, World, a_config
 
 from dexmm.config import Config
 from dexmm.model.snapshot import ChainView
-from dexmm.strategy.pool_pay import arbitrage_keeps, lvr_after_arbitrage_fees, lvr_rate
+from dexmm.strategy.pay import ARBITRAGE_FEE, ARBITRAGE_GAS, LAG
+from dexmm.strategy.pool_pay import arbitrage_pays_back, lvr_after_arbitrage_fees, lvr_rate
 from dexmm.strategy.precise import DAY, YEAR
 
 SIGMA = Decimal("0.16")  # a year, as the configuration believes while the price stands still
+ETHER = Decimal(4000)  # its price in quote
 
 
 def measured_config(**strategy: object) -> Config:
@@ -37,10 +39,23 @@ class PayingWorld(World):
         return SIGMA / YEAR.sqrt()
 
     @property
+    def lvr(self) -> Decimal:
+        """lambda, smallest units of quote a second: a little more than the pool's price shows."""
+        return LAG * lvr_rate(self.sigma, self.s)
+
+    @property
     def cost(self) -> Decimal:
         """lambda', smallest units of quote a second."""
-        keeps = arbitrage_keeps(Decimal("0.0005"), self.sigma, Decimal(12))
-        return lvr_after_arbitrage_fees(lvr_rate(self.sigma, self.s), keeps, Decimal("0.75"))
+        back = arbitrage_pays_back(
+            Decimal("0.0005"),
+            self.sigma,
+            Decimal(12),
+            own_fee=ARBITRAGE_FEE,
+            transaction=ARBITRAGE_GAS * self.base_fee_wei * ETHER.scaleb(6 - 18),
+            liquidity=Decimal(self.pool_liquidity),
+            sqrt_price=self.s,
+        )
+        return lvr_after_arbitrage_fees(self.lvr, 1 - back, Decimal("0.75"))
 
     def fees_of_ratio(self, ratio: str) -> Decimal:
         """A day, in quote, so that the pool pays this ratio."""
@@ -63,7 +78,7 @@ class PayingWorld(World):
     def pass_time(self, seconds: int) -> None:
         """Others pay, and arbitrage gives back what the price that does not move here would."""
         total = self.in_range()
-        given_back = (lvr_rate(self.sigma, self.s) - self.cost) * total * seconds
+        given_back = (self.lvr - self.cost) * total * seconds
         paid = self.fees_a_day.scaleb(6) * seconds / DAY + given_back
         self.growth += int(paid * 2**128 / total)
         super().pass_time(seconds)

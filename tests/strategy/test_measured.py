@@ -55,12 +55,13 @@ def test_where_the_pool_does_not_pay_it_stands_aside_and_says_so(ratio: str) -> 
     assert f"{Decimal(ratio):.2f} of the" in decision.reason
 
 
-def test_where_it_pays_the_liquidity_is_the_best_one() -> None:
+def test_where_it_pays_the_liquidity_is_what_is_believed_of_the_best() -> None:
     world = paying("1.5")
     assert world.live(24) == ["start"]
     held = sum(liquidity for _, _, liquidity in world.ranges.values())
-    best = what_it_pays(looked(world)).best
-    assert held == pytest.approx(float(best), rel=0.03)
+    pay = what_it_pays(looked(world))
+    best = pay.best
+    assert held == pytest.approx(float(pay.prudent), rel=0.03)
     wanted = (D("1.5").sqrt() - 1) * world.pool_liquidity
     assert best == pytest.approx(wanted, rel=D("0.01"))
 
@@ -93,7 +94,8 @@ def test_gas_that_the_change_does_not_earn_holds_it_back() -> None:
     world.base_fee_wei = 20 * 10**9
     assert world.live(48) == []
     world.base_fee_wei = 10**7
-    assert world.live(48) == ["start"]
+    # what arbitrage's own gas was is forgotten slowly: the size may follow
+    assert world.live(48)[:1] == ["start"]
 
 
 def test_an_estimate_that_wavers_does_not_churn() -> None:

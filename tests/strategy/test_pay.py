@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +13,9 @@ from strategy.paying_world import PayingWorld, measured_config
 
 from dexmm.model.memory import Memory
 from dexmm.strategy.look import look, what_it_pays
-from dexmm.strategy.pay import Pay, measured, protocol_share
+from dexmm.strategy.pay import Pay, measured, moved, protocol_share
 from dexmm.strategy.precise import DAY, HOUR
+from dexmm.units import PRICE
 
 HALF_HOUR = 1800
 
@@ -63,7 +64,7 @@ def test_looks_far_apart_lose_nothing(every: int) -> None:
 
 
 def test_half_of_what_was_paid_is_forgotten_in_a_half_life() -> None:
-    world = paying("2", pay_measure_hours=1000)
+    world = paying("2", pay_measure_hours=1000, pay_halflife_hours=24)
     world.live(400)
     world.fees_a_day = Decimal(0)
     world.live(24)
@@ -107,3 +108,58 @@ def test_a_clock_that_went_back_begins_anew_and_forgets_nothing() -> None:
 )
 def test_the_protocols_share_is_that_of_both_directions(byte: int, share: str) -> None:
     assert protocol_share(byte) == pytest.approx(Decimal(share), rel=Decimal("1e-9"))
+
+
+def test_a_jump_of_flow_is_believed_within_a_day_and_one_large_trade_is_not() -> None:
+    world = paying("0.7", pay_measure_hours=1000)
+    world.live(400)
+    world.fees_a_day = world.fees_of_ratio("3")
+    world.live(24)
+    assert believed(world).ratio > 2
+    other = paying("0.7", pay_measure_hours=1000)
+    other.live(400)
+    other.fees_a_day = other.fees_of_ratio("60")
+    other.live(1)
+    other.fees_a_day = other.fees_of_ratio("0.7")
+    other.live(2)
+    assert Decimal("0.7") < believed(other).ratio < Decimal("0.95")
+
+
+def test_flow_that_stops_is_believed_within_a_day() -> None:
+    world = paying("2", pay_measure_hours=1000)
+    world.live(400)
+    world.fees_a_day = Decimal(0)
+    world.live(24)
+    assert believed(world).ratio < Decimal("0.6")
+
+
+def test_a_spike_of_gas_is_no_reason_to_believe_another_ratio() -> None:
+    world = paying("1.5", pay_measure_hours=1000)
+    world.live(200)
+    before = believed(world)
+    world.base_fee_wei *= 100
+    world.live(1)
+    assert believed(world).cost == pytest.approx(before.cost, rel=Decimal("0.03"))
+
+
+@given(st.decimals("1.01", 20, places=2))
+def test_what_is_worth_providing_nets_nine_tenths_of_the_best(ratio: Decimal) -> None:
+    with localcontext(PRICE):
+        pay = Pay(fees=ratio, others=Decimal(1), cost=Decimal(1))
+        assert 0 < pay.prudent < pay.best
+        assert pay.net(pay.prudent) >= pay.net(pay.best) * Decimal("0.9")
+    nothing = Pay(fees=Decimal("0.9"), others=Decimal(1), cost=Decimal(1))
+    assert nothing.prudent == 0
+
+
+def test_the_time_in_which_the_market_is_closed_counts_for_what_arbitrage_took() -> None:
+    """The variance is over the same time as the fees: half of it calm is half of the variance."""
+    config = measured_config(sigma_halflife_hours=24, pay_halflife_hours=24)
+    memory, now, price = Memory(), 0, Decimal(2000)
+    for look_number in range(400):
+        now += HALF_HOUR
+        if look_number % 2:
+            price *= Decimal("1.001") if look_number % 4 == 1 else 1 / Decimal("1.001")
+        memory = moved(memory, lambda here=price: here, now, config.strategy)
+    squared = Decimal("1.001").ln() ** 2
+    assert memory.pool_variance == pytest.approx(squared / 2 / HALF_HOUR, rel=Decimal("0.02"))

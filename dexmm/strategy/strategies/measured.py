@@ -7,9 +7,9 @@ expected to earn, per second,
 
 the last being a re-range each time the price reaches an edge. Whatever d is, the first two are
 greatest at L* = sqrt(F L0 / lambda') - L0, so size comes first: of the distances between
-``edge_min`` and ``edge_max`` each takes min(L*, what ``budget`` may place there), and the one that
-nets most is taken, the wider of equals. Budgets keep the share inside the band by construction,
-whatever part of them is used.
+``edge_min`` and ``edge_max`` each takes min(L*, what ``budget`` may place there), L* as far as the
+pay ratio is believed (``Pay.prudent``), and the one that nets most is taken, the wider of equals.
+Budgets keep the share inside the band by construction, whatever part of them is used.
 
 Where L* is nothing, where no distance nets anything, or before ``pay_measure_hours`` have been
 looked at, no liquidity is placed: the inventory is held. What would change that is said.
@@ -34,7 +34,7 @@ def measured(situation: Situation) -> tuple[Range, ...]:
     pay = situation.pay
     if pay is None or not pay.known:
         return ()
-    best = pay.best
+    best = pay.prudent
     if best <= 0:
         return ()
     found: tuple[Range, ...] = ()
@@ -56,10 +56,20 @@ def distances(situation: Situation) -> tuple[Decimal, ...]:
 
 
 def sized(placed: tuple[Range, ...], best: Decimal) -> tuple[Range, ...]:
-    """As much of these ranges as pays: the limit position gives way before the base."""
-    wanted = [((r.bid, r.ask), min(Decimal(r.liquidity), best), r.role) for r in placed]
-    full = any(r.role is Role.BASE and r.liquidity >= best for r in placed)
-    return ranges(*(each for each in wanted if each[2] is Role.BASE or not full))
+    """As much of these ranges as pays: the limit position, which trades beside the base, first
+    gives way."""
+    base = sum((Decimal(r.liquidity) for r in placed if r.role is Role.BASE), ZERO)
+    left = max(best - base, ZERO)
+    return ranges(
+        *(
+            (
+                (r.bid, r.ask),
+                min(Decimal(r.liquidity), best if r.role is Role.BASE else left),
+                r.role,
+            )
+            for r in placed
+        )
+    )
 
 
 def around(placed: tuple[Range, ...]) -> Decimal:
