@@ -38,6 +38,7 @@ CLOCKS = (
     "unsettled_at",
     "last_hedge_at",
     "fee_growth_at",
+    "pool_price_at",
     "pay_since",
     "order_refused_at",
 )
