@@ -1,5 +1,6 @@
 """Every bench starts: a file here may be named like a module that others import (``math.py``)."""
 
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -28,6 +29,25 @@ def test_it_starts_and_tells_its_options(name: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "--json" in done.stdout
+
+
+def test_a_tree_beside_itself_takes_the_same_turns() -> None:
+    """Both sides of ``turns.py`` are measured, and each turn is told alike to the last digit."""
+    done = subprocess.run(
+        [
+            *(sys.executable, PROJECT / "bench" / "turns.py", "--base", PROJECT, "--turns", "40"),
+            *("--rounds", "1", "--strategies", "measured", "--times", "0", "--json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["measured: every turn alike to the last digit"] is True
+    assert told["measured: turn, microseconds, base"] > 0
+    assert 0 < told["measured: part of a run outside of turns, here"] < 1
 
 
 @pytest.mark.anvil

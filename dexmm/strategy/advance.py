@@ -97,11 +97,13 @@ def _positions(seen: Observation, memory: Memory) -> dict[str, Any]:
     Uncollected fees only grow; where an NFT shows less than before, it was collected in between
     and all that it shows is new.
     """
-    view, last = seen.view, memory.seen_at
-    pool, tick = view.pool, view.pool.tick
+    view, last, holding = seen.view, memory.seen_at, seen.holding
+    if last is not None and holding.recorded is memory.seen and memory.fees_since is not None:
+        return _earned_time(seen, memory)
+    pool = view.pool
     before = {old.token_id: old for old in memory.seen}
     earned0 = earned1 = 0
-    earning, same = False, len(before) == len(view.positions)
+    same = len(before) == len(view.positions)
     now_seen = []
     for position in view.positions:
         liquidity, fees0, fees1 = position.liquidity, position.fees0, position.fees1
@@ -121,20 +123,16 @@ def _positions(seen: Observation, memory: Memory) -> dict[str, Any]:
             )
             same = False
         now_seen.append(old)
-        earning = earning or (liquidity > 0 and position.in_range(tick))
-    news: dict[str, Any] = {
-        "seen": memory.seen if same else tuple(now_seen),
-        "open_fees_base": seen.inventory.fees_base,
-        "open_fees_quote": seen.inventory.fees_quote,
-    }
+    news: dict[str, Any] = _earned_time(seen, memory)
+    news["seen"] = holding.remembered(memory.seen if same else tuple(now_seen))
+    news["open_fees_base"] = seen.inventory.fees_base
+    news["open_fees_quote"] = seen.inventory.fees_quote
     if earned0 or earned1 or last is None:
         base, quote = view.market.base_quote(earned0, earned1)
         news["fees_base"] = memory.fees_base + base
         news["fees_quote"] = memory.fees_quote + quote
     if memory.fees_since is None:
         news["fees_since"] = seen.now
-    if earning and last is not None and seen.now > last:
-        news["earning_seconds"] = memory.earning_seconds + seen.now - last
     # What the last turn saw mined is no news; anything else new was made by hand, or by a turn
     # that died before it could remember.
     told = last is not None and memory.last_rerange_at == last
@@ -149,6 +147,14 @@ def _positions(seen: Observation, memory: Memory) -> dict[str, Any]:
         "sigma_at_rerange": None,
         **dict.fromkeys(zero, ZERO),
     }
+
+
+def _earned_time(seen: Observation, memory: Memory) -> dict[str, Any]:
+    """The time since the last look, where liquidity of ours is in range."""
+    last = memory.seen_at
+    if last is None or seen.now <= last or not seen.holding.earning:
+        return {}
+    return {"earning_seconds": memory.earning_seconds + seen.now - last}
 
 
 def _traded(seen: Observation, venue: VenueView, memory: Memory) -> Memory:
@@ -217,7 +223,8 @@ def _wallet_flow(seen: Observation, memory: Memory) -> tuple[Decimal, Decimal]:
         return ZERO, ZERO
     held, wallet = seen.view.positions, seen.view.wallet
     then = [(old.token_id, old.liquidity) for old in memory.seen]
-    if then != [(p.token_id, p.liquidity) for p in held]:
+    same = seen.holding.recorded is memory.seen
+    if not same and then != [(p.token_id, p.liquidity) for p in held]:
         now = {p.token_id: int(p.liquidity) for p in held}
         taken = any(now.get(token_id, 0) < liquidity for token_id, liquidity in then)
         if taken or (dict(then) != now and memory.nonce != wallet.nonce):

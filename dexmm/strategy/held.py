@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from dexmm.model.decision import Role, TargetPosition
 from dexmm.model.holdings import Position
-from dexmm.model.memory import Memory
+from dexmm.model.memory import Memory, SeenPosition
 from dexmm.model.snapshot import ChainView
 from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.precise import once, record
@@ -61,6 +61,7 @@ class Holding:
     ladder: Ladder
     s: Decimal  # square root of the pool's price, see ladder.py
     ranges: tuple[HeldRange, ...]
+    recorded: tuple[SeenPosition, ...] | None = None  # that which says just these positions
 
     @classmethod
     def of(cls, view: ChainView, memory: Memory) -> Holding:
@@ -80,7 +81,19 @@ class Holding:
             and mine.wallet is view.wallet
             and mine.market is view.market
             and mine.pool.sqrt_price_x96 == view.pool.sqrt_price_x96
+            and mine.pool.tick == view.pool.tick
         )
+
+    def remembered(self, seen: tuple[SeenPosition, ...]) -> tuple[SeenPosition, ...]:
+        """``seen`` says just these positions: whose memory has it need not compare them again."""
+        self.__dict__["recorded"] = seen
+        return seen
+
+    @once
+    def earning(self) -> bool:
+        """Whether any of our liquidity is in range."""
+        tick = self.view.pool.tick
+        return any(p.liquidity and p.in_range(tick) for p in self.view.positions)
 
     @once
     def targets(self) -> tuple[TargetPosition, ...]:

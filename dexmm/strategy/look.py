@@ -122,7 +122,8 @@ def _look(snapshot: Snapshot, config: Config, before: Look | None = None) -> Loo
         limits = before.limits
     if before is not None and before.holding.serves(view):
         holding, held = before.holding, before.inventory
-        if before.snapshot.memory.seen is not snapshot.memory.seen:
+        seen = snapshot.memory.seen
+        if seen is not holding.recorded and seen is not before.snapshot.memory.seen:
             holding = Holding.of(view, snapshot.memory)
         if price is not held.price or venue is not before.snapshot.venue:
             held = inventory(view, price, venue)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Context, Decimal, getcontext, setcontext
+from decimal import Context, Decimal, getcontext, localcontext, setcontext
 from functools import lru_cache, wraps
 from typing import Any, Generic, ParamSpec, Self, TypeVar, dataclass_transform, overload
 
@@ -26,6 +26,8 @@ PIPS = Decimal(1_000_000)  # what a pool's fee is counted in
 LN_2 = PRICE.ln(Decimal(2))
 LN_TICK = PRICE.ln(Decimal("1.0001"))  # of price, per tick
 YEAR = Decimal(365 * 86_400)
+_WIDE = Context(prec=70)
+_NEAR_ONE, _LEFT_OUT, _IN_DOUBT = Decimal("0.01"), Decimal("1e-64"), Decimal("1e-60")
 HOUR = 3600
 DAY = 86_400
 
@@ -86,6 +88,27 @@ class once(Generic[R]):  # noqa: N801 - used like ``property``
         found = self._function(instance) if inside else self._elsewhere(instance)
         instance.__dict__[self._name] = found
         return found
+
+
+def log_of(ratio: Decimal) -> Decimal:
+    """The logarithm, to the last of 50 digits as ``Decimal.ln`` rounds it, but near one quickly.
+
+    ln x = 2 (z + z^3 / 3 + z^5 / 5 + ...) with z = (x - 1) / (x + 1), in 70 digits: what is left
+    out and what is rounded stay below 1e-62 of it. Where so little could round the other way, and
+    for what is not near one, ``Decimal.ln`` answers.
+    """
+    with localcontext(_WIDE):
+        z = (ratio - 1) / (ratio + 1)
+        if not z or abs(z) > _NEAR_ONE:
+            return ratio.ln(PRICE)
+        square, power, total, odd = z * z, z, z, 1
+        least = abs(z) * _LEFT_OUT
+        while abs(power) > least:
+            power, odd = power * square, odd + 2
+            total += power / odd
+        total += total
+        low, high = PRICE.plus(total * (1 - _IN_DOUBT)), PRICE.plus(total * (1 + _IN_DOUBT))
+    return low if low == high else ratio.ln(PRICE)
 
 
 @lru_cache(maxsize=256)  # turns are mostly as far apart as the ones before

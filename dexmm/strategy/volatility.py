@@ -22,7 +22,7 @@ from functools import lru_cache
 
 from dexmm.config import Strategy
 from dexmm.model.memory import Memory
-from dexmm.strategy.precise import HOUR, ONE, YEAR, precise, remaining
+from dexmm.strategy.precise import HOUR, ONE, YEAR, log_of, precise, remaining
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def sample(memory: Memory, price: Decimal, now: int, settings: Strategy) -> Vari
     if not due(memory, now, settings):
         return seen
     elapsed = now - seen.last_time
-    observed = (price / seen.last_price).ln() ** 2 / elapsed
+    observed = log_of(price / seen.last_price) ** 2 / elapsed
     forgotten = ONE - remaining(elapsed, settings.sigma_halflife_hours * HOUR)
     weight = max(forgotten, Decimal(elapsed) / (seen.seconds + elapsed))
     variance = (ONE - weight) * seen.per_second + weight * observed

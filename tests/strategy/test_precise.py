@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal, getcontext, localcontext
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from dexmm.strategy.precise import once, precise
+from dexmm.strategy.precise import log_of, once, precise
 from dexmm.units import EXACT, PRICE
 
 THIRD = PRICE.divide(Decimal(1), Decimal(3))
@@ -72,3 +74,14 @@ def test_what_is_worked_out_once_does_not_depend_on_who_asked_first() -> None:
         caller.prec = 5
         assert kept.third == THIRD
     assert (kept.third, kept.asked) == (THIRD, 1)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.decimals("0.95", "1.05", places=49))
+@example(Decimal(1))
+@example(Decimal("1.02020202020202020202020202020202020202020202020202"))
+@example(Decimal(1) + Decimal("1e-49"))
+@example(Decimal(1) - Decimal("1e-49"))
+@example(Decimal("1.0001"))
+def test_a_quick_logarithm_is_the_library_s_to_the_last_digit(ratio: Decimal) -> None:
+    assert str(log_of(ratio)) == str(ratio.ln(PRICE))
