@@ -47,16 +47,19 @@ GAS_RULES = {"economic_gate", "gas_budget", "gas_cap"}
 PASSIVE = {"hold"}  # strategies that have no ranges to advise about
 
 
-def advise(run: Figures, config: Config, refusals: Sequence[Refused] = ()) -> tuple[str, ...]:
+def advise(
+    run: Figures, config: Config, refusals: Sequence[Refused] | None = None
+) -> tuple[str, ...]:
     """What to change, most urgent first; at most one sentence for each rule, none when all is well.
 
-    ``run`` is what ``config`` did, backtested or live, and ``refusals`` what its guards refused.
+    ``run`` is what ``config`` did, backtested or live, and ``refusals`` what its guards refused;
+    None: nobody kept it.
     """
     with localcontext(PRICE):
         return tuple(_advise(run, config, refusals))
 
 
-def _advise(run: Figures, config: Config, refusals: Sequence[Refused]) -> Iterator[str]:
+def _advise(run: Figures, config: Config, refusals: Sequence[Refused] | None) -> Iterator[str]:
     if run.halted:
         yield f"It halted itself ({run.halted}): mend that before anything else is compared."
     if run.days < LEAST_DAYS or run.start <= 0:
@@ -70,19 +73,29 @@ def _advise(run: Figures, config: Config, refusals: Sequence[Refused]) -> Iterat
     yield from _arbitrage(run, config)
 
 
-def _out_of_range(run: Figures, config: Config, refusals: Sequence[Refused]) -> Iterator[str]:
+def _out_of_range(
+    run: Figures, config: Config, refusals: Sequence[Refused] | None
+) -> Iterator[str]:
     away = 1 - run.time_in_range
     if away <= AWAY:
         return
-    held = max(refusals, key=lambda refused: refused.withheld, default=None)
-    if held is not None and held.withheld > HELD * away * run.turns:
+    never = not run.reranges and not run.deployed
+    if never and refusals is None:
+        yield (
+            f"Nothing placed: {config.strategy.name} placed no range in {run.days:.1f} days; "
+            "`dexmm backtest` with these settings says whether a guard held it back, and which."
+        )
+        return
+    held = max(refusals or (), key=lambda refused: refused.withheld, default=None)
+    least = 0 if never else HELD * away * run.turns
+    if held is not None and held.withheld > least:
         yield (
             f"Held back: no range surrounded the price for {_percent(away)} of the time, because "
             f"{held.rule} held back what was wanted in {held.withheld} of {run.turns} turns "
             f"({held.explanation}); {_allowing(held.rule, config)}."
         )
         return
-    if not run.reranges and not run.deployed:
+    if never:
         yield (
             f"Stood aside: {config.strategy.name} placed no range in {run.days:.1f} days and no "
             "guard held one back: it expects none to pay here; look for a pool with more flow of "

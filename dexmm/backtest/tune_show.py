@@ -117,7 +117,7 @@ def _folds(tuned: Tuned) -> Table:
         chosen = found.chosen
         scores = (chosen and chosen.train, chosen and chosen.test, found.now_test)
         table.add_row(
-            found.fold.name,
+            Text(found.fold.name),
             f"{found.train_days:.1f} days",
             str(len(found.tried)),
             *(number(run.metrics[metric.name]) if run else "–" for run in scores),
@@ -149,7 +149,7 @@ def _cells(tuned: Tuned) -> Table:
     for heading in CELLS:
         table.add_column(heading, justify="right" if heading else "left")
     for cell in cells_shown(tuned):
-        table.add_row(*cell_row(cell))
+        table.add_row(*map(Text, cell_row(cell)))  # a history may have brackets in its name
     return table
 
 
@@ -173,7 +173,7 @@ def _settings(tuned: Tuned, config: Config) -> Table:
         now, weight = setting(config, name), tuned.final.importances.get(name)
         changed = Text(shown(value), "dim" if now == value else "green")
         decides = f"{weight * 100:.0f} %" if weight is not None else "–"
-        table.add_row(name, shown(now), changed, decides)
+        table.add_row(Text(name), Text(shown(now)), changed, decides)
     return table
 
 

@@ -163,3 +163,10 @@ def test_a_guard_that_held_back_little_is_not_why_ranges_were_away() -> None:
 def test_a_strategy_that_stood_aside_is_not_told_to_follow_sooner() -> None:
     said = only(advise(figures_of(**NEVER), config_for(), (held("calendar", 0),)))
     assert said.startswith("Stood aside: budget placed no range in 30.0 days and no guard held one")
+
+
+def test_one_that_placed_nothing_is_explained_only_as_far_as_is_known() -> None:
+    said = only(advise(figures_of(**NEVER), config_for()))
+    assert said.startswith("Nothing placed: budget placed no range in 30.0 days; `dexmm backtest`")
+    few = only(advise(figures_of(**NEVER), config_for(), (held("economic_gate", 3),)))
+    assert few.startswith("Held back: ")
