@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from dexmm.backtest.compare_columns import places_of
 from dexmm.backtest.compare_rows import Curve, Kind, Row
 from dexmm.ops.accounting import Source
 from dexmm.ops.extras import need
@@ -44,7 +45,9 @@ PARTS = {
 def net_chart(rows: Sequence[Row], quote: str) -> Figure:
     """A line each: net worth against holding over time, in the order of ``rows``."""
     figure = _figure()
-    _draw(figure, rows, lambda curve: curve.against_holding, f"%{{y:,.2f}} {quote}")
+    _draw(
+        figure, rows, lambda curve: curve.against_holding, f"%{{y:,.{places_of(quote)}f}} {quote}"
+    )
     return styled(figure, y_title=f"against holding, {quote}", height=HEIGHT)
 
 
@@ -69,7 +72,7 @@ def attribution_chart(rows: Sequence[Row], quote: str) -> Figure:
             name=name,
             orientation="h",
             marker={"color": tone.light},
-            hovertemplate=f"%{{x:+,.2f}} {quote}",
+            hovertemplate=f"%{{x:+,.{places_of(quote)}f}} {quote}",
         )
     figure.add_scatter(
         y=names,
@@ -77,7 +80,7 @@ def attribution_chart(rows: Sequence[Row], quote: str) -> Figure:
         name="net",
         mode="markers",
         marker={"symbol": "line-ns", "size": 18, "line": {"width": 3, "color": INK.light}},
-        hovertemplate=f"%{{x:+,.2f}} {quote}",
+        hovertemplate=f"%{{x:+,.{places_of(quote)}f}} {quote}",
     )
     styled(figure, height=120 + BAR_HEIGHT * len(rows))
     figure.update_layout(barmode="relative", hovermode="y unified")

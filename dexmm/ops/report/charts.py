@@ -22,6 +22,7 @@ from dexmm.ops.report.palette import Tone
 from dexmm.ops.report.steps import steps
 from dexmm.ops.report.thin import thinned
 from dexmm.ops.track import Quoted, Track
+from dexmm.units import price_places
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -220,6 +221,8 @@ def _line(
     shape: str = "linear",
 ) -> dict[str, Any]:
     known = list(points)
+    largest = max((abs(value) for _, value in known if value is not None), default=Decimal(1))
+    places = price_places(largest) if largest < 1 else 2  # a hundred-millionth is no 0.00
     return {
         "type": "scatter",
         "mode": "lines",
@@ -227,7 +230,7 @@ def _line(
         "x": [time(at) for at, _ in known],
         "y": [None if value is None else float(value) for _, value in known],
         "line": {"color": tone.light, "width": width, "shape": shape},
-        "hovertemplate": f"%{{y:,.2f}}{unit}",
+        "hovertemplate": f"%{{y:,.{places}f}}{unit}",
     }
 
 

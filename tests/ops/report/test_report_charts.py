@@ -152,3 +152,16 @@ def test_net_worth_and_holding_above_their_difference() -> None:
     found = traces(charts.worth(a_track(5)))
     assert list(found["against holding"]["y"]) == [0.0, 0.99, 1.98, 2.97, 3.96]
     assert set(found) == {"holding", "net worth", "against holding"}
+
+
+def test_a_tiny_price_can_be_read_where_it_is_pointed_at() -> None:
+    track = a_track()
+    tiny = [
+        replace(p, fair_price=p.fair_price.scaleb(-12), pool_price=p.pool_price.scaleb(-12))
+        for p in track.points
+    ]
+    shown = charts.prices(replace(track, points=tuple(tiny))).to_plotly_json()["data"]
+    hovers = {trace["name"]: trace["hovertemplate"] for trace in shown if "price" in trace["name"]}
+    assert hovers == dict.fromkeys(("fair price", "pool price"), "%{y:,.13f} USDT")
+    usual = charts.prices(track).to_plotly_json()["data"]
+    assert {t["hovertemplate"] for t in usual if "price" in t["name"]} == {"%{y:,.2f} USDT"}
