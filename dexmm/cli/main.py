@@ -149,7 +149,8 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
     A full disk is none, wherever it was noticed.
     """
     if isinstance(error, OSError) and passes(error):
-        return _tell(Transient(f"{error.strerror}; make room, then try again"), arguments)
+        where = f"{error.filename}: " if error.filename else ""
+        return _tell(Transient(f"{where}{error.strerror}; make room, then try again"), arguments)
     what = f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else '-'}"
     if "--debug" in arguments:
         print(_trace(error), file=sys.stderr)  # noqa: T201 - this is the terminal

@@ -128,7 +128,7 @@ class Home:
         """Write configuration and key, and read them back as the product does.
 
         ``settings`` are further ones, as ``strategy.edge_sigmas=1``. Raises ``BadInput`` for one
-        that is none.
+        that is none, ``Transient`` for a full disk.
         """
         overrides = [_override(setting) for setting in settings]
         text = _TEMPLATE.format(
@@ -151,15 +151,28 @@ class Home:
                 half_spread=desk.half_spread,
                 refresh_seconds=desk.refresh_seconds,
             )
-        (self.folder / CHAIN).write_text(json.dumps({"url": url, "pid": pid}) + "\n")
-        self.config_path.write_text(text)
-        secrets = self.folder / SECRETS
-        with os.fdopen(os.open(secrets, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(f"DEXMM_WALLET__PRIVATE_KEY={key}\n")
-            file.writelines(overrides)
-            if desk is not None:
-                file.write(f"DEXMM_EXCHANGE__API_KEY={desk.api_key}\n")
-                file.write(f"DEXMM_EXCHANGE__SECRET={desk.secret}\n")
+        private = [
+            f"DEXMM_WALLET__PRIVATE_KEY={key}\n",
+            *overrides,
+            *(
+                [
+                    f"DEXMM_EXCHANGE__API_KEY={desk.api_key}\n",
+                    f"DEXMM_EXCHANGE__SECRET={desk.secret}\n",
+                ]
+                if desk is not None
+                else []
+            ),
+        ]
+        try:
+            (self.folder / CHAIN).write_text(json.dumps({"url": url, "pid": pid}) + "\n")
+            self.config_path.write_text(text)
+            secrets = os.open(self.folder / SECRETS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(secrets, "w") as file:
+                file.writelines(private)
+        except OSError as error:
+            raise unusable(
+                f"cannot write to {self.folder}", error, "choose another --state-dir"
+            ) from None
         # The caller's own DEXMM_ variables may name mainnet: none of them applies here.
         return load_config(self.config_path, {})
 

@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, Transient, unusable
 from dexmm.sandbox.exchange import codec
 from dexmm.sandbox.exchange.changes import Changes, Income
 from dexmm.sandbox.exchange.ledger import Ledger
@@ -52,9 +52,12 @@ SELECT doc FROM trades WHERE owner=? AND market=? AND id>=? AND at>=? AND at<=?
 AND (?=0 OR order_id=?) ORDER BY id DESC, maker LIMIT ?"""
 _TRADES_FROM = _TRADES_NEWEST.replace("DESC", "ASC")
 
+NO_ROOM = ("disk is full", "disk I/O error")  # in SQLite's words
+
 
 class State:
-    """Opens or makes the file; ``BadInput`` when it is something else, or in use."""
+    """Opens or makes the file; ``BadInput`` when it is something else, or in use, ``Transient``
+    when its disk is full."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -73,11 +76,17 @@ class State:
             self._db.execute("PRAGMA synchronous=OFF")
             self._db.executescript(_SCHEMA)
         except sqlite3.OperationalError as error:
+            if any(words in str(error) for words in NO_ROOM):
+                raise Transient(
+                    f"cannot write {path}: {error}; make room, then try again"
+                ) from None
             raise BadInput(
                 f"cannot use {path} as the paper exchange's state ({error}): end the exchange "
                 "that uses it, or choose another file"
             ) from None
-        except (sqlite3.DatabaseError, OSError) as error:
+        except OSError as error:
+            raise unusable(f"cannot make {path}", error, "choose another file") from None
+        except sqlite3.DatabaseError as error:
             raise BadInput(
                 f"{path} is not a paper exchange's state ({error}): choose another file"
             ) from None
