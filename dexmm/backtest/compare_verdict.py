@@ -125,11 +125,13 @@ def _luck(rows: Sequence[Row], sums: Money) -> str:
     if not makers:
         return ""
     f = makers[0].figures
-    steady = f.fees + f.loss_versus_rebalancing + f.gas
+    steady = f.fees + f.loss_versus_rebalancing + f.gas if f.skill is None else f.skill
     if steady == f.net:
         return ""
+    traded = any((f.swap_cost, f.hedge, f.quoting, f.exchange_fees, f.funding))
+    costs = "took, gas and trading costs" if traded else "took and gas"
     return (
-        f"Of what {f.name} made, {sums.signed(steady)} is fees less what arbitrage took and gas; "
+        f"Of what {f.name} made, {sums.signed(steady)} is fees less what arbitrage {costs}; "
         f"the other {sums.signed(f.net - steady)} is where the price happened to go."
     )
 

@@ -240,17 +240,21 @@ def _past(scenario: Scenario, space: Space, asked: dict[str, Any]) -> Past:
 
     replay = Replay(scenario=scenario)
     recorded = isinstance(scenario, EventScenario)
-    ratios = () if recorded else ratios_of(asked) or PAY_RATIOS
-    return Past(
-        name=scenario.source,
-        config=scenario.config,
-        folds=fold(
+    try:
+        folds = fold(
             replay.whole,
             replay.step_seconds,
             asked["folds"],
             embargo_seconds(scenario.config, space),
             rolling=asked["rolling"],
-        ),
+        )
+    except BadInput as error:
+        raise BadInput(f"{scenario.source}: {error.message}") from None
+    ratios = () if recorded else ratios_of(asked) or PAY_RATIOS
+    return Past(
+        name=scenario.source,
+        config=scenario.config,
+        folds=folds,
         evaluate=replay.figures,
         judge=replay.problems,
         at_ratios=tuple(
