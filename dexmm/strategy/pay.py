@@ -49,7 +49,7 @@ from dexmm.strategy.pool_pay import (
     lvr_rate,
     pay_ratio,
 )
-from dexmm.strategy.precise import HOUR, LN_2, ONE, precise, remaining
+from dexmm.strategy.precise import HOUR, LN_2, ONE, log_of, precise, remaining
 from dexmm.uniswap.full_math import MAX_UINT256
 
 ZERO = Decimal(0)
@@ -156,7 +156,7 @@ def moved(memory: Memory, price: Callable[[], Decimal], now: int, settings: Stra
     if elapsed < max(settings.sigma_sample_seconds, 1):
         return memory
     here = price()
-    observed = (here / before).ln() ** 2 / elapsed
+    observed = log_of(here / before) ** 2 / elapsed
     seconds = memory.pool_variance_seconds + elapsed
     least = Decimal(elapsed) / seconds
     slow = max(ONE - remaining(elapsed, settings.pay_halflife_hours * HOUR), least)
@@ -204,17 +204,7 @@ def pay_of(
         transaction *= (memory.pool_gas / seconds) ** 2
 
     def rates(variance: Decimal) -> tuple[Decimal, Decimal]:
-        lvr = lvr_rate(variance.sqrt(), s) * LAG
-        back = arbitrage_pays_back(
-            fee,
-            variance.sqrt(),
-            BLOCK_SECONDS,
-            own_fee=ARBITRAGE_FEE,
-            transaction=transaction,
-            liquidity=around or ONE,
-            sqrt_price=s,
-        )
-        return lvr, lvr_after_arbitrage_fees(lvr, ONE - back, kept)
+        return _rates(variance, s, fee, kept, transaction, around or ONE)
 
     # Before a half-life has been seen, of the one that is configured for it, volatility is guessed.
     guessed = max(settings.sigma_halflife_hours, RECENT_HOURS) * HOUR
@@ -235,11 +225,39 @@ def pay_of(
     return Pay(fees=fees, others=others, cost=rates(ahead)[1], known=known)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)  # where neither the price nor what was measured has moved
 @precise
+def _rates(
+    variance: Decimal,
+    s: Decimal,
+    fee: Decimal,
+    kept: Decimal,
+    transaction: Decimal,
+    liquidity: Decimal,
+) -> tuple[Decimal, Decimal]:
+    """lambda and lambda' at this variance, as arbitrage takes it."""
+    sigma = variance.sqrt()
+    lvr = lvr_rate(sigma, s) * LAG
+    back = arbitrage_pays_back(
+        fee,
+        sigma,
+        BLOCK_SECONDS,
+        own_fee=ARBITRAGE_FEE,
+        transaction=transaction,
+        liquidity=liquidity,
+        sqrt_price=s,
+    )
+    return lvr, lvr_after_arbitrage_fees(lvr, ONE - back, kept)
+
+
 def watched(elapsed: Decimal, settings: Strategy) -> Decimal:
     """What ``pool_seconds`` is after ``elapsed`` seconds of looking: what is older counts less."""
-    halflife = settings.pay_halflife_hours * HOUR
+    return _watched(elapsed, settings.pay_halflife_hours * HOUR)
+
+
+@lru_cache(maxsize=64)
+@precise
+def _watched(elapsed: Decimal, halflife: Decimal) -> Decimal:
     return halflife / LN_2 * (ONE - (-LN_2 * elapsed / halflife).exp())
 
 

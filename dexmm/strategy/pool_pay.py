@@ -42,6 +42,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from dexmm.strategy.precise import ONE, precise
+from dexmm.units import PRICE
 
 ZERO = Decimal(0)
 TWO = Decimal(2)
@@ -87,7 +88,7 @@ def arbitrage_keeps(fee: Decimal, sigma: Decimal, block_seconds: Decimal) -> Dec
     """
     _not_negative(sigma=sigma, block_seconds=block_seconds)
     _fee_of(fee)
-    gamma = -(ONE - fee).ln()
+    gamma = _as_log_price(fee)
     moved = sigma * block_seconds.sqrt()
     if not gamma:
         return ONE
@@ -121,10 +122,10 @@ def arbitrage_pays_back(
         raise ValueError("costs cannot be below 0, nor a market without liquidity or price")
     _not_negative(sigma=sigma, block_seconds=block_seconds)
     _fee_of(fee)
-    gamma = -(ONE - fee).ln()
+    gamma = _as_log_price(fee)
     if not gamma:
         return ZERO
-    step = sigma * (block_seconds / TWO).sqrt()
+    step = sigma * _root(block_seconds / TWO)
     each = TWO * (transaction / (liquidity * sqrt_price)).sqrt() + step
     beyond = (each + step * step / each) / TWO if each else ZERO
     return gamma / (gamma + own_fee + beyond)
@@ -255,6 +256,17 @@ def _fee_of(fee: Decimal) -> None:
     _not_negative(fee=fee)
     if fee >= 1:
         raise ValueError("a pool's fee is a fraction below 1")
+
+
+@lru_cache(maxsize=64)  # of a pool: every turn asks
+def _as_log_price(fee: Decimal) -> Decimal:
+    """gamma."""
+    return -PRICE.ln(PRICE.subtract(ONE, fee))
+
+
+@lru_cache(maxsize=64)  # of a chain's time
+def _root(value: Decimal) -> Decimal:
+    return value.sqrt(PRICE)
 
 
 def _pays(others_fees: Decimal, others_liquidity: Decimal, lvr_after: Decimal) -> bool:
