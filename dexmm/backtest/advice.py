@@ -32,7 +32,7 @@ from dexmm.ops.figures import Figures
 from dexmm.ops.report.refused import Refused
 from dexmm.strategy.edges import distance
 from dexmm.strategy.precise import BP, YEAR
-from dexmm.units import PRICE, bp, sum_text
+from dexmm.units import PRICE, bp, price_text
 
 ZERO = Decimal(0)
 LEAST_DAYS = Decimal(1)
@@ -176,8 +176,8 @@ def _heavy_costs(run: Figures, config: Config) -> Iterator[str]:
     costs = _costs(run)
     what = max(costs, key=lambda name: costs[name])
     yield (
-        f"Costs are heavy: {sum_text(sum(costs.values(), ZERO))} against "
-        f"{sum_text(_income(run))} of income, {what} most of all ({sum_text(costs[what])}); "
+        f"Costs are heavy: {_sum(sum(costs.values(), ZERO))} against "
+        f"{_sum(_income(run))} of income, {what} most of all ({_sum(costs[what])}); "
         f"{_cheaper(what, config)}."
     )
 
@@ -202,7 +202,7 @@ def _arbitrage(run: Figures, config: Config) -> Iterator[str]:
     if lost <= run.fees or not run.fees or config.strategy.name in PASSIVE:
         return
     yield (
-        f"Arbitrage takes more than the pool pays: {sum_text(lost)} against {sum_text(run.fees)} "
+        f"Arbitrage takes more than the pool pays: {_sum(lost)} against {_sum(run.fees)} "
         f"of fees; widen (strategy.edge_sigmas above {_plain(config.strategy.edge_sigmas)}), or "
         "look for a pool with more flow of others."
     )
@@ -220,6 +220,11 @@ def _costs(run: Figures) -> dict[str, Decimal]:
 
 def _income(run: Figures) -> Decimal:
     return max(run.fees, ZERO) + max(run.quoting, ZERO)
+
+
+def _sum(amount: Decimal) -> str:
+    """To the cent; what is less than one with its digits that count: the quote may be ether."""
+    return price_text(amount) if 0 < abs(amount) < 1 else f"{amount:.2f}"
 
 
 def _percent(part: Decimal) -> str:

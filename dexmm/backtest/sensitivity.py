@@ -97,17 +97,21 @@ def at_gas(figures: Figures) -> tuple[AtGas, ...]:
 
 def sentences(found: Sensitivity, quote: str) -> Sequence[tuple[str, str]]:
     """Each as what it is at, and what comes of it, for people."""
+    from dexmm.backtest.compare_columns import places_of  # it shows these runs in its rows
+
+    places = places_of(quote)
     return (
         *(
             (
                 f"pay ratio {run.pay_ratio:f}",
-                f"{run.net:+,.2f} {quote} ({run.net_bp:+.1f} bp), {run.fees:,.2f} of fees with "
+                f"{run.net:+,.{places}f} {quote} ({run.net_bp:+.1f} bp), "
+                f"{run.fees:,.{places}f} of fees with "
                 f"{run.liquidity_share * 100:.2f} % of the liquidity in range",
             )
             for run in found.ratios
         ),
         *(
-            (f"gas {run.gas}", f"{run.net:+,.2f} {quote} ({run.net_bp:+.1f} bp)")
+            (f"gas {run.gas}", f"{run.net:+,.{places}f} {quote} ({run.net_bp:+.1f} bp)")
             for run in found.gas
         ),
     )

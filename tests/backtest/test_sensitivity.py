@@ -17,7 +17,16 @@ from dexmm.backtest.run import (
     open_world,
     run_backtest,
 )
-from dexmm.backtest.sensitivity import PAY_RATIOS, at_gas, at_ratios, sensitivity
+from dexmm.backtest.sensitivity import (
+    PAY_RATIOS,
+    AtGas,
+    AtRatio,
+    Sensitivity,
+    at_gas,
+    at_ratios,
+    sensitivity,
+    sentences,
+)
 from dexmm.errors import BadInput
 from dexmm.ops.accounting import Source, attribute
 from dexmm.sim.packed import PackedPath, packed, read_path
@@ -153,3 +162,20 @@ def test_what_arbitrage_costs_follows_gas_and_ether() -> None:
     # The liquidity of others is sized with the same costs.
     walk = walk_of(other.path, other.seed)
     assert around(other, walk).costs == costs_of_arbitrage(other)
+
+
+def test_what_ether_counts_is_told_with_digits_that_count() -> None:
+    run = AtRatio(
+        pay_ratio=D(1),
+        net=D("-0.001577"),
+        net_bp=D("-0.8"),
+        fees=D("0.022733"),
+        liquidity_share=D("0.5"),
+        against_rebalanced=D(0),
+        skill=D(0),
+    )
+    gas = AtGas(gas="as assumed", net=D("-0.001577"), net_bp=D("-0.8"))
+    told = dict(sentences(Sensitivity(ratios=(run,), gas=(gas,)), "WETH"))
+    assert told["pay ratio 1"].startswith("-0.001577 WETH (-0.8 bp), 0.022733 of fees with 50.00 %")
+    assert told["gas as assumed"] == "-0.001577 WETH (-0.8 bp)"
+    assert sentences(Sensitivity(ratios=(), gas=(gas,)), "USDT")[0][1] == "-0.00 USDT (-0.8 bp)"
