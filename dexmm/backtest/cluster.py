@@ -23,7 +23,8 @@ from dexmm.backtest.workers import LOOK_SECONDS, TRIES, Failed, Session, Watch, 
 from dexmm.errors import BadInput, Transient
 from dexmm.ops.extras import need
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 20
+WORKER_SECONDS = 10  # for a first worker to be there
 ALONE_SECONDS = 60  # without a single worker, before nobody is waited for any more
 ASK_SECONDS = 1.0  # between two looks at who is there
 ALIKE = ("python", "distributed", "dask")  # that client, scheduler and workers must agree on
@@ -77,7 +78,7 @@ def connected(address: str) -> Any:
 def agree(client: Any, address: str) -> None:
     """Every worker runs what we run, or there is one clear error."""
     try:
-        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        client.wait_for_workers(1, timeout=WORKER_SECONDS)
     except TimeoutError:
         raise Transient(
             f"the Dask cluster at {address} has no workers: start some with `dask worker {address} "

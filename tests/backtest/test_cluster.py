@@ -30,6 +30,7 @@ from dexmm.sim.prices import generate
 pytest.importorskip("distributed")
 
 D = Decimal
+PATIENCE = 240  # seconds, on however busy a machine
 TESTS = Path(__file__).resolve().parent.parent
 ALL = '[space]\n"strategy.edge_sigmas" = [1, 2, 3, 4]\n'
 Worker = Callable[..., subprocess.Popen[bytes]]
@@ -53,6 +54,11 @@ def running(*command: str, **environment: str) -> Iterator[subprocess.Popen[byte
         process.wait()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dexmm.backtest.cluster.CONNECT_SECONDS", PATIENCE)
+
+
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of one without workers."""
@@ -60,7 +66,7 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show")
     command = "-m", "distributed.cli.dask_scheduler", *options, "--scheduler-file", str(file)
     with running(*command) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not file.exists() or not file.read_text():
             assert process.poll() is None
             assert time.monotonic() < deadline
@@ -91,7 +97,7 @@ def _known(scheduler: str, count: int) -> None:
     from distributed import Client
 
     with Client(scheduler, set_as_default=False) as client:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while len(client.nthreads()) != count:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -152,9 +158,10 @@ def test_a_worker_without_dexmm_or_with_another_one_is_refused(
 def test_a_cluster_without_workers_and_an_address_without_a_cluster(
     scheduler: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("dexmm.backtest.cluster.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("dexmm.backtest.cluster.WORKER_SECONDS", 0.1)
     with pytest.raises(Transient, match="has no workers: start some with `dask worker tcp://"):
         run_jobs(squared, 1, (1, 2), workers=DaskCluster(scheduler))
+    monkeypatch.setattr("dexmm.backtest.cluster.CONNECT_SECONDS", 0.1)
     compare_at = ["backtest", "--generate", "--turns", "48", "--compare", "--dask"]
     assert main.run([*compare_at, "tcp://127.0.0.1:1"]) == 5
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
