@@ -214,19 +214,34 @@ def _too_small(desk: Desk, side: Side, wanted: Decimal, free: Decimal, least: De
     spot, exchange = desk.venue.spot, desk.venue.exchange
     if wanted < least:
         shrunk = "" if wanted == desk.config.quotes.size_base else " (made smaller by the calendar)"
-        cause = (
-            f"rounds to nothing on the step of {exchange}"
-            if wanted < spot.amount_step
-            else f"is below the minimum of {exchange}, {short(least)} at this price"
-        )
-        detail = (
-            f"quotes.size_base of {short(wanted)} {spot.base}{shrunk} {cause} ({minimums(spot)}): "
-            f"no {side} is quoted"
-        )
-        return Refusal(rule="quote_size", detail=detail)
+        return _below_minimum(desk.venue, wanted, least, shrunk, f"no {side} is quoted")
     coin = spot.quote if side is Side.BUY else spot.base
     detail = (
         f"too little {coin} is free on {exchange} for a {side}: it is enough for "
         f"{max(free, ZERO):.6f} {spot.base}, and the minimum is {short(least)}"
     )
     return Refusal(rule="quote_balance", detail=detail)
+
+
+def size_refusal(venue: VenueView, config: Config) -> Refusal | None:
+    """The configured size where the exchange takes none so small, whatever is going on: what is
+    not quoted now could not be quoted later either. None where it does, or shows no price."""
+    size, mid = config.quotes.size_base, venue.spot_book.mid
+    if not config.quotes.enabled or mid is None or size >= (least := least_amount(venue.spot, mid)):
+        return None
+    return _below_minimum(venue, size, least, "", "nothing can be quoted")
+
+
+def _below_minimum(
+    venue: VenueView, wanted: Decimal, least: Decimal, shrunk: str, so: str
+) -> Refusal:
+    spot, exchange = venue.spot, venue.exchange
+    cause = (
+        f"rounds to nothing on the step of {exchange}"
+        if wanted < spot.amount_step
+        else f"is below the minimum of {exchange}, {short(least)} at this price"
+    )
+    detail = (
+        f"quotes.size_base of {short(wanted)} {spot.base}{shrunk} {cause} ({minimums(spot)}): {so}"
+    )
+    return Refusal(rule="quote_size", detail=detail)

@@ -51,7 +51,7 @@ from dexmm.strategy.hedge import (
 from dexmm.strategy.look import Look
 from dexmm.strategy.margin import excess
 from dexmm.strategy.precise import record
-from dexmm.strategy.quoting import decide_quotes, resting_quotes
+from dexmm.strategy.quoting import decide_quotes, resting_quotes, size_refusal
 from dexmm.strategy.routes import (
     MAKER,
     POOL,
@@ -110,6 +110,7 @@ def deal(seen: Look, state: State, bites: tuple[Bite, ...]) -> Dealing:
         return _with_opportunities(closing, seen, venue, "the perpetual is being reduced")
     hedged = _both(closing, _hedge(seen, venue, state, holds, bites))
     if hedged.trades or hedged.swap or hedged.correcting:
+        hedged = _both(hedged, _unquotable(seen, venue))
         return _with_opportunities(hedged, seen, venue, "a hedge is under way")
     sliced = _slice(seen, venue, holds) if state is State.REDUCING else Dealing()
     if sliced.trades or sliced.slicing:
@@ -467,6 +468,12 @@ def _quotes(seen: Look, venue: VenueView, state: State, holds: tuple[Bite, ...])
     )
     small = any(refusal.rule == "quote_size" for refusal in found.refusals)
     return Dealing(quotes=found.quotes, refusals=found.refusals, below_minimum=small)
+
+
+def _unquotable(seen: Look, venue: VenueView) -> Dealing:
+    """While nothing is quoted anyway: what could not be quoted then is said now."""
+    refusal = size_refusal(venue, seen.config)
+    return NOTHING if refusal is None else Dealing(refusals=(refusal,), below_minimum=True)
 
 
 def _drift(seen: Look) -> tuple[Decimal | None, Decimal | None]:

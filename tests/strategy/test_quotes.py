@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategy.builders import START
-from strategy.venue_builders import SPOT, Street, a_book, an_instrument, exchange_config
+from strategy.venue_builders import (
+    SPOT,
+    Street,
+    a_book,
+    an_instrument,
+    both,
+    exchange_config,
+)
 
 from dexmm.errors import BadInput
 from dexmm.model.decision import Refusal
@@ -377,6 +384,20 @@ def test_a_size_below_the_minimum_is_told_from_too_little_that_is_free(size, rul
         assert f"quotes.size_base of {size} PAXG {words}" in refusal.detail
         assert "at least 0.0001 PAXG and 5 USDT, in steps of 0.0001 PAXG" in refusal.detail
         assert "free" not in refusal.detail
+
+
+@pytest.mark.parametrize(("size", "told"), [("0.001", True), ("0.0013", False)])
+def test_a_size_that_can_never_be_quoted_is_told_while_a_hedge_trades(size, told) -> None:
+    config = exchange_config(quotes={**NEAR, "enabled": True, "size_base": size})
+    decision = both(config, Street(base=D(30), quote=D(1_000))).decide()
+    assert any(trade.purpose is Purpose.HEDGE for trade in decision.trades)
+    assert decision.quotes == ()
+    details = [r.detail for r in decision.refusals if r.rule == "quote_size"]
+    assert len(details) == int(told)
+    if told:
+        assert "0.0013 at this price" in details[0]
+        assert details[0].endswith("nothing can be quoted")
+        assert decision.below_minimum
 
 
 def test_too_little_that_is_free_says_how_much_is_missing() -> None:
