@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,24 @@ def test_with_a_relay_only_an_exit_is_shown_to_the_nodes(
     step = world.rerange(removals=world.remove_all(view))
     assert client.send(step, world.verdict).status == "mined"
     assert [m for m in second.requests if SEND in m]
+
+
+def test_a_relay_that_hangs_costs_an_exit_its_time_once(world: Any, proxy: Any) -> None:
+    """It is not asked a second time with the same bytes, and the next exit hardly waits for it."""
+    network = {"rpc_urls": [world.mainnet.anvil.url], "relay_url": proxy.url, "timeout_seconds": 2}
+    depositor = world.connect()
+    assert world.deposit(depositor).status == "mined"
+    client = world.connect(network=network)
+    released = threading.Event()
+    proxy.drop = lambda methods: not released.wait(20)
+    view = client.observe()
+    step = world.rerange(removals=world.remove_all(view))
+    assert client.send(step, world.verdict).status == "mined"
+    assert [m for m in proxy.requests if SEND in m] == [[SEND]]
+    relay = client._sender._pilot._broadcaster._relay
+    assert relay.endpoints[0].silent
+    assert relay.endpoints[0]._patience() == 1
+    released.set()
 
 
 def test_a_dead_second_node_does_not_hold_up_a_broadcast(
