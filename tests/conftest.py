@@ -7,12 +7,19 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from dexmm.sandbox.anvil import Anvil, AnvilOptions
 from dexmm.sandbox.mainnet import GWEI, Deployment, deploy_mainnet
 
 PROJECT = Path(__file__).resolve().parent.parent
+# How long an example or its generation takes is the machine's load, not the code's fault.
+hypothesis.settings.register_profile(
+    "dexmm", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("dexmm")
+
 GENESIS = 1_790_000_000  # 2026-09-21 14:13:20 UTC, a Monday in gold's session
 
 
