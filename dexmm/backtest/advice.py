@@ -48,25 +48,31 @@ PASSIVE = {"hold"}  # strategies that have no ranges to advise about
 
 
 def advise(
-    run: Figures, config: Config, refusals: Sequence[Refused] | None = None
+    run: Figures,
+    config: Config,
+    refusals: Sequence[Refused] | None = None,
+    *,
+    fee_pips: int = 0,
 ) -> tuple[str, ...]:
     """What to change, most urgent first; at most one sentence for each rule, none when all is well.
 
-    ``run`` is what ``config`` did, backtested or live, and ``refusals`` what its guards refused;
-    None: nobody kept it.
+    ``run`` is what ``config`` did, backtested or live, in a pool of this fee, and ``refusals`` what
+    its guards refused; None: nobody kept it.
     """
     with localcontext(PRICE):
-        return tuple(_advise(run, config, refusals))
+        return tuple(_advise(run, config, refusals, fee_pips))
 
 
-def _advise(run: Figures, config: Config, refusals: Sequence[Refused] | None) -> Iterator[str]:
+def _advise(
+    run: Figures, config: Config, refusals: Sequence[Refused] | None, fee_pips: int
+) -> Iterator[str]:
     if run.halted:
         yield f"It halted itself ({run.halted}): mend that before anything else is compared."
     if run.days < LEAST_DAYS or run.start <= 0:
         return
     if config.strategy.name not in PASSIVE and config.market.has_pool:
         yield from _out_of_range(run, config, refusals)
-        yield from _few_fills(run, config)
+        yield from _few_fills(run, config, fee_pips)
     yield from _idle_quotes(run, config)
     yield from _swings(run, config)
     yield from _heavy_costs(run, config)
@@ -116,22 +122,22 @@ def _allowing(rule: str, config: Config) -> str:
     return "see what it asks for in its section of the configuration"
 
 
-def _few_fills(run: Figures, config: Config) -> Iterator[str]:
+def _few_fills(run: Figures, config: Config, fee_pips: int) -> Iterator[str]:
     fees = bp(run.fees, run.start) / run.days
     if fees >= FEW_FEES_BP or 1 - run.time_in_range > AWAY or _heavy(run):
         return
     yield (
         f"Few fills: the pool paid {fees:.3f} bp of net worth a day with {_percent(run.deployed)} "
-        f"of it deployed; tighten: {_nearer(config)}."
+        f"of it deployed; tighten: {_nearer(config, fee_pips)}."
     )
 
 
-def _nearer(config: Config) -> str:
+def _nearer(config: Config, fee_pips: int) -> str:
     """The setting that holds the edges where they are: the clamp when it binds."""
     settings = config.strategy
     sigma = (settings.sigma_annual**2 / YEAR).sqrt()
-    least = settings.edge_min(0)
-    if distance(sigma, settings, 0) * BP <= least:
+    least = settings.edge_min(fee_pips)
+    if distance(sigma, settings, fee_pips) * BP <= least:
         return f"strategy.edge_min_bp is what keeps edges away, so go below {_plain(least)}"
     return f"strategy.edge_sigmas below {_plain(settings.edge_sigmas)}"
 

@@ -61,8 +61,10 @@ from dexmm.errors import BadInput
 from dexmm.model.market import Market
 from dexmm.ops.figures import Figures
 from dexmm.sim.flow import FLOWS
+from dexmm.sim.gas import MEAN_GWEI
 from dexmm.sim.packed import PackedPath, packed
 from dexmm.sim.prices import PricePath
+from dexmm.sim.traders import ETHER_PRICE
 from dexmm.strategy.economics import GAS_APPROVAL, GAS_BASE, GAS_BURN, GAS_MINT
 
 FLOAT_ERROR = 1e-10
@@ -99,8 +101,8 @@ class Baseline:
     band_low: Decimal = Decimal("0.20")
     band_high: Decimal = Decimal("0.50")
     fee_protocol: int = 68  # as the pool stores it: token0's denominator in the low four bits
-    gas_gwei: Decimal = Decimal(1)  # base fee and tip
-    eth_price: Decimal = Decimal(4000)
+    gas_gwei: Decimal = MEAN_GWEI  # base fee and tip
+    eth_price: Decimal = ETHER_PRICE
     slippage_bp: Decimal = Decimal(50)
     min_position_quote: Decimal = Decimal(20)
 

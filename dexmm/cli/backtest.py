@@ -167,7 +167,12 @@ def _run(
     seconds = Decimal(round((time.monotonic() - began) * 10)) / 10
     with _bar("other pay ratios") as moved:
         depends = sensitivity(scenario, found, ratios=shown, workers=workers, progress=moved)
-    advice = advise(found.figures, scenario.config, refused(found.track.points))
+    advice = advise(
+        found.figures,
+        scenario.config,
+        refused(found.track.points),
+        fee_pips=scenario.market.fee_pips,
+    )
     written = _write_report(found, advice, depends, output)
     if as_json:
         facts = _facts(found, advice, depends, seconds, written)

@@ -318,7 +318,8 @@ def _end(task: Task, tuned: Tuned, seconds: Decimal, as_json: bool) -> None:
     advice: tuple[str, ...] = ()
     if (chosen := tuned.final.chosen) is not None:
         config = configured(task.search.config, chosen.settings)
-        advice = advise(chosen.train.figures, config)
+        fee_pips = max(scenario.market.fee_pips for scenario in task.scenarios)
+        advice = advise(chosen.train.figures, config, fee_pips=fee_pips)
     written = _write_config(task, tuned)
     if task.page is not None:
         said = tuple(dict.fromkeys(line for s in task.scenarios for line in assumed(s)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 from dexmm.config import Config
@@ -32,14 +33,25 @@ def worth(snapshot: Snapshot, config: Config, flow: Flow | None, nav: Decimal) -
     if nav < config.strategy.min_position_quote:
         return
     volume = flow.per_day(flow.volume) if flow is not None and flow.seconds else None
-    facts = market_facts(snapshot, config, volume)
+    trade = flow.trade if flow is not None and flow.swaps else None
+    facts = _as_measured(market_facts(snapshot, config, volume), trade)
     judgement = judge(config, facts)
     symbol = snapshot.chain.market.quote.symbol
     yield ok("edges", _edges(judgement, symbol))
-    if flow is not None and flow.trade is not None and flow.swaps:
-        yield _pay_ratio(flow.trade, facts)
+    if trade is not None:
+        yield _pay_ratio(trade, facts)
     yield _pays(judgement, symbol)
     yield from (fail("economics", problem) for problem in judgement.problems)
+
+
+def _as_measured(facts: MarketFacts, trade: Trade | None) -> MarketFacts:
+    """With the volatility of the swaps that were measured, once they span a day.
+
+    One measure for all that is said: what others pay and what arbitrage takes are of one time.
+    """
+    if trade is None or trade.sigma is None or trade.seconds < DAY:
+        return facts
+    return replace(facts, sigma=trade.sigma)
 
 
 def _edges(judgement: Judgement, symbol: str) -> str:
@@ -51,12 +63,8 @@ def _edges(judgement: Judgement, symbol: str) -> str:
 
 
 def _pay_ratio(trade: Trade, facts: MarketFacts) -> Check:
-    """What others pay a unit of liquidity against what arbitrage costs it, as `dexmm scout` has it.
-
-    Volatility is that of the same swaps once they span a day, and the strategy's until then.
-    """
-    long_enough = trade.sigma is not None and trade.seconds >= DAY
-    sigma = trade.sigma if long_enough and trade.sigma is not None else facts.sigma
+    """What others pay a unit of liquidity against what arbitrage costs it, as in `dexmm scout`."""
+    sigma = facts.sigma
     pay = pay_of_trade(trade, facts.market, facts.sqrt_price_x96, facts.fee_kept, sigma)
     line = (
         f"{digits(pay.ratio, 2)}: others' fees over what arbitrage costs a unit of liquidity, at "

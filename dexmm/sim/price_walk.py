@@ -82,6 +82,8 @@ _TRIES = 100
 _UNLIKE = 0.03  # how far a real price is from a Brownian one in this
 _CERTAIN = 50.0
 _NOISE, _NOISE_IN_SLOTS, _OUTLIER = 0.3, 0.95, 25.0
+_LOOK_ALWAYS = 1024  # candles
+_NOTHING = 1e-9
 _CUT = 1 - 1e-12  # less than one: the corners are not the candle's
 
 
@@ -194,7 +196,8 @@ def read_candles(
     nearer: dict[int, tuple[int, int]] = {}
     mean = ranges = squares = changes = 0.0
     recent = widths = both = wicks = 0.0  # both: change times wick
-    scatter = noise = 0.0
+    scatter = noise = inset = 0.0
+    seen = 1.0
     by_chance = _NOISE + _NOISE_IN_SLOTS / math.sqrt(slots)
     per_step = OUTSIDE / math.sqrt(slots)
     hidden, kept = _hidden(slots), math.exp(-1 / NEIGHBOURS)
@@ -235,11 +238,13 @@ def read_candles(
             noise += by_chance
         informed = 1 - noise / scatter if scatter > noise else 0.0
         mean += weight * (own - mean)
-        seen = _agreement(ranges, changes, number, hidden)
+        if number <= _LOOK_ALWAYS or not number % NEIGHBOURS:  # it hardly moves any more
+            seen = _agreement(ranges, changes, number, hidden)
+            inset = (1 - (seen - 1) / hidden) * per_step
         found.append(own * seen)
         variance = (informed * own + (1 - informed) * mean) * seen
         walked.append(variance)
-        insets.append((1 - (seen - 1) / hidden) * per_step * math.sqrt(variance) if own else 0.0)
+        insets.append(inset * math.sqrt(variance) if own and inset > _NOTHING else 0.0)
     return Candles(found, walked, insets, nearer)
 
 

@@ -28,9 +28,9 @@ from dexmm.strategy.economics import TYPICAL_GAS, gas_price, in_quote
 from dexmm.strategy.edges import distance, in_rungs
 from dexmm.strategy.ladder import Ladder
 from dexmm.strategy.look import Look, look
-from dexmm.strategy.pay import BLOCK_SECONDS, Pay
+from dexmm.strategy.pay import BLOCK_SECONDS, Pay, protocol_share
 from dexmm.strategy.pool_pay import arbitrage_keeps, lvr_after_arbitrage_fees, lvr_rate
-from dexmm.strategy.precise import BP, DAY, HOUR, LN_TICK, PIPS, YEAR, precise
+from dexmm.strategy.precise import BP, DAY, HOUR, LN_TICK, ONE, PIPS, YEAR, precise
 from dexmm.strategy.situation import Range, Situation
 from dexmm.strategy.strategies import STRATEGIES
 from dexmm.uniswap.tick_math import MAX_SQRT_RATIO, MIN_SQRT_RATIO
@@ -110,10 +110,7 @@ def _ours_in_range(seen: Look) -> int:
 
 def fee_kept(fee_protocol: int) -> Decimal:
     """Of the swap fee, by liquidity, on average of both directions: slot0's two nibbles."""
-    parts = [
-        1 - 1 / Decimal(n) if n else Decimal(1) for n in (fee_protocol & 15, fee_protocol >> 4)
-    ]
-    return (parts[0] + parts[1]) / 2
+    return ONE - protocol_share(fee_protocol)
 
 
 @precise

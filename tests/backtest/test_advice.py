@@ -30,6 +30,18 @@ def only(sentences: tuple[str, ...]) -> str:
     return sentences[0]
 
 
+def test_edges_that_the_pools_fee_keeps_away_are_told_as_such() -> None:
+    """Where nothing else is said, the nearest edge follows the fee."""
+    config = config_for(strategy={"edge_sigmas": "0.01"})
+    in_one, in_other = (
+        only(advise(figures_of(fees=D(6)), config, fee_pips=fee)) for fee in (500, 10_000)
+    )
+    nearest = [config.strategy.edge_min(fee) for fee in (500, 10_000)]
+    assert nearest[0] < nearest[1]
+    assert f"go below {nearest[0].normalize():f}" in in_one
+    assert f"go below {nearest[1].normalize():f}" in in_other
+
+
 def test_nothing_is_said_when_all_is_well() -> None:
     assert advise(figures_of(**WELL), config_for()) == ()
 
