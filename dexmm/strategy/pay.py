@@ -9,11 +9,11 @@ growth has paid
 of which arbitrage gave back (lambda - lambda') L_pool dt; the rest are other people's fees. E,
 L_pool and the variance of the pool's price are means over the same time, closed sessions included,
 whose weight halves every ``pay_halflife_hours``; the first half-life is a plain mean. Fee growth
-only ever adds up, so looks far apart lose nothing. lambda' as it is expected to go on takes
-``PART_AHEAD`` of its variance from that mean and the rest from the volatility of the last day.
+only ever adds up, so looks far apart lose nothing. F and lambda' are of the same time, since trade
+follows volatility: their ratio is what lasts.
 
 The pool's price is what arbitrage has left: it lags the fair one and its closes hide the way in
-between. Arbitrage takes more than it shows, a tenth (``LAG``) on gold's histories.
+between. In pools as thin as gold's arbitrage takes a third more than it shows (``LAG``).
 
 A mean over weeks is late to see that trade has come or gone. So the same is kept over the last
 ``RECENT_HOURS``, in which one look counts for no more than ``MOST_PAID`` usual ones. Where what
@@ -57,8 +57,7 @@ Q128 = Decimal(2**128)
 BLOCK_SECONDS = Decimal(12)
 ARBITRAGE_GAS = Decimal(150_000)  # of a transaction of an arbitrageur's
 ARBITRAGE_FEE = Decimal("0.0001")  # of what it trades, on the exchange
-LAG = Decimal("1.1")
-PART_AHEAD = Decimal("0.75")
+LAG = Decimal("1.35")
 BELIEF = Decimal("0.7")
 RECENT_HOURS = Decimal(12)
 JUMP = Decimal("2.5")
@@ -211,16 +210,16 @@ def pay_of(
     seen = min(memory.pool_variance_seconds / guessed, ONE)
     long = seen * memory.pool_variance + (ONE - seen) * sigma**2
     short = seen * memory.recent_variance + (ONE - seen) * sigma**2
-    ahead = PART_AHEAD * long + (ONE - PART_AHEAD) * sigma**2
     if not seconds:
-        return Pay(fees=ZERO, others=others, cost=rates(ahead)[1], known=False)
+        return Pay(fees=ZERO, others=others, cost=rates(long)[1], known=False)
+    ahead = long
     lvr, cost = rates(long)
     fees = max(memory.pool_paid - (lvr - cost) * memory.pool_liquidity, ZERO) / seconds
     lvr, cost = rates(short)
     lately = max(memory.recent_paid - (lvr - cost) * memory.recent_liquidity, ZERO)
     lately /= memory.recent_seconds
     if fees > lately * JUMP or (lately > fees * JUMP and short <= long * CALM):
-        fees, ahead = lately, max(ahead, short)
+        fees, ahead = lately, max(long, short)
     known = seconds >= watched(settings.pay_measure_hours * HOUR, settings)
     return Pay(fees=fees, others=others, cost=rates(ahead)[1], known=known)
 
