@@ -33,6 +33,7 @@ PRICE = Context(prec=50)
 
 _SIGNIFICANT = 5  # digits of a price that people read
 _CENTS = 2
+_HALF_A_CENT = Decimal("0.005")
 
 
 def price_text(price: Decimal) -> str:
@@ -50,7 +51,7 @@ def price_places(price: Decimal) -> int:
 
 
 def sum_text(amount: Decimal) -> str:
-    """A sum for people: to the cent, and with three significant digits where it is less than one.
+    """A sum for people: to the cent, and with three significant digits where a cent would be none.
 
     Gas paid in ether where ether is the quote is no 0.00. Rounded half to even.
     """
@@ -59,7 +60,7 @@ def sum_text(amount: Decimal) -> str:
 
 def sum_places(amount: Decimal) -> int:
     """The decimals that ``sum_text`` tells."""
-    return _CENTS - amount.adjusted() if amount and amount.adjusted() < -_CENTS else _CENTS
+    return _CENTS - amount.adjusted() if amount and abs(amount) < _HALF_A_CENT else _CENTS
 
 
 def to_decimal(amount: int, decimals: int) -> Decimal:
