@@ -33,7 +33,7 @@ from dexmm.strategy.fair import price_spread
 from dexmm.strategy.guards import Bite, Blocks, biting
 from dexmm.strategy.limits import ETHER
 from dexmm.strategy.look import Look, look, situation
-from dexmm.strategy.paying import pay_words, provides_by_pay, rerange_gas, worth_it
+from dexmm.strategy.paying import aside_words, provides_by_pay, rerange_gas, worth_it
 from dexmm.strategy.precise import precise, record
 from dexmm.strategy.reduce import reduction, sale
 from dexmm.strategy.situation import Range, Situation
@@ -127,7 +127,7 @@ def _active(seen: Look, held: Targets, bites: tuple[Bite, ...], dealing: Dealing
     wanted = first_trigger(seen)
     if wanted is None or (wanted[0] is Trigger.BAND and dealing.correcting):
         if provides_by_pay(seen) and not held:
-            return Choice(targets=held, reason=f"standing aside: {pay_words(seen)}")
+            return Choice(targets=held, reason=f"standing aside: {aside_words(seen)}")
         return Choice(targets=held, reason="what is held is what is wanted")
     if wanted[0] in FOLLOWING:
         blocked = blocked or any(bite.blocks is Blocks.FOLLOWING for bite in bites)

@@ -23,7 +23,7 @@ from dexmm.strategy.economics import (
 )
 from dexmm.strategy.look import Look, what_it_pays
 from dexmm.strategy.pool_pay import worth_of_best
-from dexmm.strategy.precise import DAY, HOUR, precise
+from dexmm.strategy.precise import DAY, HOUR, ONE, precise
 from dexmm.units import sum_text
 
 ZERO = Decimal(0)
@@ -106,6 +106,27 @@ def pay_words(seen: Look) -> str:
     return (
         f"other people pay liquidity {sum_text(daily)} {quote.symbol} of fees a day, "
         f"{pay.ratio:.2f} of the {sum_text(needed)} that arbitrage takes"
+    )
+
+
+def aside_words(seen: Look) -> str:
+    """The same of a pool that is left alone, and from what on it would not be.
+
+    n(L*) = (sqrt F - sqrt(lambda' L0))^2 earns the gas of a deposit g within the horizon T from
+    F = (sqrt(lambda' L0) + sqrt(g / T))^2 on.
+    """
+    pay = what_it_pays(seen)
+    if not pay.known or not pay.others:
+        return pay_words(seen)
+    gas = _gas(seen, GAS_BASE + GAS_MINT)
+    taken = pay.cost * pay.others
+    needed = (taken.sqrt() + (gas / _within_horizon(seen, ONE)).sqrt()) ** 2
+    quote = seen.view.market.quote
+    daily, each = (needed * DAY).scaleb(-quote.decimals), gas.scaleb(-quote.decimals)
+    ratio = f", {needed / taken:.2f} of it" if taken else ""
+    return (
+        f"{pay_words(seen)}; it would provide from {sum_text(daily)} a day on{ratio}, where that "
+        f"earns the {sum_text(each)} of gas within {seen.settings.pay_horizon_hours:f} hours"
     )
 
 

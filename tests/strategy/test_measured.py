@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -53,6 +54,22 @@ def test_where_the_pool_does_not_pay_it_stands_aside_and_says_so(ratio: str) -> 
     assert not decision.withheld
     assert decision.reason.startswith("standing aside: other people pay liquidity")
     assert f"{Decimal(ratio):.2f} of the" in decision.reason
+    assert "it would provide from" in decision.reason
+
+
+def test_from_what_it_says_on_it_provides_and_not_before() -> None:
+    world = paying("0.5")
+    world.base_fee_wei = 10**9
+    world.live(24)
+    told = re.search(r"would provide from ([\d.]+) a day on, ([\d.]+) of it", world.decide().reason)
+    assert told is not None
+    needed = Decimal(told[2])
+    assert needed > 1
+    for times, acts in (("0.97", False), ("1.1", True)):
+        other = paying(str(needed * Decimal(times)))
+        other.base_fee_wei = 10**9
+        other.fees_a_day = other.fees_of_ratio(str(needed * Decimal(times)))
+        assert bool(other.live(48)) is acts
 
 
 def test_where_it_pays_the_liquidity_is_what_is_believed_of_the_best() -> None:
