@@ -335,8 +335,8 @@ def _price_is_quiet(seen: Look) -> bool:
         and pool.liquidity > 0
         and pool.mean_tick is not None
         and abs(pool.tick - pool.mean_tick) <= seen.limits.twap_max
-        and not seen.view.references
-        and market_.reference_feed is None
+        and (market_.reference_feed is None or bool(seen.view.references))
+        and not any(_doubt(source, seen) for source in seen.view.references)
     )
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategy.builders import BASE, GWEI, POOL, QUIET, World, a_config, a_market
+from strategy.builders import BASE, GWEI, POOL, QUIET, START, World, a_config, a_market
 
 from dexmm.model.market import Reference
 from dexmm.model.snapshot import Snapshot
@@ -99,7 +99,9 @@ def test_nothing_to_do_is_planned_without_a_look_as_with_one() -> None:
     assert plan(snapshot, decision, world.config) == ()
 
 
-FEED = Reference(name="feed", price=Decimal(3000), updated_at=0, heartbeat_seconds=86_400)
+LATE = Reference(name="feed", price=Decimal(3000), updated_at=0, heartbeat_seconds=86_400)
+FAR = replace(LATE, updated_at=START)
+FRESH = replace(FAR, price=Decimal(4000))
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
@@ -116,14 +118,18 @@ def test_a_group_of_guards_is_left_out_only_where_none_of_it_bites(data: st.Data
     )
     world = World(
         a_config(
-            market={"price_low": Decimal(3000), "price_high": Decimal(5000)},
+            market={
+                "price_low": Decimal(3000),
+                "price_high": Decimal(5000),
+                "reference_feed": draw(st.sampled_from([None, POOL])),
+            },
             gas={"reserve_eth": Decimal("0.02"), "daily_budget_eth": Decimal("0.02")},
         ),
         price=draw(st.sampled_from([Decimal(4000), Decimal(2999), Decimal(5001)])),
         market=draw(st.sampled_from([a_market(), replace(a_market(), pool=BASE)])),
         guards0=draw(st.sampled_from([QUIET, odd])),
         guards1=draw(st.sampled_from([QUIET, odd])),
-        references=draw(st.sampled_from([(), (FEED,)])),
+        references=draw(st.sampled_from([(), (LATE,), (FAR,), (FRESH,), (FRESH, FAR)])),
         base_fee_wei=draw(st.sampled_from([GWEI // 10, 17 * GWEI, 100 * GWEI, 600 * GWEI])),
         eth=draw(st.sampled_from([10**18, 10**16, 0])),
         pool_liquidity=draw(st.sampled_from([10**18, 0])),
