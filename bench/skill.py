@@ -6,11 +6,12 @@
 
     skill = fees - LVR - gas - trading costs
 
-in basis points of the capital: fees, loss-versus-rebalancing and costs against the fair price at
-each turn. Where the price went is no part of it; ``net`` holds that too, against holding. Each
-half-year of every file of DATA (``*PAXGUSDT_spot_1h_*``, ``*PAXGUSDT_perp_*``) is a run of its own
-with 50,000 USDT beside the thin pool's flow, at pay ratios of 0.7, 1 and 1.4, in the pool alone and
-with an exchange, decided by the configuration that a newcomer has.
+in basis points of the capital: fees and costs against the fair price at each turn, and
+loss-versus-rebalancing against that of each trade of others. Where the price went is no part of it;
+``net`` holds that too, against holding. Each half-year of every file of DATA
+(``*PAXGUSDT_spot_1h_*``, ``*PAXGUSDT_perp_*``) is a run of its own with 50,000 USDT beside the thin
+pool's flow, at pay ratios of 0.7, 1 and 1.4, in the pool alone and with an exchange, decided by the
+configuration that a newcomer has.
 
 ``--brute`` searches the best fixed liquidity and width in the same simulator: every pair of
 ``PARTS`` and ``WIDTHS``, decided by the live code with its band, moved where the price leaves it
