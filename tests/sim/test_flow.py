@@ -52,3 +52,18 @@ def test_how_time_is_cut_changes_nothing(seconds: int) -> None:
         parts += [(start + t.at, t.base, t.buys_base) for t in stream.pass_interval(seconds)]
     assert [(t.base, t.buys_base) for t in whole] == [part[1:] for part in parts]
     assert [t.at for t in whole] == pytest.approx([part[0] for part in parts])
+
+
+@pytest.mark.parametrize("activity", [0.25, 2.0, 60.0])
+def test_people_who_trade_more_make_the_same_trades_sooner(activity: float) -> None:
+    usual = NoiseStream(FLOWS["real"], 4).pass_interval(86_400)
+    seconds = int(86_400 / activity)
+    busy = NoiseStream(FLOWS["real"], 4).pass_interval(seconds, activity)
+    assert [(t.base, t.buys_base) for t in busy] == [(t.base, t.buys_base) for t in usual]
+    assert [t.at * activity for t in busy] == pytest.approx([t.at for t in usual])
+
+
+def test_nobody_trades_where_nothing_moves() -> None:
+    stream = NoiseStream(FLOWS["real"], 4)
+    assert stream.pass_interval(10**6, 0.0) == ()
+    assert stream.pass_interval(86_400) == NoiseStream(FLOWS["real"], 4).pass_interval(86_400)
