@@ -400,7 +400,7 @@ class Quotes(Section):
     kappa: Positive = Decimal("1.5")  # avellaneda: how fast fills thin out with distance
     horizon_seconds: Count = 3600  # avellaneda: T - t, rolling
     inventory_margin: Share = Decimal("0.05")  # a share beyond its band is quoted on this far
-    max_drift: Annotated[Share, Field(gt=0)] = Decimal("0.0025")  # of NAV, beside a pool
+    max_drift: Annotated[Share, Field(gt=0)] = Decimal("0.002")  # of NAV, beside a pool
     closed: Literal["keep", "widen", "shrink", "stop"] = "widen"  # in guards.closed_weekly
     event: Literal["keep", "widen", "shrink", "stop"] = "stop"  # in guards.closed_events
     widen_factor: Annotated[Number, Field(ge=1)] = Decimal(2)  # of the half spread
