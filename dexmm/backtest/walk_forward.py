@@ -24,12 +24,10 @@ from dexmm.backtest.space import Space, setting
 from dexmm.config import Config
 from dexmm.errors import BadInput
 from dexmm.strategy.precise import DAY, HOUR
-from dexmm.strategy.strategies import STRATEGIES
 
 MOST_FOLDS = 50
 LEAST_STEPS = 48  # of history in a part: shorter, and no range has had the time to be moved
 REMEMBERED = ("strategy.sigma_halflife_hours", "strategy.horizon_hours")
-REMEMBERED_PAY = "strategy.pay_halflife_hours"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +54,13 @@ class Fold:
 def embargo_seconds(config: Config, space: Space) -> int:
     """As long as any configuration of the space remembers, rounded up to an hour.
 
-    The longest half-life of what is measured (volatility, what the pool pays) and the longest
-    horizon of the edges.
+    The longest half-life of the volatility estimate and the longest horizon of the edges. What a
+    pool pays is remembered for weeks, but every part begins without a memory of it.
     """
-    measures = STRATEGIES[config.strategy.name].needs_pay
-    pay = (REMEMBERED_PAY,) if measures else ()
     searched = {p.name: p.values for p in space.parameters}
     hours = [
         Decimal(str(value))
-        for name in (*REMEMBERED, *pay)
+        for name in REMEMBERED
         for value in searched.get(name, (setting(config, name),))
     ]
     return int(max(hours).to_integral_value(ROUND_CEILING)) * HOUR
