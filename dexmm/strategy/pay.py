@@ -16,9 +16,9 @@ The pool's price is what arbitrage has left: it lags the fair one and its closes
 between. In pools as thin as gold's arbitrage takes a third more than it shows (``LAG``).
 
 A mean over weeks is late to see that trade has come or gone. So the same is kept over the last
-``RECENT_HOURS``, in which one look counts for no more than ``MOST_PAID`` usual ones. Where what
-others pay there is ``JUMP`` times as much in a calm market, or as little, that is believed, at the
-dearer of the two volatilities.
+``RECENT_HOURS``, in which one look counts for no more than ``MOST_PAID`` usual ones. Where the
+ratio there is ``JUMP`` times as high in a calm market, or as low, that is believed, at the dearer
+of the two volatilities.
 
 What arbitrage gives back depends on what its transactions cost it (``arbitrage_pays_back``): it is
 taken to need ``ARBITRAGE_GAS`` at the base fees seen, spikes aside (the square of the mean root),
@@ -215,10 +215,11 @@ def pay_of(
     ahead = long
     lvr, cost = rates(long)
     fees = max(memory.pool_paid - (lvr - cost) * memory.pool_liquidity, ZERO) / seconds
-    lvr, cost = rates(short)
-    lately = max(memory.recent_paid - (lvr - cost) * memory.recent_liquidity, ZERO)
+    lvr, now = rates(short)
+    lately = max(memory.recent_paid - (lvr - now) * memory.recent_liquidity, ZERO)
     lately /= memory.recent_seconds
-    if fees > lately * JUMP or (lately > fees * JUMP and short <= long * CALM):
+    usual, recent = fees * now, lately * cost  # as their ratios to what arbitrage takes
+    if usual > recent * JUMP or (recent > usual * JUMP and short <= long * CALM):
         fees, ahead = lately, max(long, short)
     known = seconds >= watched(settings.pay_measure_hours * HOUR, settings)
     return Pay(fees=fees, others=others, cost=rates(ahead)[1], known=known)
