@@ -28,7 +28,7 @@ from dexmm.sim.flow import FLOWS
 from dexmm.sim.packed import PackedPath
 from dexmm.sim.price_walk import slots_of
 from dexmm.sim.prices import Candle, PricePath, generate, read_candles
-from dexmm.sim.traders import NO_COSTS
+from dexmm.sim.traders import ETHER_PRICE, NO_COSTS
 from dexmm.strategy.economics import GAS_APPROVAL, GAS_BASE, GAS_BURN, GAS_MINT
 
 D = Decimal
@@ -202,7 +202,7 @@ def test_gas_is_paid_for_what_is_done() -> None:
         found = baseline_figures(path, market_of(), baseline)
         without = baseline_figures(path, market_of(), free(rule, 60))
         assert found.reranges == reranges
-        assert found.gas == pytest.approx(-gas * D(5) * D(4000) / 10**9, rel=D("1e-12"))
+        assert found.gas == pytest.approx(-gas * D(5) * ETHER_PRICE / 10**9, rel=D("1e-12"))
         assert found.net == pytest.approx(without.net + found.gas, abs=D("1e-6"))
 
 
