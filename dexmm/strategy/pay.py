@@ -57,6 +57,7 @@ Q128 = Decimal(2**128)
 BLOCK_SECONDS = Decimal(12)
 ARBITRAGE_GAS = Decimal(150_000)  # of a transaction of an arbitrageur's
 ARBITRAGE_FEE = Decimal("0.0001")  # of what it trades, on the exchange
+LEAST_SAMPLE = HOUR  # seconds: in less the pool's price mostly waits for arbitrage
 LAG = Decimal("1.35")
 BELIEF = Decimal("0.7")
 RECENT_HOURS = Decimal(12)
@@ -152,7 +153,7 @@ def moved(memory: Memory, price: Callable[[], Decimal], now: int, settings: Stra
     if before is None or since is None or now < since:
         return evolve(memory, pool_price=price(), pool_price_at=now)
     elapsed = now - since
-    if elapsed < max(settings.sigma_sample_seconds, 1):
+    if elapsed < max(settings.sigma_sample_seconds, LEAST_SAMPLE):
         return memory
     here = price()
     observed = log_of(here / before) ** 2 / elapsed

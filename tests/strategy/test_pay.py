@@ -157,9 +157,9 @@ def test_the_time_in_which_the_market_is_closed_counts_for_what_arbitrage_took()
     config = measured_config(sigma_halflife_hours=24, pay_halflife_hours=24)
     memory, now, price = Memory(), 0, Decimal(2000)
     for look_number in range(400):
-        now += HALF_HOUR
+        now += HOUR
         if look_number % 2:
             price *= Decimal("1.001") if look_number % 4 == 1 else 1 / Decimal("1.001")
         memory = moved(memory, lambda here=price: here, now, config.strategy)
     squared = Decimal("1.001").ln() ** 2
-    assert memory.pool_variance == pytest.approx(squared / 2 / HALF_HOUR, rel=Decimal("0.02"))
+    assert memory.pool_variance == pytest.approx(squared / 2 / HOUR, rel=Decimal("0.02"))
