@@ -3,7 +3,9 @@
     halted         it stopped itself                                     mend the cause first
     held back      no range around the price, and a guard held back
                    what was wanted in most of the turns without           what that guard asks for
-    stood aside    no range was ever placed, and none was wanted           another market, more flow
+    stood aside    no range was ever placed, and none was wanted, or
+                   a strategy that provides only where it pays was
+                   aside for AWAY of the time                             another market, more flow
     few fills      fees below FEW_FEES_BP a day, though in range, or
                    quotes that nobody took                                tighten
     out of range   no range around the price for AWAY of the time         follow sooner, or widen
@@ -32,6 +34,7 @@ from dexmm.ops.figures import Figures
 from dexmm.ops.report.refused import Refused
 from dexmm.strategy.edges import distance
 from dexmm.strategy.precise import BP, YEAR
+from dexmm.strategy.strategies import STRATEGIES
 from dexmm.units import PRICE, bp, price_text
 
 ZERO = Decimal(0)
@@ -106,6 +109,13 @@ def _out_of_range(
             f"Stood aside: {config.strategy.name} placed no range in {run.days:.1f} days and no "
             "guard held one back: it expects none to pay here; look for a pool with more flow of "
             "others (dexmm scout)."
+        )
+        return
+    if STRATEGIES[config.strategy.name].needs_pay:
+        yield (
+            f"Mostly aside: no range surrounded the price for {_percent(away)} of the time; "
+            f"{config.strategy.name} provides only while it expects other people's fees to be more "
+            "than arbitrage takes; look for a pool with more flow of others (dexmm scout)."
         )
         return
     yield (

@@ -177,6 +177,15 @@ def test_a_strategy_that_stood_aside_is_not_told_to_follow_sooner() -> None:
     assert said.startswith("Stood aside: budget placed no range in 30.0 days and no guard held one")
 
 
+def test_one_that_provides_only_where_it_pays_is_told_that_it_was_aside() -> None:
+    measured = config_for(strategy={"name": "measured"})
+    said = only(advise(figures_of(time_in_range=D("0.3"), reranges=4), measured, ()))
+    assert said.startswith(
+        "Mostly aside: no range surrounded the price for 70.0 % of the time; meas"
+    )
+    assert "follow sooner" not in said
+
+
 def test_one_that_placed_nothing_is_explained_only_as_far_as_is_known() -> None:
     said = only(advise(figures_of(**NEVER), config_for()))
     assert said.startswith("Nothing placed: budget placed no range in 30.0 days; `dexmm backtest`")
