@@ -46,7 +46,6 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from requests.adapters import BaseAdapter
 
-sys.path.insert(0, str(Path(__file__).parent))
 from bench._harness import finish
 from dexmm.cex.client import ExchangeClient, open_client
 from dexmm.config import Config, Quotes, parse_config
@@ -72,9 +71,8 @@ HOST = "http://paper.invalid"  # never resolved: the session has no wire
 DAY = 86_400
 TURN_SECONDS = 60
 BUDGET = Decimal("0.28")
-HALF_SPREAD = Decimal(
-    "0.5"
-)  # quote: near, so that the price leaves it often; fees do not matter here
+# In quote; near, so that the price leaves it often: fees do not matter here.
+HALF_SPREAD = Decimal("0.5")
 LEAST_BOTH, MOST_DISTANCE = Decimal("0.95"), Decimal("1.5")
 LEAST_IN_BAND, MOST_CANCELLED, LEAST_SUCCESS = Decimal("0.99"), Decimal("0.30"), Decimal("0.95")
 

@@ -38,7 +38,7 @@ whoever was not there.) With ``Pace.STEADY`` trades come evenly, and the ratio i
 history's means: then timing pays, and part of it is hindsight.
 
 The ratio asked for is what a run without us measures, other people's fees over what arbitrage took
-at the fair price of each block: within seven per cent over every half-year of gold from 2021 to
+at the fair price of each block: within eight per cent over every half-year of gold from 2021 to
 2025 (mostly within four), and so in each quarter of them; evenly traded, the quarters of the last
 pay 11, 4.5, 0.3 and 1.9 at a ratio of 1.
 Statistics, hence floats; what enters a pool is one integer, cut to six digits so that no machine's

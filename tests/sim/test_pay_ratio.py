@@ -133,7 +133,7 @@ def test_the_ratio_asked_for_is_the_one_a_run_without_us_measures(
     path = generate(3, 1_500, interval_seconds=1800)
     scenario = a_scenario(path, flow=flow, pay_ratio=Decimal(asked), pace=pace)
     found = whole(watched(scenario, monkeypatch))
-    assert found.ratio == pytest.approx(float(asked), rel=0.07)
+    assert found.ratio == pytest.approx(float(asked), rel=0.08)
 
 
 def half_year(shared_data: Path, file: str, year: int, month: int) -> PackedPath:
@@ -156,7 +156,7 @@ def test_and_over_every_half_year_of_gold(
 ) -> None:
     scenario = a_scenario(half_year(shared_data, file, year, month), pay_ratio=Decimal(asked))
     quarters = watched(scenario, monkeypatch)
-    assert whole(quarters).ratio == pytest.approx(float(asked), rel=0.07)
+    assert whole(quarters).ratio == pytest.approx(float(asked), rel=0.08)
     # And at every time: no stretch pays those who wait for it.
     assert all(part.ratio == pytest.approx(float(asked), rel=0.3) for part in quarters)
 
