@@ -45,7 +45,7 @@ def recorded(day: Path, **asked: object) -> EventScenario:
 
 @pytest.mark.data
 def test_a_day_of_a_real_pool_pays_its_fees(day: Path) -> None:
-    found = run_scenario(recorded(day))
+    found = run_scenario(recorded(day, strategy="budget"))
     assert found.figures.fees > 0 > found.figures.gas
     assert found.track.points[-1].ranges
     assert any(line.startswith("Every recorded swap") for line in found.track.assumptions)
