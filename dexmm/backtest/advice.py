@@ -47,8 +47,6 @@ COSTLY = Decimal("0.5")
 HELD = Decimal("0.5")  # of the turns without a range
 GAS_RULES = {"economic_gate", "gas_budget", "gas_cap"}
 
-PASSIVE = {"hold"}  # strategies that have no ranges to advise about
-
 
 def advise(
     run: Figures,
@@ -73,7 +71,7 @@ def _advise(
         yield f"It halted itself ({run.halted}): mend that before anything else is compared."
     if run.days < LEAST_DAYS or run.start <= 0:
         return
-    if config.strategy.name not in PASSIVE and config.market.has_pool:
+    if STRATEGIES[config.strategy.name].most_ranges and config.market.has_pool:
         yield from _out_of_range(run, config, refusals)
         yield from _few_fills(run, config, fee_pips)
     yield from _idle_quotes(run, config)
@@ -215,7 +213,7 @@ def _cheaper(what: str, config: Config) -> str:
 
 def _arbitrage(run: Figures, config: Config) -> Iterator[str]:
     lost = -run.loss_versus_rebalancing
-    if lost <= run.fees or not run.fees or config.strategy.name in PASSIVE:
+    if lost <= run.fees or not run.fees or not STRATEGIES[config.strategy.name].most_ranges:
         return
     yield (
         f"Arbitrage takes more than the pool pays: {_sum(lost)} against {_sum(run.fees)} "

@@ -36,7 +36,8 @@ def keystore(config_path: Path, output: Path | None, new: bool, as_json: bool, d
     """Encrypt a private key into a keystore that only you can read, and show its address.
 
     Asks for the key and, twice, for the password; nothing is shown while it is typed. Without a
-    terminal the same are read from standard input, one a line. Exit codes: 0 done, 2 bad input.
+    terminal the same are read from standard input, one a line. Exit codes: 0 done, 2 bad
+    input, 5 a full disk.
     """
     from dexmm.chain.keys import new_key
     from dexmm.cli.redact import hide

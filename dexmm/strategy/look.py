@@ -142,7 +142,7 @@ def situation(seen: Look, near: int) -> Situation:
     principal = ladder.base_quote(
         sum(p.amount0 for p in view.positions), sum(p.amount1 for p in view.positions)
     )
-    elsewhere = on_exchange(seen)
+    elsewhere = seen.elsewhere
     return Situation(
         ladder=ladder,
         settings=seen.working,
@@ -158,18 +158,8 @@ def situation(seen: Look, near: int) -> Situation:
         stakes=tuple(_stakes(seen)),
         near=near,
         kept=edges_to_keep(seen.held),
-        pay=what_it_pays(seen),
+        pay=seen.pay,
     )
-
-
-def what_it_pays(seen: Look) -> Pay:
-    """What the pool is believed to pay now."""
-    return seen.pay
-
-
-def on_exchange(seen: Look) -> tuple[Decimal, Decimal]:
-    """Base and quote there, in the pool's smallest units: they count, and cannot be deployed."""
-    return seen.elsewhere
 
 
 def _stakes(seen: Look) -> list[Stake]:

@@ -21,7 +21,7 @@ from dexmm.strategy.economics import (
     gas_price,
     in_quote,
 )
-from dexmm.strategy.look import Look, what_it_pays
+from dexmm.strategy.look import Look
 from dexmm.strategy.pool_pay import worth_of_best
 from dexmm.strategy.precise import DAY, HOUR, ONE, precise
 from dexmm.units import sum_text
@@ -53,7 +53,7 @@ _newest: tuple[Look, bool] | None = None
 
 @precise
 def _size_is_off(seen: Look) -> bool:
-    pay = what_it_pays(seen)
+    pay = seen.pay
     if not pay.known:
         return False
     best = worth_of_best(pay.fees, pay.others, pay.cost)
@@ -79,7 +79,7 @@ def due(seen: Look) -> bool:
 
 def worth_it(seen: Look, change: Difference, targets: tuple[TargetPosition, ...]) -> bool:
     """Whether these very ranges earn more than those held, by more than the gas of the change."""
-    pay = what_it_pays(seen)
+    pay = seen.pay
     wanted = Decimal(max((int(t.liquidity) for t in targets), default=0))
     gained = pay.net(wanted) - pay.net(_held(seen))
     return _within_horizon(seen, gained) > _gas(seen, gas_of(change))
@@ -92,7 +92,7 @@ def rerange_gas(seen: Look) -> Decimal:
 
 def pay_words(seen: Look) -> str:
     """What the pool pays, and what it would take."""
-    pay = what_it_pays(seen)
+    pay = seen.pay
     if not pay.known:
         hours = seen.settings.pay_measure_hours
         return (
@@ -115,7 +115,7 @@ def aside_words(seen: Look) -> str:
     n(L*) = (sqrt F - sqrt(lambda' L0))^2 earns the gas of a deposit g within the horizon T from
     F = (sqrt(lambda' L0) + sqrt(g / T))^2 on.
     """
-    pay = what_it_pays(seen)
+    pay = seen.pay
     if not pay.known or not pay.others:
         return pay_words(seen)
     gas = _gas(seen, GAS_BASE + GAS_MINT)

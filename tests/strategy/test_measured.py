@@ -13,7 +13,7 @@ from strategy.paying_world import PayingWorld, measured_config
 
 from dexmm.strategy.decide import fresh_targets
 from dexmm.strategy.edges import place
-from dexmm.strategy.look import Look, look, situation, what_it_pays
+from dexmm.strategy.look import Look, look, situation
 from dexmm.strategy.pay import Pay
 from dexmm.strategy.paying import rerange_gas
 from dexmm.strategy.precise import DAY
@@ -76,7 +76,7 @@ def test_where_it_pays_the_liquidity_is_what_is_believed_of_the_best() -> None:
     world = paying("1.5")
     assert world.live(24) == ["start"]
     held = sum(liquidity for _, _, liquidity in world.ranges.values())
-    pay = what_it_pays(looked(world))
+    pay = looked(world).pay
     best = pay.best
     assert held == pytest.approx(float(pay.prudent), rel=0.03)
     wanted = (D("1.5").sqrt() - 1) * world.pool_liquidity
@@ -87,7 +87,7 @@ def test_where_more_would_pay_than_the_band_allows_it_takes_what_the_band_allows
     world = paying("3", liquidity=10**18)
     world.live(24)
     held = sum(liquidity for _, _, liquidity in world.ranges.values())
-    assert 0 < held < what_it_pays(looked(world)).best / 4
+    assert 0 < held < looked(world).pay.best / 4
 
 
 def test_when_it_pays_no_more_everything_is_taken_out() -> None:

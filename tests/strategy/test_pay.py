@@ -12,7 +12,7 @@ from strategy.builders import a_market
 from strategy.paying_world import PayingWorld, measured_config
 
 from dexmm.model.memory import Memory
-from dexmm.strategy.look import look, what_it_pays
+from dexmm.strategy.look import look
 from dexmm.strategy.pay import Pay, measured, moved, protocol_share
 from dexmm.strategy.precise import DAY, HOUR
 from dexmm.units import PRICE
@@ -27,7 +27,7 @@ def paying(ratio: str, **strategy: object) -> PayingWorld:
 
 
 def believed(world: PayingWorld) -> Pay:
-    return what_it_pays(look(world.snapshot(), world.config))
+    return look(world.snapshot(), world.config).pay
 
 
 @pytest.mark.parametrize("ratio", ["0.3", "1", "1.4"])
