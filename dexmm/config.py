@@ -45,6 +45,7 @@ from dexmm.fields import (
     Integer,
     JournalUrl,
     Listed,
+    ListenAddress,
     MarketName,
     NonNegativeCount,
     NotNegative,
@@ -422,6 +423,10 @@ class Triangle(Section):
     max_base: Positive = Decimal("0.1")
 
 
+class Metrics(Section):
+    listen: ListenAddress | None = None  # where Prometheus may fetch them; None: nowhere
+
+
 class Config(Section):
     """The whole configuration. ``root`` is the folder its relative paths are relative to."""
 
@@ -436,6 +441,7 @@ class Config(Section):
     hedge: Hedge = Hedge()
     quotes: Quotes = Quotes()
     triangle: Triangle = Triangle()
+    metrics: Metrics = Metrics()
     root: Path = Field(default=Path(), exclude=True)
 
     @model_validator(mode="after")
@@ -482,6 +488,7 @@ class Config(Section):
                     "network": {"rpc_urls", "relay_url", "proxy"},
                     "wallet": {"password", "private_key"},
                     "loop": {"journal_url"},
+                    "metrics": True,  # who reads along decides nothing
                     "exchange": {"api_key", "secret", "password", "base_url"},
                     **({"market": {"pool", "base"}} if not self.market.has_pool else {}),
                 },

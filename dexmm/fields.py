@@ -64,6 +64,15 @@ def _a_share(value: Decimal) -> Decimal:
     return value
 
 
+def _listen_address(value: str) -> str:
+    """HOST:PORT, an IPv6 address in brackets."""
+    host, colon, port = value.strip().rpartition(":")
+    bare = host.startswith("[") == host.endswith("]") and (":" not in host or "[" in host)
+    if not (host and colon and bare and port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise ValueError("must be a host and a port, such as 127.0.0.1:9464 or [::1]:9464")
+    return f"{host}:{int(port)}"
+
+
 def _a_zone(value: object) -> str:
     """ "auto", or half the width of a zone as a share."""
     text = str(value).strip()
@@ -203,6 +212,7 @@ Flag = Annotated[bool, BeforeValidator(_a_flag)]
 Integer = Annotated[int, BeforeValidator(_a_number)]
 NonNegativeCount = Annotated[Integer, Field(ge=0, le=1_000_000)]
 Count = Annotated[Integer, Field(gt=0, le=1_000_000)]
+ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 Slots = Annotated[Integer, Field(ge=0, le=65_535)]  # a uint16 on chain
 Seconds = Annotated[Integer, Field(ge=0, le=_A_CENTURY)]
 Url = Annotated[SecretStr, AfterValidator(_http_url)]

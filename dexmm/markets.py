@@ -32,7 +32,7 @@ from dexmm.config import SECTIONS, Config, Exchange, parse_config
 from dexmm.errors import BadInput
 from dexmm.settings import Settings, read_settings
 
-SHARED = frozenset({"network", "wallet", "loop", "market"})  # never a market's own
+SHARED = frozenset({"network", "wallet", "loop", "market", "metrics"})  # never a market's own
 
 
 def load_markets(path: Path, environment: Mapping[str, str] | None = None) -> tuple[Config, ...]:

@@ -22,6 +22,8 @@ Amount0 = NewType("Amount0", int)
 Amount1 = NewType("Amount1", int)
 Wei = NewType("Wei", int)
 
+ETHER_DECIMALS = 18  # of ether in wei
+
 Q96 = 1 << 96
 Q128 = 1 << 128
 

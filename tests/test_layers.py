@@ -41,10 +41,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "quoting": TURN,
     "loop": TURN | WITHDRAW | {"quoting"},
     "ops": TURN | WITHDRAW | RUN | OUTER | {""},
+    "telemetry": TURN | {"loop", "ops"},
     "sim": {"model", "uniswap", "units", "errors"},
     "sandbox": TURN | WITHDRAW | RUN | OUTER | {"ops", "sim"},
     "backtest": TURN | WITHDRAW | RUN | OUTER | {"ops", "sim"},
-    "cli": TURN | WITHDRAW | RUN | OUTER | {"", "fields", "ops", "sim", "sandbox", "backtest"},
+    "cli": TURN
+    | WITHDRAW
+    | RUN
+    | OUTER
+    | {"", "fields", "ops", "sim", "sandbox", "backtest", "telemetry"},
 }
 
 # layer -> the packages from outside it may import; None is the standard library alone
@@ -78,6 +83,7 @@ OUTSIDE: dict[str, set[str]] = {
         "requests",
         "tenacity",
     },
+    "telemetry": {"prometheus_client"},
     "backtest": {"numpy", "optuna", "plotly", "rich", "sqlalchemy"},
     "cli": {"click", "rich", "pydantic"},
 }

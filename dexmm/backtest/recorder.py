@@ -24,10 +24,9 @@ from dexmm.sim.trial import Tally
 from dexmm.sim.world import Move
 from dexmm.strategy.inventory import Inventory, inventory
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
-from dexmm.units import EXACT, PRICE, Q96, to_decimal
+from dexmm.units import ETHER_DECIMALS, EXACT, PRICE, Q96, to_decimal
 
 ZERO = Decimal(0)
-ETHER_DECIMALS = 18
 EDGE_DIGITS = 9
 
 

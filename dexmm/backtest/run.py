@@ -45,9 +45,8 @@ from dexmm.sim.trial import Purse
 from dexmm.sim.venue_costs import VenueCosts
 from dexmm.sim.world import CandleWorld, World
 from dexmm.turn import turn
-from dexmm.units import EXACT, to_units_down
+from dexmm.units import ETHER_DECIMALS, EXACT, to_units_down
 
-ETHER_DECIMALS = 18
 WALLET_ETH = Decimal(1)
 NO_FLOW, REAL_FLOW = "none", "real"
 WALLET = "0x00000000000000000000000000000000000000AA"

@@ -129,10 +129,12 @@ def _forever(configs: Sequence[Config]) -> int:
     from dexmm.loop import Shutdown, run_forever, standing
     from dexmm.ops.narrate import events, headline
     from dexmm.ops.world import open_worlds
+    from dexmm.telemetry.metrics import Metrics, served
 
     shown_of: dict[str, set[str]] = {}
 
-    def seen(entry: Entry) -> None:
+    def seen(entry: Entry, metrics: Metrics) -> None:
+        metrics.turned(entry)
         for_you = {refusal.rule for refusal in standing(entry)}
         shown = shown_of.setdefault(_market_of(entry), set())
         log.info("%s", headline(entry))
@@ -153,8 +155,10 @@ def _forever(configs: Sequence[Config]) -> int:
 
     shutdown = Shutdown()
     with shutdown.on_signals():
-        worlds = open_worlds(configs)
-        return run_forever([judge_market(world) for world in worlds], shutdown, seen)
+        worlds = [judge_market(world) for world in open_worlds(configs)]
+        names = {w.config.fingerprint(): w.config.market.name for w in worlds}
+        with served(configs[0].metrics.listen, names) as metrics:
+            return run_forever(worlds, shutdown, lambda entry: seen(entry, metrics))
 
 
 def _market_of(entry: Entry) -> str:

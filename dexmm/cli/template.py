@@ -40,6 +40,7 @@ SECTION_TITLES = {
     "hedge": "What ranges cannot bring back is traded on the exchange",
     "quotes": "Two-sided quotes on the exchange, refreshed between turns",
     "triangle": "base/quote against base/X x X/quote on the exchange",
+    "metrics": "Figures of every turn for Prometheus; needs the metrics extra",
 }
 OPTIONAL = {"exchange"}  # absent as a whole unless somebody fills it in
 SEVERAL = """\
@@ -241,6 +242,9 @@ MEANINGS = {
         "min_profit_bp": "net of all fees and depth, basis points",
         "max_base": "of one round",
     },
+    "metrics": {
+        "listen": "host and port of the page; who reaches it sees what is held, so keep it local",
+    },
 }
 
 EXAMPLES = {
@@ -260,6 +264,7 @@ EXAMPLES = {
     "network.proxy": '"http://proxy.example:3128"',
     "exchange.paper_exchange": "false",
     "exchange.base_url": '"http://127.0.0.1:8710"',
+    "metrics.listen": '"127.0.0.1:9464"',
     "loop.journal_url": '"sqlite:////absolute/path/journal.sqlite"',
 }
 

@@ -24,11 +24,10 @@ from dexmm.ops.depth import measure_depth
 from dexmm.ops.flow import Flow, left_to_liquidity, measure_flow
 from dexmm.ops.narrate import digits, price_digits
 from dexmm.ops.status import Sight
-from dexmm.units import to_decimal
+from dexmm.units import ETHER_DECIMALS, to_decimal
 
 ONE_PERCENT = 100  # basis points
 REFUSED = 3
-ETHER_DECIMALS = 18
 SLOT_SECONDS = 12
 # Ether, bitcoin and dollars on the chain whose contracts have no list of frozen accounts.
 WITHOUT_FREEZE = {

@@ -45,9 +45,8 @@ from dexmm.strategy.margin import (
 from dexmm.strategy.memory import rewound
 from dexmm.strategy.strangers import set_aside, worth
 from dexmm.strategy.venue import held_there
-from dexmm.units import to_decimal
+from dexmm.units import ETHER_DECIMALS, to_decimal
 
-ETHER_DECIMALS = 18
 NO_EXCHANGE = {"base": None, "quote": None, "perpetual": None}
 
 T = TypeVar("T")

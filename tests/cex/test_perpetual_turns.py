@@ -32,6 +32,7 @@ from dexmm.strategy.decide import decide
 from dexmm.strategy.margin import liquidation_distance
 from dexmm.strategy.memory import remember
 from dexmm.strategy.plan import plan
+from dexmm.telemetry.metrics import Metrics
 from dexmm.turn import execute
 
 D = Decimal
@@ -259,7 +260,7 @@ def test_a_lost_answer_to_a_closing_order_is_looked_for_and_not_sent_again(
     assert mine == set(names)
 
 
-def test_status_and_the_log_tell_how_far_the_short_is_from_its_liquidation(
+def test_status_log_and_metrics_tell_how_far_the_short_is_from_its_liquidation(
     turns: Turns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     until_quiet(turns)
@@ -290,6 +291,13 @@ def test_status_and_the_log_tell_how_far_the_short_is_from_its_liquidation(
     assert f"liquidation {away * 100:.1f} % away" in headline(entry)
     point = Sketcher().point(entry, decision.share, decision.nav)
     assert point.liquidation_distance == pytest.approx(away)
+    metrics = Metrics({"": "gold"})
+    metrics.turned(entry)
+    on_page = {family.name: family.samples for family in metrics.collect()}
+    [distance] = on_page["dexmm_perpetual_liquidation_distance_ratio"]
+    assert (distance.labels, distance.value) == ({"market": "gold"}, pytest.approx(float(away)))
+    [base] = on_page["dexmm_perpetual_base"]
+    assert base.value == float(position.base) < 0
 
 
 def test_a_snapshot_from_before_liquidation_was_watched_is_still_read(turns: Turns) -> None:

@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from typing import Any
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
@@ -146,3 +149,31 @@ def test_a_loop_ends_when_it_is_asked(account: Any, asked: signal.Signals) -> No
     assert f"{asked.name} was received" in rest
     assert any("liquidity moved into" in line for line in lines)
     assert "Traceback" not in rest
+
+
+def test_a_running_loop_has_its_figures_on_a_page(account: Any) -> None:
+    account.override(LOOP__INTERVAL_SECONDS=1, METRICS__LISTEN="127.0.0.1:0")
+    loop = subprocess.Popen(
+        [sys.executable, "-m", "dexmm.cli.main", "run", "--config", str(account.config)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert loop.stderr is not None
+    url = ""
+    for line in loop.stderr:
+        if found := re.search(r"metrics for Prometheus on (\S+)", line):
+            url = f"http://{found[1]}/metrics"
+        if "liquidity moved into" in line:
+            break
+    with build_opener(ProxyHandler({})).open(url, timeout=30) as answer:
+        page = answer.read().decode()
+    loop.send_signal(signal.SIGTERM)
+    rest = loop.stderr.read()
+    loop.stderr.close()
+    assert loop.wait(30) == 0, rest
+    assert 'dexmm_turns_total{market="market",result="done"} 1.0' in page
+    assert 'dexmm_steps_total{market="market",status="mined",step="rerange"} 1.0' in page
+    assert 'dexmm_state{market="market",state="ACTIVE"} 1.0' in page
+    with pytest.raises(URLError):
+        build_opener(ProxyHandler({})).open(url, timeout=30)

@@ -1,0 +1,1 @@
+"""What a running loop tells machines: metrics."""
