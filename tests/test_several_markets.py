@@ -276,6 +276,11 @@ def test_two_pools_one_wallet(pair: Any, capsys: pytest.CaptureFixture[str]) -> 
     assert [m["outcomes"] for m in again] == [[], []]
     assert [round(Decimal(m["nav"])) for m in again] == [23_000, 23_000]
 
+    assert run(["run", "--once", "--config", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [["usdt", "block"], ["usdc", "block"]]
+    assert all("nothing done: " in line for line in lines)
+
     assert run(["status", "--json", "--config", str(path)]) == 0
     seen = json.loads(capsys.readouterr().out)["markets"]
     assert [m["market"] for m in seen] == ["usdt", "usdc"]

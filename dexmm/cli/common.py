@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = Path("dexmm.toml")
 PIPE_WIDTH = 200
+LOG_LINE, LOG_TIME = "%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ"
 LARGEST_SAFE_INTEGER = (1 << 53) - 1  # beyond it a JSON reader may round
 # What the chain counts in smallest units or in fixed point: text, however small it is today.
 CHAIN_INTEGERS = frozenset(
@@ -72,6 +74,11 @@ def common_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_common
 
 
+def is_quiet() -> bool:
+    """Whether the running command was given ``--quiet``."""
+    return bool(click.get_current_context().params.get("quiet"))
+
+
 def json_option(command: Callable[P, None]) -> Callable[P, None]:
     """``--json``, passed on as ``as_json``."""
     return click.option(
@@ -80,7 +87,12 @@ def json_option(command: Callable[P, None]) -> Callable[P, None]:
 
 
 class _RedactingFormatter(logging.Formatter):
-    """Masks secrets in the finished line, so that a library's traceback is covered as well."""
+    """Masks secrets in the finished line, so that a library's traceback is covered as well.
+
+    Times are UTC with their date, as in the journal and in every report.
+    """
+
+    converter = time.gmtime
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
@@ -89,7 +101,7 @@ class _RedactingFormatter(logging.Formatter):
 def set_up_logging(verbosity: int) -> None:
     """Logs go to stderr. 0 shows what happened, 1 why, 2 what libraries say; below 0, less."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_RedactingFormatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(_RedactingFormatter(LOG_LINE, LOG_TIME))
     own = {-1: logging.WARNING, 0: logging.INFO}.get(
         verbosity, logging.DEBUG if verbosity > 0 else logging.ERROR
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dexmm.cli.common import answer, common_options, finish, json_option, load_judged
+from dexmm.cli.common import answer, common_options, finish, is_quiet, json_option, load_judged
 from dexmm.errors import BadInput, Halt, Transient
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ log = logging.getLogger("dexmm.run")
 @click.command()
 @common_options
 @json_option
-@click.option("--once", is_flag=True, help="One turn, for cron; quiet unless something happened.")
+@click.option(
+    "--once",
+    is_flag=True,
+    help="One turn. With --quiet, as for cron, silent unless something happened.",
+)
 @click.option("--live", is_flag=True, help="Yes, on mainnet, with real money.")
 def run(config_path: Path, as_json: bool, once: bool, live: bool) -> None:
     """Keep the inventory in its band: turn after turn until SIGINT, SIGTERM or SIGHUP.
@@ -94,7 +98,7 @@ def _once(configs: Sequence[Config], as_json: bool) -> int:
             codes.append(exit_code(entry))
             told.append({"market": world.config.market.name, **_facts(entry, codes[-1])})
             if not as_json:
-                _tell(entry, codes[-1])
+                _tell(entry, codes[-1], world.config.market.name if len(configs) > 1 else "")
     if failure is not None and not codes:
         raise failure
     code = worst([*codes, *([FAILED] if failure is not None else [])])
@@ -112,17 +116,25 @@ def _unquoted(config: Config) -> Config:
     return config.model_copy(update={"quotes": quotes})
 
 
-def _tell(entry: Entry, code: int) -> None:
+def _tell(entry: Entry, code: int, market: str) -> None:
+    """What happened, and one line where nothing did, unless ``--quiet``.
+
+    ``market`` is named where it is one of several.
+    """
     from dexmm.loop import HALTED, standing
     from dexmm.ops.narrate import events, headline
 
     lines = events(entry)
     if not entry.decision.withheld and code != HALTED:
         lines += [f"stands until you act: {r.rule}: {r.detail}" for r in standing(entry)]
+    stands = f"{market}  {headline(entry)}" if market else headline(entry)
     if lines:
-        click.echo("\n".join([headline(entry), *(f"  {line}" for line in lines)]))
+        click.echo("\n".join([stands, *(f"  {line}" for line in lines)]))
     elif code == HALTED:
         click.echo(f"dexmm: {entry.decision.reason}; see `dexmm status`", err=True)
+    elif not is_quiet():
+        what = "only quotes were moved" if entry.outcomes else "nothing done"
+        click.echo(f"{stands}  {what}: {entry.decision.reason}")
 
 
 def _forever(configs: Sequence[Config]) -> int:

@@ -5,7 +5,9 @@ import importlib
 import json
 import logging
 import pkgutil
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -119,3 +121,22 @@ def test_what_the_chain_counts_is_known_by_name() -> None:
     }
     assert {"liquidity", "amount0", "fees1", "eth", "max_fee_per_gas"} <= names
     assert names <= common.CHAIN_INTEGERS
+
+
+def test_a_line_of_the_log_has_its_date_in_utc(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        common.set_up_logging(0)
+        before = datetime.now(UTC).replace(microsecond=0)
+        logging.getLogger("dexmm.test").info("a word")
+        after = datetime.now(UTC)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    moment, level, words = capsys.readouterr().err.strip().split(" ", 2)
+    assert (level, words) == ("INFO", "a word")
+    assert moment.endswith("Z")
+    assert before <= datetime.fromisoformat(moment) <= after

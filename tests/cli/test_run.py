@@ -30,6 +30,20 @@ def test_one_turn_answers_in_json(account: Any, capsys: pytest.CaptureFixture[st
     assert [outcome["status"] for outcome in facts["outcomes"]] == ["mined", "mined"]
 
 
+def test_a_turn_by_hand_says_one_line_of_what_it_decided_and_why(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert account.dexmm("run", "--once") == 0
+    account.deployment.anvil.mine(2, 12)
+    capsys.readouterr()
+    assert account.dexmm("run", "--once") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("block ")
+    assert line.endswith("nothing done: what is held is what is wanted")
+    assert account.dexmm("run", "--once", "--quiet") == 0
+    assert capsys.readouterr().out == ""
+
+
 def test_a_wallet_with_nothing_in_it_is_told(
     account: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
