@@ -92,7 +92,7 @@ class _RedactingFormatter(logging.Formatter):
     Times are UTC with their date, as in the journal and in every report.
     """
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
