@@ -15,6 +15,9 @@ without parsing a sentence. None of them ever carries a key, a password or an RP
 from __future__ import annotations
 
 import errno
+import shlex
+import sys
+from pathlib import Path
 from typing import ClassVar
 
 # Files fail so while a disk is full, a device stumbles or too much is open: nothing to correct.
@@ -88,3 +91,14 @@ def unwritable(what: str, error: OSError, advice: str) -> BadInput | Transient:
     if error.errno in WITHDRAWN:
         return Transient(f"{what}: {error.strerror or error}; {advice}")
     return unusable(what, error, advice)
+
+
+def install(extra: str) -> str:
+    """What to type for an optional part of the product: dexmm is in no index, only in a checkout.
+
+    The environment that runs now is named, and the checkout where it runs from one.
+    """
+    home = Path(__file__).resolve().parents[1]
+    known = home if (home / "pyproject.toml").is_file() else Path("/path/to/dexmm")
+    words = (sys.executable, "-m", "pip", "install", f"{known}[{extra}]")
+    return " ".join(map(shlex.quote, words))

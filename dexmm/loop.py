@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Protocol
 
 from dexmm.config import Config
-from dexmm.errors import BadInput, Busy, Halt, Transient
+from dexmm.errors import BadInput, Busy, DexmmError, Halt, NodeError, Transient
 from dexmm.model.decision import Refusal, State
 from dexmm.model.entry import Entry
 from dexmm.model.steps import Outcome
@@ -151,12 +151,14 @@ def _turns(
 ) -> int:
     silent = unexpected = 0
     settings = worlds[0].config.loop
+    skipped = {id(world): Skipped() for world in worlds}
     while True:
         answered = True
         for world in worlds:
             try:
                 entry = run_once(world, shutdown)
                 unexpected = 0
+                skipped[id(world)].over(world.config.market.name if len(worlds) > 1 else "")
                 for each in quoting:
                     each.turned(world.chain)
                 seen(entry)
@@ -167,10 +169,10 @@ def _turns(
                 world.flag.set(error.message)
                 return HALTED
             except Busy as error:
-                log.warning("turn skipped: %s", error.message)
+                skipped[id(world)].one(error)
             except Transient as error:
                 answered = False
-                log.warning("turn skipped: %s", error.message)
+                skipped[id(world)].one(error)
             except BadInput:
                 raise
             except Exception:
@@ -191,6 +193,30 @@ def _turns(
         if ended:
             log.info("stopped: %s", shutdown.reason())
             return DONE
+
+
+@dataclass(slots=True)
+class Skipped:
+    """The turns in a row that one market could not take, so that the end of it is told as well.
+
+    Both are warnings: whoever reads no more than warnings must not be left with the trouble.
+    """
+
+    turns: int = 0
+    node: bool = True  # whether it was the node each time
+
+    def one(self, error: DexmmError) -> None:
+        self.turns += 1
+        self.node = self.node and isinstance(error, NodeError)
+        log.warning("turn skipped: %s", error.message)
+
+    def over(self, market: str) -> None:
+        """A turn was taken. ``market`` is its name, where there are several."""
+        if self.turns:
+            what = "the node answers again" if self.node else "turns are taken again"
+            count = "1 turn was skipped" if self.turns == 1 else f"{self.turns} turns were skipped"
+            log.warning("%s%s; %s", f"{market}: " if market else "", what, count)
+        self.turns, self.node = 0, True
 
 
 def _wait(world: World, quoting: Sequence[Quoting], shutdown: Shutdown, seconds: float) -> bool:

@@ -49,6 +49,7 @@ class Quoting:
         self._next = 0.0
         self.turn_due = False  # the last refresh found something for a whole turn
         self.refusals: tuple[Refusal, ...] = ()  # what held quotes back at the last refresh
+        self._backed_off = False  # since the last refresh that went well
 
     def turned(self, chain: Chain) -> None:
         """A turn of ``chain``'s market has been made. Before the first, nothing is quoted."""
@@ -80,6 +81,9 @@ class Quoting:
         if problem:
             self._next = now + settings.back_off_seconds
             log.warning("quotes back off for %d s: %s", settings.back_off_seconds, problem)
+        elif self._backed_off:
+            log.warning("quotes are refreshed again")
+        self._backed_off = bool(problem)
         return outcomes
 
     def cancel_all(self) -> None:

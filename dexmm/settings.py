@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -96,7 +97,9 @@ def overrides_in(
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file without secrets in it; its decimals as ``Decimal``. Raises ``BadInput``."""
     text = _read_text(
-        path, f"there is no configuration at {path}: write one with `dexmm init --config {path}`"
+        path,
+        f"there is no configuration at {path}: write one with "
+        f"`dexmm init --config {shlex.quote(str(path))}`",
     )
     try:
         values = tomllib.loads(text, parse_float=Decimal)

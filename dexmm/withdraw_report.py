@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
@@ -117,7 +118,7 @@ class Report:
             return ""
         if self.unhalted:
             return NOT_HALTED
-        resume = f"To act again: dexmm resume --config {config_path}"
+        resume = f"To act again: dexmm resume --config {shlex.quote(str(config_path))}"
         if self.halted.at_its_place:
             return f"HALT stays set. {resume}"
         return (

@@ -112,6 +112,50 @@ def test_a_silent_node_is_waited_for() -> None:
     assert (code, chain.looks, flag.reasons) == (0, 20, [])
 
 
+@dataclass
+class Recovering:
+    """A market that cannot take its first turns, and then takes one."""
+
+    reasons: list[Exception]
+
+    def __call__(self, world: World, shutdown: Shutdown) -> object:
+        if self.reasons:
+            raise self.reasons.pop(0)
+        shutdown.ask("the test")
+        return None
+
+
+@pytest.mark.parametrize(
+    ("reasons", "end"),
+    [
+        ([NodeError("no answer")] * 3, "the node answers again; 3 turns were skipped"),
+        ([NodeError("no answer")], "the node answers again; 1 turn was skipped"),
+        ([NodeError("no"), Transient("no book")], "turns are taken again; 2 turns were skipped"),
+        ([Busy("held")], "turns are taken again; 1 turn was skipped"),
+        ([], ""),
+    ],
+)
+def test_the_end_of_a_trouble_is_told_as_loudly_as_its_beginning(
+    reasons: list[Exception],
+    end: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(loop, "run_once", Recovering(list(reasons)))
+    monkeypatch.setattr(loop, "keep_halted", lambda world, entry: None)
+    world = World(
+        chain=Unlucky([], Shutdown()),
+        journal=Blank(),
+        lease=Free(),
+        flag=Flag(),
+        config=CONFIG,
+        clock=lambda: 1,
+    )
+    assert run_forever(world, Shutdown(), lambda entry: None) == 0
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [f"turn skipped: {reason}" for reason in reasons] + ([end] if end else [])
+
+
 def test_a_halt_sets_the_flag_and_ends() -> None:
     code, chain, flag = run([Transient("once"), Halt("wrong chain"), Transient("never seen")])
     assert (code, chain.looks, flag.reasons) == (4, 2, ["wrong chain"])

@@ -90,7 +90,8 @@ def agree(client: Any, address: str) -> None:
         if isinstance(found, BaseException) and _cannot_import(found):
             raise BadInput(
                 f"the Dask worker {worker} has no dexmm that can run this ({found}): install "
-                f'"dexmm[backtest]" {importlib.metadata.version("dexmm")} there'
+                f"a checkout of dexmm {importlib.metadata.version('dexmm')} there, with its extra "
+                "backtest"
             )
         if isinstance(found, BaseException):
             raise Transient(f"the Dask worker {worker} does not answer: {found}")

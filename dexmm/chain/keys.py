@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import stat
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,9 @@ def _read_keystore(path: Path) -> dict[str, Any]:
     try:
         mode = path.stat().st_mode
         if mode & OTHERS:
-            raise BadInput(f"{path} can be read by others: run `chmod 600 {path}`")
+            raise BadInput(
+                f"{path} can be read by others: run `chmod 600 {shlex.quote(str(path))}`"
+            )
         keystore = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise BadInput(f"there is no keystore at {path}: correct wallet.keystore") from None

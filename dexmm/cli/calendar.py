@@ -27,7 +27,7 @@ def calendar(
     """Write `guards.closed_sessions`: holidays and early closes of gold's own market.
 
     Begins with the closure that is going on, if there is one. What `guards.closed_weekly` covers
-    is left out. Needs `pip install 'dexmm[calendar]'`.
+    is left out. Needs the extra `calendar`.
     """
     from dexmm.ops.sessions import closures_from
 

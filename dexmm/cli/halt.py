@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,18 +12,32 @@ from dexmm.cli.common import answer, common_options, json_option, load_all
 DEFAULT_REASON = "halted by hand"
 
 
-@click.command()
+class _Emergency(click.Command):
+    """Options that it does not know are words of the reason, as typed: nothing of them may keep
+    the halt from being set. A ``--help`` still shows the help."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ignore_unknown_options = True
+
+
+@click.command(cls=_Emergency)
 @common_options
 @json_option
-@click.option("--reason", default="", help="Why; shown by status and resume.")
-def halt(config_path: Path, as_json: bool, reason: str) -> None:
+@click.option(
+    "--reason", default="", is_flag=False, flag_value="", metavar="WHY", help="The same as WHY."
+)
+@click.argument("why", nargs=-1, type=click.UNPROCESSED)
+def halt(config_path: Path, as_json: bool, reason: str, why: tuple[str, ...]) -> None:
     """Stop acting, now and after restarts, until `dexmm resume`.
 
-    A running loop sees it before its next transaction. Positions stay where they are; `dexmm
-    withdraw` gets them out.
+    WHY is shown by status and resume: any words, as in `dexmm halt the pool looks odd`. A running
+    loop sees HALT before its next transaction. Positions stay where they are, and go on gaining
+    and losing with the price; `dexmm withdraw` gets them out.
     """
     from dexmm.store.flags import HaltFlag
 
+    reason = " ".join(" ".join((reason, *why)).split())
     flag = HaltFlag(load_all(config_path)[0].state_dir)
     before = flag.reason()
     if reason or not before or not flag.where():
@@ -32,6 +47,12 @@ def halt(config_path: Path, as_json: bool, reason: str) -> None:
         click.echo(f"dexmm: {flag.path} cannot be written: HALT is kept at {where[0]}", err=True)
     elif reason and reason not in now:
         click.echo(f"dexmm: the new reason could not be stored at {flag.path}", err=True)
+    for word in (word for word in why if word.startswith("-")):
+        click.echo(
+            f"dexmm: {word} is no option of halt and stands in the reason; what {config_path} "
+            "names is halted",
+            err=True,
+        )
     if as_json:
         answer({"halted": now, "before": before or None})
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -52,7 +53,9 @@ def init(config_path: Path, as_json: bool, network: str, market: str, force: boo
         return
     for path in files:
         click.echo(f"wrote {path}")
-    click.echo(f"next: {NEXT[network]}, then `dexmm doctor --config {config_path}`")
+    click.echo(
+        f"next: {NEXT[network]}, then `dexmm doctor --config {shlex.quote(str(config_path))}`"
+    )
 
 
 def _write(path: Path, text: str) -> None:

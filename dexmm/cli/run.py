@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,32 +139,16 @@ def _tell(entry: Entry, code: int, market: str) -> None:
 
 
 def _forever(configs: Sequence[Config]) -> int:
-    from dexmm.loop import Shutdown, run_forever, standing
-    from dexmm.ops.narrate import events, headline
+    from dexmm.loop import Shutdown, run_forever
+    from dexmm.ops.turn_log import TurnLog
     from dexmm.ops.world import open_worlds
     from dexmm.telemetry.metrics import Metrics, served
 
-    shown_of: dict[str, set[str]] = {}
+    turns = TurnLog()
 
     def seen(entry: Entry, metrics: Metrics) -> None:
         metrics.turned(entry)
-        for_you = {refusal.rule for refusal in standing(entry)}
-        shown = shown_of.setdefault(_market_of(entry), set())
-        log.info("%s", headline(entry))
-        for line in events(entry):
-            log.info("  %s", line)
-        # A guard that bites while nothing is wanted is said once, not every turn.
-        rules = {refusal.rule for refusal in entry.decision.refusals}
-        for refusal in entry.decision.refusals:
-            if refusal.rule not in shown and refusal.rule in for_you:
-                log.warning("  guard %s stands until you act: %s", refusal.rule, refusal.detail)
-            elif refusal.rule not in shown and not entry.decision.withheld:
-                level = logging.INFO if refusal.routine else logging.WARNING
-                log.log(level, "  guard %s bites: %s", refusal.rule, refusal.detail)
-        for rule in shown - rules:
-            log.info("  guard %s has let go", rule)
-        shown.clear()
-        shown.update(rules)
+        turns.saw(entry)
 
     shutdown = Shutdown()
     with shutdown.on_signals():
@@ -171,12 +156,6 @@ def _forever(configs: Sequence[Config]) -> int:
         names = {w.config.fingerprint(): w.config.market.name for w in worlds}
         with served(configs[0].metrics.listen, names) as metrics:
             return run_forever(worlds, shutdown, lambda entry: seen(entry, metrics))
-
-
-def _market_of(entry: Entry) -> str:
-    """What a turn's market is told apart by: its pool, or its symbol where it has none."""
-    market = entry.snapshot.chain.market
-    return f"{market.pool} {market.base.symbol}/{market.quote.symbol}"
 
 
 def judge_market(world: World) -> World:
@@ -189,6 +168,7 @@ def judge_market(world: World) -> World:
     """
     from dexmm.strategy.judge import judge, market_facts
     from dexmm.turn import observe
+    from dexmm.units import sum_text
 
     if not (world.config.market.has_pool or world.config.quotes.enabled):
         return world
@@ -211,12 +191,14 @@ def judge_market(world: World) -> World:
     for line in (*problems, *judgement.notes):
         log.warning("%s", line)
     log.info(
-        "edges %.0f bp below and %.0f bp above, expected to be reached %.2f times a day; "
-        "break-even at %.2f a day",
+        "edges %.0f bp below and %.0f bp above, expected to be reached %.2f times a day; for gas "
+        "and what arbitrage takes the pool must pay %s %s of fees a day (`dexmm doctor` measures "
+        "what it pays)",
         judgement.to_bid_bp,
         judgement.to_ask_bp,
         judgement.hits_per_day,
-        judgement.break_even_per_day or 0,
+        sum_text(judgement.break_even_per_day or Decimal(0)),
+        snapshot.chain.market.quote.symbol,
     )
     return world
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -49,7 +50,11 @@ def secrets(config: Config) -> Iterator[Check]:
     dotenv = config.root / ".env"
     if dotenv.is_file() and dotenv.stat().st_mode & OTHERS:
         verdict = fail if config.network.name == "mainnet" else warn
-        yield verdict("secrets", f"{dotenv} can be read by others", f"run `chmod 600 {dotenv}`")
+        yield verdict(
+            "secrets",
+            f"{dotenv} can be read by others",
+            f"run `chmod 600 {shlex.quote(str(dotenv))}`",
+        )
     else:
         yield ok("secrets", f"{dotenv} is yours alone" if dotenv.is_file() else "there is no .env")
     if config.market.has_pool:
@@ -90,7 +95,7 @@ def _key(config: Config) -> Check:
         if not keystore.is_file():
             return fail("key", f"there is no keystore at {keystore}", "correct wallet.keystore")
         if keystore.stat().st_mode & OTHERS:
-            advice = f"run `chmod 600 {keystore}`"
+            advice = f"run `chmod 600 {shlex.quote(str(keystore))}`"
             return fail("key", f"{keystore} can be read by others", advice)
         try:
             return ok("key", f"opens without a password, for {load_key(config).address}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, install
 
 
 def need(module: str, extra: str) -> ModuleType:
@@ -17,5 +17,5 @@ def need(module: str, extra: str) -> ModuleType:
             raise
         package = module.split(".")[0]
         raise BadInput(
-            f'this needs the {extra} extra: pip install "dexmm[{extra}]" ({package} is missing)'
+            f"this needs the {extra} extra ({package} is missing): {install(extra)}"
         ) from None

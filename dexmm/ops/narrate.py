@@ -9,6 +9,7 @@ from dexmm.model.market import Market
 from dexmm.model.order import OrderIntent, Purpose
 from dexmm.model.steps import Outcome
 from dexmm.strategy.margin import liquidation_distance
+from dexmm.turn import HALT_WAS_SET
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
 from dexmm.units import price_places, price_text, sum_places, to_decimal
 
@@ -51,13 +52,29 @@ def headline(entry: Entry) -> str:
 
 def events(entry: Entry) -> list[str]:
     """What the turn did, wanted and could not; empty when nothing happened."""
+    return [line for line, _ in graded_events(entry)]
+
+
+def graded_events(entry: Entry) -> list[tuple[str, bool]]:
+    """As ``events``, each line with whether a person should look at it: a step that was refused or
+    did not happen, a refusal of what was wanted that no ordinary day brings."""
+    decision = entry.decision
     told = [outcome for outcome in entry.outcomes if not _routine(outcome)]
-    lines = [_outcome(outcome, entry.snapshot.chain.market) for outcome in told]
-    if entry.decision.trigger is not None and (lines or entry.decision.withheld):
-        lines.insert(0, f"{entry.decision.trigger}: {entry.decision.reason}")
-    if entry.decision.withheld:
-        lines += [f"refused by {r.rule}: {r.detail}" for r in entry.decision.refusals]
+    market = entry.snapshot.chain.market
+    lines = [(_outcome(outcome, market), _serious(outcome)) for outcome in told]
+    if decision.trigger is not None and (lines or decision.withheld):
+        lines.insert(0, (f"{decision.trigger}: {decision.reason}", False))
+    if decision.withheld:
+        lines += [(f"refused by {r.rule}: {r.detail}", not r.routine) for r in decision.refusals]
     return lines
+
+
+def _serious(outcome: Outcome) -> bool:
+    if outcome.refusal is not None:
+        return not outcome.refusal.routine
+    if outcome.status == "skipped":  # by a signal in good order, or by HALT
+        return outcome.detail.startswith(HALT_WAS_SET)
+    return outcome.status in {"failed", "reverted", "refused"}
 
 
 def digits(number: Decimal, places: int) -> str:

@@ -4,7 +4,7 @@
 are written into ``guards.closed_sessions`` once, where a person can read them, instead of being
 looked up while money is at stake: a decision depends on its configuration and nothing else.
 
-The calendar is ``pandas_market_calendars``' (``pip install 'dexmm[calendar]'``), which is large
+The calendar is ``pandas_market_calendars``' (the extra ``calendar``), which is large
 and therefore optional. Its CME gold session also pauses for an hour every day; pauses that short
 are left out, and so is what the weekly windows cover already.
 """
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, install
 from dexmm.strategy.session import closed_window
 
 GOLD = "CMEGlobex_Gold"
@@ -35,7 +35,7 @@ def sessions(name: str, first: date, last: date) -> tuple[Session, ...]:
         import pandas_market_calendars as library
     except ImportError as error:
         raise BadInput(
-            "the calendar library is not installed: run `pip install 'dexmm[calendar]'`"
+            f"the calendar library is not installed: run `{install('calendar')}`"
         ) from error
     try:
         calendar = library.get_calendar(name)

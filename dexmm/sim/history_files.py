@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, install
 
 GZIP_MAGIC = b"\x1f\x8b"
 TABLES = (".csv", ".csv.gz", ".parquet")
@@ -71,9 +71,7 @@ def opened_parquet(path: Path) -> Iterator[Any]:
         import pyarrow as arrow
         import pyarrow.parquet as parquet
     except ImportError:
-        raise BadInput(
-            'reading Parquet needs the backtest extra: pip install "dexmm[backtest]"'
-        ) from None
+        raise BadInput(f"reading Parquet needs the backtest extra: {install('backtest')}") from None
     with explained(path):
         raw = path.open("rb")
     with raw:

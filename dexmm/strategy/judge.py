@@ -324,11 +324,7 @@ def _gas_problems(config: Config, facts: MarketFacts, gas: Decimal) -> list[str]
 
 def _pay_notes(facts: MarketFacts, income: Decimal | None, needed: Decimal) -> list[str]:
     symbol = facts.market.quote.symbol
-    if income is None:
-        return [
-            f"the market must pay {sum_text(needed)} {symbol} of fees a day; its volume is unknown"
-        ]
-    if income >= needed:
+    if income is None or income >= needed:
         return []
     return [
         f"the market does not pay: it is expected to bring {sum_text(income)} {symbol} of fees a "

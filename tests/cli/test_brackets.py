@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,9 @@ import pytest
 from rich.console import Console
 from sandbox.test_summary import CHAIN, POINT, RUN
 
-from dexmm.cli import doctor, withdraw
+from dexmm.cli import doctor, main, withdraw
+from dexmm.cli.common import load
+from dexmm.ops.check_machine import secrets
 from dexmm.ops.checks import Diagnosis, fail
 from dexmm.sandbox import closing
 from dexmm.sandbox.summary import summarise
@@ -69,3 +72,38 @@ def test_the_end_of_a_sandbox_shows_them() -> None:
     closing.show(Console(file=out, width=400), result)
     assert "gold [2024].csv" in out.getvalue()
     assert out.getvalue().count(BRACKETS) == 2
+
+
+@pytest.mark.parametrize("folder", ["my bots", "it's", "a$b", BRACKETS])
+def test_commands_that_are_printed_can_be_pasted_whatever_the_folder_is_called(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each command, as a shell would split it, names the one file."""
+    config = tmp_path / folder / "dexmm.toml"
+    assert main.run(["status", "--config", str(config)]) == 2
+    assert _pasted(capsys.readouterr().err, "dexmm init")[-1] == str(config)
+    assert main.run(["init", "--config", str(config)]) == 0
+    assert _pasted(capsys.readouterr().out, "dexmm doctor")[-1] == str(config)
+    halted = Halted(reason="why", places=(str(config),), at_its_place=True)
+    words = Report(
+        dry_run=False,
+        legs=(),
+        trapped=(),
+        withheld=(),
+        unfinished=(),
+        warnings=(),
+        view=None,
+        proved=False,
+        halted=halted,
+    ).last_words(config)
+    assert shlex.split(words[words.index("dexmm resume") :])[-1] == str(config)
+    dotenv = config.parent / ".env"
+    dotenv.touch(mode=0o644)
+    advice = [check.advice for check in secrets(load(config)) if "chmod" in check.advice]
+    assert [_pasted(line, "chmod")[-1] for line in advice] == [str(dotenv)]
+
+
+def _pasted(text: str, command: str) -> list[str]:
+    """What stands in backticks and begins with ``command``, split as a shell does."""
+    found = [part for part in text.split("`") if part.startswith(command)]
+    return shlex.split(found[-1])

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from dexmm.cli import main
 from dexmm.cli.common import load
+from dexmm.cli.template import configuration
 from dexmm.ops.records import open_journal
 from dexmm.store.flags import HaltFlag
 from dexmm.store.lease import WalletLease, lock_folder
@@ -30,6 +32,32 @@ def test_halt_keeps_the_first_reason_until_another_is_given(
     assert account.dexmm("halt", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer == {"halted": "the pool looks odd", "before": "the pool looks odd"}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("the pool looks odd",), "the pool looks odd"),
+        (("the", "pool", "looks", "odd"), "the pool looks odd"),
+        (("--reason", "the pool", "looks", "odd"), "the pool looks odd"),
+        (("oops", "--reason"), "oops"),
+        (("--reason",), "halted by hand"),
+        (("--because", "it", "-fell"), "--because it -fell"),
+        (("--", "--json"), "--json"),
+        (("",), "halted by hand"),
+        (("two\nlines",), "two lines"),
+    ],
+)
+def test_no_word_keeps_halt_from_being_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], reason: str
+) -> None:
+    config = tmp_path / "dexmm.toml"
+    config.write_text(configuration("mainnet"), encoding="utf-8")
+    assert main.run(["halt", "--config", str(config), *words]) == 0
+    said = capsys.readouterr()
+    assert (tmp_path / ".dexmm" / "HALT").read_text() == reason + "\n"
+    assert said.out == f"halted: {reason}\n"
+    assert ("is no option of halt" in said.err) == ("--because" in words or "--" in words)
 
 
 def test_halt_needs_no_node(account: Any) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, install
 from dexmm.sim.history import CANDLE_COLUMNS
 
 PRICES = CANDLE_COLUMNS[1:5]
@@ -53,7 +53,7 @@ def the_arrow() -> Any:
         import pyarrow.parquet
     except ImportError:
         raise BadInput(
-            'reading candle files needs the backtest extra: pip install "dexmm[backtest]"'
+            f"reading candle files needs the backtest extra: {install('backtest')}"
         ) from None
     return arrow
 
