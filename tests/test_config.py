@@ -240,7 +240,7 @@ def test_a_wrong_override_names_its_variable_and_not_its_value(
     message = mistake(tmp_path, toml(GOOD), {variable: value})
     assert says in message
     assert variable in message or "STRATEGIES" in variable
-    assert value not in message
+    assert value not in message.replace(str(tmp_path), "")  # a folder's name may hold it
     assert "aBcDeFgH" not in message
 
 
