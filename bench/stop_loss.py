@@ -1,6 +1,7 @@
 """What the stop-loss costs and saves, on every gold history there is: each half-year its own run.
 
-    python bench/stop_loss.py DATA [--interval SECONDS] [--capital QUOTE] [--json]
+    python bench/stop_loss.py DATA [--interval SECONDS] [--capital QUOTE]
+        [--who STRATEGY] [--json]
 
 DATA holds candles of PAXG (``*PAXG*USDT*_perp_*`` and ``*_spot_1h_*`` as CSV), merged to
 ``--interval``. Each history is run with the defaults and with a stop-loss that never sells,
@@ -75,8 +76,10 @@ def merged(path: PricePath, interval: int) -> PricePath:
     return replace(path, candles=candles, interval_seconds=interval)
 
 
-def scenario(path: PricePath, capital: Decimal, *, stop_loss: bool, exchange: bool) -> Scenario:
-    """The defaults, but for how often they look."""
+def scenario(
+    path: PricePath, capital: Decimal, *, stop_loss: bool, exchange: bool, who: str = "budget"
+) -> Scenario:
+    """The defaults, but for how often they look and for the strategy."""
     settings: dict[str, Any] = {
         "network": {"name": "sandbox", "rpc_urls": "http://127.0.0.1:1"},
         "market": {
@@ -86,6 +89,7 @@ def scenario(path: PricePath, capital: Decimal, *, stop_loss: bool, exchange: bo
             "price_high": Decimal(20_000),
         },
         "loop": {"interval_seconds": path.interval_seconds},
+        "strategy": {"name": who},
         "guards": {} if stop_loss else NEVER,
     }
     config = parse_config(settings, Path(), "the bench")
@@ -98,10 +102,6 @@ def scenario(path: PricePath, capital: Decimal, *, stop_loss: bool, exchange: bo
     )
 
 
-def run(path: PricePath, capital: Decimal, *, stop_loss: bool, exchange: bool) -> Backtest:
-    return run_backtest(scenario(path, capital, stop_loss=stop_loss, exchange=exchange))
-
-
 def falls_of(found: Backtest) -> int:
     """How often it began to sell."""
     times = [a.at for a in found.track.actions if a.trigger == "stop_loss"]
@@ -111,10 +111,14 @@ def falls_of(found: Backtest) -> int:
     return sum(1 for i, at in enumerate(times) if i == 0 or at - times[i - 1] > 7 * day)
 
 
-def compared(name: str, path: PricePath, capital: Decimal, exchange: bool) -> dict[str, Any]:
+def compared(
+    name: str, path: PricePath, capital: Decimal, exchange: bool, who: str
+) -> dict[str, Any]:
     """One row: money in basis points of the capital."""
-    with_it = run(path, capital, stop_loss=True, exchange=exchange)
-    without = run(path, capital, stop_loss=False, exchange=exchange)
+    with_it, without = (
+        run_backtest(scenario(path, capital, stop_loss=on, exchange=exchange, who=who))
+        for on in (True, False)
+    )
     unit = capital / 10_000
     saved = (with_it.figures.end - without.figures.end) / unit
     return {
@@ -139,6 +143,7 @@ def main() -> int:
     parser.add_argument("data", type=Path, help="folder of candles")
     parser.add_argument("--interval", type=int, default=3600, help="of a candle and of a turn")
     parser.add_argument("--capital", type=Decimal, default=CAPITAL)
+    parser.add_argument("--who", default="budget", help="the strategy; measured is a newcomer's")
     parser.add_argument("--only", choices=("pool", "exchange"), help="one of the two")
     options = parser.parse_args()
     rows = []
@@ -147,7 +152,7 @@ def main() -> int:
     ]
     for name, path in histories(options.data, options.interval):
         for exchange in venues:
-            rows.append(compared(name, path, options.capital, exchange))
+            rows.append(compared(name, path, options.capital, exchange, options.who))
             if not options.json:
                 show(rows[-1])
     missed = [

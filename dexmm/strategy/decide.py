@@ -35,7 +35,7 @@ from dexmm.strategy.limits import ETHER
 from dexmm.strategy.look import Look, look, situation
 from dexmm.strategy.paying import aside_words, provides_by_pay, rerange_gas, worth_it
 from dexmm.strategy.precise import precise, record
-from dexmm.strategy.reduce import reduction, sale
+from dexmm.strategy.reduce import reduction, sale, untouched
 from dexmm.strategy.situation import Range, Situation
 from dexmm.strategy.strategies import STRATEGIES
 from dexmm.strategy.swap import last_resort
@@ -175,6 +175,8 @@ def _reducing(seen: Look, held: Targets, bites: tuple[Bite, ...], dealing: Deali
         return Choice(targets=held, reason="the stop-loss holds: the exchange sells its part")
     no_entry = any(bite.blocks in NO_ENTRY for bite in bites if not _pace(bite))
     stuck = any(bite.blocks is Blocks.ALL for bite in bites)
+    if seen.config.guards.stop_loss_in_pool == "band":
+        return _left_to_exchange(seen, held, stuck=stuck)
     if seen.config.guards.stop_loss_in_pool == "swap":
         return _selling(seen, held, no_entry=no_entry, stuck=stuck)
     less = reduction(seen)
@@ -205,6 +207,20 @@ def _reducing(seen: Look, held: Targets, bites: tuple[Bite, ...], dealing: Deali
         reason="the stop-loss holds: its part is offered above the price, or out once it is sold",
         trigger=Trigger.STOP_LOSS,
         withheld=withheld,
+    )
+
+
+def _left_to_exchange(seen: Look, held: Targets, *, stuck: bool) -> Choice:
+    """The pool sells nothing of the part."""
+    reason = "the stop-loss holds: what is left of its part waits for the exchange"
+    staying = untouched(seen)
+    if not difference(seen.view.positions, staying, seen.settings.liquidity_tolerance_bp):
+        return Choice(targets=held, reason=reason)
+    return Choice(
+        targets=held if stuck else staying,
+        reason=f"{reason}; the range that offered it goes",
+        trigger=Trigger.STOP_LOSS,
+        withheld=stuck,
     )
 
 

@@ -3,8 +3,13 @@
 Ranges stay as they are: they keep the share inside its band whatever the price does, and to take
 them out and make them anew costs more than it saves (``bench/stop_loss.py``). Nothing is added to
 them. Where the exchange sells the part, that is all. Where it cannot, ``stop_loss_in_pool`` says
-how. Where the wallet has too little for it, ranges that buy as the price falls are taken out,
-whatever guard bites on the entry of new liquidity.
+how.
+
+``band``: nothing is sent because of the fall. What the exchange cannot sell just now, with a book
+in doubt or too little gold there, waits for the exchange.
+
+In the two others ranges that buy as the price falls are taken out where the wallet has too little
+for the part, whatever guard bites on the entry of new liquidity.
 
 ``swap``: the wallet swaps the part in the pool, in slices that are no larger than
 ``hedge.max_order_base`` nor than what moves the pool by half of ``slippage_bp``, a slice each
@@ -35,6 +40,12 @@ from dexmm.strategy.swap import depth_within, target_swap
 ZERO = Decimal(0)
 BESIDE = Decimal("1.01")  # of what is left: an offer of more is too much
 MOST_DOUBLINGS = 20  # of a pause: beyond it lasts for years
+
+
+def untouched(seen: Look) -> tuple[TargetPosition, ...]:
+    """What is held, without a range that offers the part: another setting has placed it."""
+    old = offered(seen.held, seen.known, seen.ladder, seen.config.guards)
+    return tuple(held.target(seen.ladder) for held in seen.held if held is not old)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from strategy.venue_builders import (
 from dexmm.model.decision import State, Trigger
 from dexmm.model.intent import InFlight
 from dexmm.model.order import OrderKind, Purpose
-from dexmm.model.steps import CancelOrder, PlaceOrder, Rerange, SetLeverage
+from dexmm.model.steps import CancelOrder, PlaceOrder, Rerange, SetLeverage, Swap
 from dexmm.model.venue import PendingOrder, Side
 from dexmm.strategy.decide import decide
 from dexmm.strategy.grid import slice_of
@@ -551,6 +551,36 @@ def test_a_stop_loss_with_too_little_there_leaves_the_rest_to_the_pool() -> None
     assert mint.amount1_desired == 0
     # A tenth of all base, less what was sold.
     assert mint.amount0_desired == pytest.approx((held // 10) - 3 * 10**17, rel=1e-6)
+
+
+@pytest.mark.parametrize("doubt", ["stale", "empty", "small"])
+def test_what_the_exchange_cannot_sell_now_is_not_offered_in_the_pool(doubt: str) -> None:
+    """With ``stop_loss_in_pool`` as it is by default: nothing is sent because of the fall."""
+    config = exchange_config(
+        hedge={"max_order_base": D(1)}, guards={"stop_loss_share": D("0.1"), "max_move_ticks": 5000}
+    )
+    there = D("0.3") if doubt == "small" else D(4)
+    stage = both(config, Street(base=there, quote=D(30_000)), base=D(10), quote=D(45_000))
+    stage.turn()
+    stage.turn()
+    before = dict(stage.world.ranges)
+    assert before
+    stage.price(D(3700))
+    sold = []
+    for turn in range(6):
+        if turn == 1 and doubt == "stale":
+            stage.street.book_age = 60
+        if turn == 1 and doubt == "empty":
+            stage.street.base = D(0)
+        decision, steps = stage.turn()
+        assert not [step for step in steps if isinstance(step, Rerange | Swap)], decision.reason
+        sold += placed(steps, Purpose.SLICE)
+    assert stage.world.ranges == before
+    assert [order.amount for order in sold] == ([there] if doubt == "small" else [])
+    if doubt == "stale":  # it is made up for as soon as the book is fresh
+        stage.street.book_age = 0
+        _, steps = stage.turn()
+        assert placed(steps, Purpose.SLICE)
 
 
 def test_the_stop_loss_does_not_let_the_hedge_buy() -> None:
