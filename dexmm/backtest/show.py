@@ -13,7 +13,7 @@ from rich.text import Text
 from dexmm.backtest.compare_columns import Money, percent
 from dexmm.backtest.run import Backtest
 from dexmm.backtest.sensitivity import Sensitivity, sentences
-from dexmm.ops.fitting import fitted
+from dexmm.ops.fitting import fitted, pairs
 from dexmm.ops.narrate import digits, price_digits
 from dexmm.ops.report.legs_shown import LegShown, legs_shown
 from dexmm.ops.report.numbers import moment
@@ -37,11 +37,11 @@ def show(
     told: tuple[tuple[str, str], ...] = ()
     if decided:
         told = (("decided by", decided.removeprefix("Decided by ").removesuffix(".")),)
-    console.print(_pairs((*told, *_figures(run, seconds))), width=width)
+    console.print(pairs((*told, *_figures(run, seconds))), width=width)
     for title, part in (
         (
             "Against holding",
-            _pairs(tuple(_attribution(run)), right=True),
+            pairs(tuple(_attribution(run)), right=True),
         ),
         *(() if depends is None else (("Net at other assumptions", _depends(depends, track)),)),
         ("Re-ranges", _legs(run)),
@@ -60,16 +60,7 @@ def show(
 
 
 def _depends(found: Sensitivity, track: Track) -> RenderableType:
-    return _pairs(tuple(sentences(found, track.quote)))
-
-
-def _pairs(rows: Sequence[tuple[str, str]], *, right: bool = False) -> RenderableType:
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(justify="right" if right else "left")
-    for name, value in rows:
-        table.add_row(name, Text(value))
-    return table
+    return pairs(tuple(sentences(found, track.quote)))
 
 
 def _figures(run: Backtest, seconds: Decimal) -> Iterator[tuple[str, str]]:

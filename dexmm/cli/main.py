@@ -27,6 +27,7 @@ COMMANDS = {
     "doctor": ("dexmm.cli.doctor:doctor", "Check every prerequisite, and say what to do."),
     "scout": ("dexmm.cli.scout:scout", "Compare all pools of a token: which of them pays."),
     "status": ("dexmm.cli.status:status", "Show the pool, the positions and the inventory."),
+    "log": ("dexmm.cli.log:log", "Show what it did, refused, paid and had filled since then."),
     "run": ("dexmm.cli.run:run", "Keep the inventory in its band: a loop, or one turn."),
     "withdraw": ("dexmm.cli.withdraw:withdraw", "Get everything out of the pool, now."),
     "halt": ("dexmm.cli.halt:halt", "Stop acting until `dexmm resume`."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from decimal import Decimal
@@ -26,19 +25,13 @@ from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
     from dexmm.config import Config
-    from dexmm.model.entry import Entry
-    from dexmm.model.order import OrderIntent
     from dexmm.ops.report.page import Page
     from dexmm.ops.report.verdicts import Verdict
     from dexmm.ops.track import Track
-    from dexmm.store.journal import SqlJournal, Unreadable
+    from dexmm.store.journal import Unreadable
 
 NOT_PASSED = 3
 DEFAULT_PAGE = Path("report.html")
-WEEK = 7 * 86_400  # an order may rest for so long before it fills
-TELL_EVERY = 20_000  # turns read
-
-log = logging.getLogger("dexmm.report")
 
 
 @click.command()
@@ -173,57 +166,12 @@ def _track(
 ) -> tuple[Track, tuple[Unreadable, ...]]:
     """And the turns that cannot be read, and so are not in it."""
     from dexmm.ops.records import open_journal
-    from dexmm.ops.report.from_journal import from_journal
+    from dexmm.ops.report.recorded import recorded
 
-    start, end = stretch
     journal = open_journal(config)
     if journal is None:
         raise BadInput(f"there is no journal in {config.state_dir}: nothing has been recorded yet")
-    if not end and config.network.name == "mainnet":
-        end = int(time.time())  # a silence that lasts until now is one
-    entries = (entry for entry in journal.entries(start) if not end or entry.at <= end)
-    track = from_journal(
-        entries,
-        _orders(configs, config, start),
-        config,
-        source=f"journal of {config.market.name} on {config.network.name}",
-        began=start if _had_begun(journal, start) else 0,
-        ended=end,
-        errors=errors,
-        seen=_Counting(),
-        unreadable=lambda: tuple(each.turn for each in journal.unreadable),
-    )
-    return track, journal.unreadable
-
-
-def _had_begun(journal: SqlJournal, start: int) -> bool:
-    """Whether anything ran before: a silence before the first turn of all is no outage."""
-    first = journal.began_at()
-    return first is not None and first < start
-
-
-def _orders(configs: Sequence[Config], config: Config, start: int) -> tuple[OrderIntent, ...]:
-    """This market's; others that share its account have books of their own."""
-    from dexmm.ops.records import borrowed_orders
-    from dexmm.ops.sharing import account_of_market, orders_of
-
-    if config.exchange is None:
-        return ()
-    account = account_of_market(config)
-    found = borrowed_orders(config).orders_since(account, max(start - WEEK, 0))
-    return orders_of(config, configs, found)
-
-
-class _Counting:
-    """Says how far reading has come: a year of turns takes minutes."""
-
-    def __init__(self) -> None:
-        self._read = 0
-
-    def __call__(self, entry: Entry) -> None:
-        self._read += 1
-        if self._read % TELL_EVERY == 0:
-            log.info("read %d turns, to turn %d", self._read, entry.id)
+    return recorded(journal, configs, config, stretch, errors), journal.unreadable
 
 
 def _page(track: Track, tried: Verdict | None, shown: Verdict | None) -> Page:

@@ -6,7 +6,7 @@ folded; words are wrapped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
@@ -35,6 +35,16 @@ def fitted(table: Table, console: Console, width: int | None = None) -> Renderab
     headings = [_text(column.header) for column in columns]
     rows = zip(*cells, strict=True)
     return Group(*(part for row in rows for part in _record(headings, row)))
+
+
+def pairs(rows: Sequence[tuple[str, str]], *, right: bool = False) -> Table:
+    """Names with what is said of them; ``right`` is for amounts, below one another."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(justify="right" if right else "left")
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    return table
 
 
 def _needed(column: Column, texts: list[Text]) -> int:

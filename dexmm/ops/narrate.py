@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from dexmm.cex.numbers import plain
 from dexmm.model.entry import Entry
 from dexmm.model.market import Market
 from dexmm.model.order import OrderIntent, Purpose
@@ -59,9 +60,9 @@ def graded_events(entry: Entry) -> list[tuple[str, bool]]:
     """As ``events``, each line with whether a person should look at it: a step that was refused or
     did not happen, a refusal of what was wanted that no ordinary day brings."""
     decision = entry.decision
-    told = [outcome for outcome in entry.outcomes if not _routine(outcome)]
+    told = [outcome for outcome in entry.outcomes if not is_routine(outcome)]
     market = entry.snapshot.chain.market
-    lines = [(_outcome(outcome, market), _serious(outcome)) for outcome in told]
+    lines = [(outcome_words(outcome, market), _serious(outcome)) for outcome in told]
     if decision.trigger is not None and (lines or decision.withheld):
         lines.insert(0, (f"{decision.trigger}: {decision.reason}", False))
     if decision.withheld:
@@ -97,48 +98,59 @@ def price_range(market: Market, tick_lower: int, tick_upper: int) -> tuple[Decim
     return min(one, other), max(one, other)
 
 
-def _outcome(outcome: Outcome, market: Market) -> str:
-    what = SUMMARIES[outcome.step]
+def outcome_words(outcome: Outcome, market: Market, *, short: bool = False) -> str:
+    """What became of a step, with the gas and the transaction; ``short`` leaves out those two."""
     if outcome.order is not None:
         return _order(outcome, outcome.order)
     if outcome.status == "mined":
+        done = _mined(outcome, market)
         gas = to_decimal(outcome.gas_used * outcome.gas_price, 18)
-        ranges = ", ".join(
-            "{}..{}".format(
-                *(price_digits(p) for p in price_range(market, m.tick_lower, m.tick_upper))
-            )
-            for m in outcome.minted
-        )
-        into = f" into {ranges}" if ranges else ""
-        return f"{what}{into}: {outcome.gas_used:,} gas, {gas:.6f} ETH, {outcome.tx_hash}"
+        paid = f": {outcome.gas_used:,} gas, {gas:.6f} ETH, {outcome.tx_hash}"
+        return done if short else f"{done}{paid}"
     if outcome.refusal is not None:
         return f"{outcome.step} refused by {outcome.refusal.rule}: {outcome.refusal.detail}"
     detail = f": {outcome.detail}" if outcome.detail else ""
-    return f"{outcome.step} {outcome.status}{detail} {outcome.tx_hash}".rstrip()
+    transaction = "" if short else outcome.tx_hash
+    return f"{outcome.step} {outcome.status}{detail} {transaction}".rstrip()
 
 
-def _routine(outcome: Outcome) -> bool:
+def is_routine(outcome: Outcome) -> bool:
     """A quote that was placed or moved, as happens every few seconds: only its fills are told."""
     order = outcome.order
     quote = order is not None and order.purpose is Purpose.QUOTE and not order.filled
     return quote and outcome.status == "done"
 
 
+def order_filled(order: OrderIntent) -> str:
+    """How much of an order was filled, at which average price and what fee."""
+    fees = [f"{plain(order.fee_base)} base" if order.fee_base else ""]
+    fees += [f"{plain(order.fee_quote)} quote" if order.fee_quote else ""]
+    worth = {coin: f" (worth {value:.4f})" for coin, _, value in order.fee_valued}
+    fees += [f"{plain(amount)} {coin}{worth.get(coin, '')}" for coin, amount in order.fee_other]
+    paid = f", fee {', '.join(filter(None, fees))}" if any(fees) or order.fee_other else ""
+    average = price_text(order.cost / order.filled)
+    return f"filled {plain(order.filled)} at {average}{paid}"
+
+
+def _mined(outcome: Outcome, market: Market) -> str:
+    what = SUMMARIES[outcome.step]
+    ranges = ", ".join(
+        "{}..{}".format(*(price_digits(p) for p in price_range(market, m.tick_lower, m.tick_upper)))
+        for m in outcome.minted
+    )
+    return f"{what} into {ranges}" if ranges else what
+
+
 def _order(outcome: Outcome, order: OrderIntent) -> str:
     """An exchange step as it then stood: what was asked, and what came of it."""
-    what = f"{order.purpose} {order.side} {order.amount:f} {order.symbol} at {order.price:f}"
+    amount, price = plain(order.amount), plain(order.price)
+    what = f"{order.purpose} {order.side} {amount} {order.symbol} at {price}"
     if outcome.step == "cancel_order":
         what = f"cancelled {what}"
     elif outcome.step == "amend_order":
         what = f"moved {what}"
     if order.filled:
-        fees = [f"{order.fee_base:f} base" if order.fee_base else ""]
-        fees += [f"{order.fee_quote:f} quote" if order.fee_quote else ""]
-        worth = {coin: f" (worth {value:.4f})" for coin, _, value in order.fee_valued}
-        fees += [f"{amount:f} {coin}{worth.get(coin, '')}" for coin, amount in order.fee_other]
-        paid = f", fee {', '.join(filter(None, fees))}" if any(fees) or order.fee_other else ""
-        average = price_text(order.cost / order.filled)
-        return f"{what}: filled {order.filled:f} at {average}{paid}"
+        return f"{what}: {order_filled(order)}"
     if outcome.refusal is not None:
         return f"{what} refused by {outcome.refusal.rule}: {outcome.refusal.detail}"
     detail = outcome.detail or order.detail

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dexmm.ops.fitting import fitted
+from dexmm.ops.fitting import fitted, pairs
 from dexmm.ops.narrate import digits, price_digits
 from dexmm.ops.trading import Trading
 from dexmm.sandbox.run import Kept, Result
@@ -54,12 +54,7 @@ def kept_lines(kept: Kept) -> tuple[str, ...]:
 
 
 def _figures(summary: Summary, ratios: Sequence[Ratio]) -> RenderableType:
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    for name, value in (*_rows(summary), *_ratio_rows(ratios)):
-        table.add_row(name, Text(value))
-    return table
+    return pairs((*_rows(summary), *_ratio_rows(ratios)))
 
 
 def _rows(s: Summary) -> tuple[tuple[str, str], ...]:

@@ -37,6 +37,15 @@ log = logging.getLogger("dexmm.journal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """A person's ``dexmm resume``: when, after which turn, and what had halted it."""
+
+    at: int  # timestamp, seconds
+    after_turn: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
     """A turn on record that says nothing to this version, and why."""
 
@@ -173,6 +182,26 @@ class SqlJournal:
                     memory=codec.dump(memory),
                 )
             )
+
+    def resumed(self, since: int = 0) -> tuple[Resumed, ...]:
+        """Every resume at or after the timestamp ``since``, oldest first."""
+        query = (
+            select(resumes.c.at, resumes.c.after_turn, resumes.c.reason)
+            .where(resumes.c.market == self._market)
+            .where(resumes.c.at >= since)
+            .order_by(resumes.c.id)
+        )
+        with transaction(self._engine) as connection:
+            return tuple(
+                Resumed(at=row.at, after_turn=row.after_turn, reason=row.reason)
+                for row in connection.execute(query)
+            )
+
+    def ended_at(self) -> int | None:
+        """When the newest turn was recorded, whether it can be read or not."""
+        with transaction(self._engine) as connection:
+            found: int | None = connection.scalar(self._newest(turns.c.at))
+        return found
 
     def _newest(self, *columns: ColumnElement[Any], number: int = 1) -> Select[Any]:
         return (

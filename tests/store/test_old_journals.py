@@ -117,7 +117,7 @@ def test_opening_numbers_an_old_journal_once(old: Path) -> None:
     raw.close()
 
 
-@pytest.mark.parametrize("command", [["replay"], ["report", "--json"], ["run", "--once"]])
+@pytest.mark.parametrize("command", [["replay"], ["report", "--json"], ["log"], ["run", "--once"]])
 def test_a_journal_of_a_later_version_is_refused_in_one_sentence(
     old: Path, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
