@@ -20,6 +20,37 @@ from dexmm.errors import BadInput, DexmmError, Halt, Transient
 
 LONGEST_REASON = 200
 
+# Where exchanges write their code and their words. Binance, OKX, KuCoin, Bitget and MEXC say
+# ``code`` and ``msg``; Bybit ``retCode``, Gate ``label``, HTX ``err-code``, LBank ``error_code``,
+# Bitvavo ``errorCode`` ...
+CODES = ("code", "retCode", "err-code", "error_code", "errorCode", "label", "name")
+TEXTS = ("msg", "message", "retMsg", "err-msg", "error_message", "errorMessage", "description")
+# ... and further inside: Kraken a list of ``error``, Upbit, HitBTC and Deribit an object of that
+# name, Coinbase ``error_response``, Bitstamp ``reason``, WhiteBIT ``errors`` by field.
+INSIDE = ("reason", "error", "error_response", "errors")
+SUCCESS = frozenset({"0", "0000", "00000", "200", "200000"})
+
+# What is said where an exchange gives no words of its own: ccxt's classes, the narrower one first.
+WORDS = {
+    "RequestTimeout": "it did not answer in time",
+    "RateLimitExceeded": "it was asked too often",
+    "DDoSProtection": "it was asked too often",
+    "OnMaintenance": "it is under maintenance",
+    "InvalidNonce": "it did not accept the time of the request",
+    "ExchangeNotAvailable": "it is not available",
+    "NetworkError": "the connection failed",
+    "BadResponse": "its answer is not whole",
+    "PermissionDenied": "the key may not do this",
+    "AuthenticationError": "it does not accept the key",
+    "InsufficientFunds": "too little is free for the order",
+    "OrderImmediatelyFillable": "a post-only order would have traded at once",
+    "OrderNotFound": "it knows no such order",
+    "BadSymbol": "it knows no such symbol",
+}
+
+# How exchanges say that an order of this client id is there already.
+THERE_ALREADY = ("duplicat", "repeated", "already exist", "already in use")
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -103,7 +134,8 @@ def _by_class(error: Exception, words: Words, status: int) -> tuple[Fate, bool]:
     """For what no document of ours names. Never for a 5xx: none of those says what was done."""
     import ccxt
 
-    if "duplicate" in words.text.lower():  # an order of this name is there: ours, then
+    told = str(words).lower()
+    if any(each in told for each in THERE_ALREADY):  # an order of this name is there: ours, then
         return Fate.UNKNOWN, False
     for kinds, fate in (
         ((ccxt.DuplicateOrderId,), Fate.UNKNOWN),
@@ -134,16 +166,42 @@ def said(error: Exception, body: str = "") -> Words:
     import ccxt
 
     message = str(error) if isinstance(error, ccxt.BaseError) else ""
+    if not message:  # something broke on an answer that was no refusal: its words explain nothing
+        return Words()
     found = _object(body) or _object(message)
+    if _first(found, CODES) in SUCCESS:  # ccxt has missed something in an answer that was a yes
+        found, message = {}, message.partition("{")[0]
     details = found.get("data")
     if isinstance(details, list) and details and isinstance(details[0], dict):  # OKX
         first = details[0]
         if first.get("sCode"):
             found = {"code": first["sCode"], "msg": first.get("sMsg")}
-    text = found.get("msg") or found.get("message") or ""
+    code, text = _first(found, CODES), _first(found, TEXTS)
+    for name in INSIDE:  # what is nearer to the matter stands further inside
+        code, text = code or _first(found.get(name), CODES), _inside(found.get(name)) or text
     if not found and "http" not in message:  # ccxt's own words, or the exchange's without a body
         text = message.partition(" ")[2].partition("<")[0].strip()
-    return Words(code=str(found.get("code") or ""), text=str(text))
+    return Words(code="" if text and text == code else code, text=text)
+
+
+def _first(found: object, names: tuple[str, ...]) -> str:
+    """The first of these that is there and plain."""
+    if not isinstance(found, dict):
+        return ""
+    plain = (found.get(name) for name in names)
+    texts = (str(p) for p in plain if isinstance(p, str | int) and not isinstance(p, bool))
+    return next(filter(None, texts), "")
+
+
+def _inside(found: object) -> str:
+    """Words in what can be a text, a list of texts, or an object with a text in it."""
+    if isinstance(found, str):
+        return found
+    if isinstance(found, dict):
+        return _first(found, TEXTS) or next(filter(None, map(_inside, found.values())), "")
+    if isinstance(found, list):
+        return "; ".join(filter(None, map(_inside, found)))
+    return ""
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -161,12 +219,9 @@ def _reason(error: Exception, words: Words, status: int, secrets: Collection[str
 
     shown = str(words)[:LONGEST_REASON]
     if not shown:
-        shown = {
-            ccxt.RequestTimeout: "it did not answer in time",
-            ccxt.ExchangeNotAvailable: "it is not available",
-            ccxt.BadResponse: "its answer is not whole",
-            ccxt.NetworkError: "the connection failed",
-        }.get(type(error), f"its answer makes no sense ({type(error).__name__})")
+        kinds = (kind for kind in WORDS if isinstance(error, getattr(ccxt, kind)))
+        broken = f"its answer makes no sense ({type(error).__name__})"
+        shown = next((WORDS[kind] for kind in kinds), broken)
     if status >= 400:
         shown += f" [HTTP {status}]"
     return strike(shown, secrets)

@@ -167,6 +167,8 @@ class SqlJournal:
             return None
         settings = json.loads(body, parse_float=Decimal)
         settings["network"]["rpc_urls"] = [NO_URL]
+        if (settings.get("exchange") or {}).get("paper_exchange"):  # says so of its address
+            settings["exchange"]["base_url"] = NO_URL
         return parse_config(settings, Path(), source=f"the recorded configuration {fingerprint}")
 
     def resume(self, at: int, reason: str, memory: Memory) -> None:

@@ -235,3 +235,88 @@ def test_an_exchange_without_a_table_goes_by_status_and_by_ccxts_class(
     with pytest.raises(CallFailed) as caught:
         lane_to(server.url, "bybit").call("private_post_v5_order_create", {})
     assert caught.value.fate is fate
+
+
+@pytest.mark.parametrize(
+    ("exchange_id", "status", "body", "reason"),
+    [
+        ("kraken", 200, '{"error":["EOrder:Insufficient funds"]}', "EOrder:Insufficient funds"),
+        (
+            "bybit",
+            200,
+            '{"retCode":170131,"retMsg":"Insufficient balance.","result":{}}',
+            "Insufficient balance. (170131)",
+        ),
+        (
+            "gate",
+            400,
+            '{"label":"BALANCE_NOT_ENOUGH","message":"Not enough balance"}',
+            "Not enough balance (BALANCE_NOT_ENOUGH) [HTTP 400]",
+        ),
+        (
+            "coinbase",
+            200,
+            '{"success":false,"error_response":{"error":"INSUFFICIENT_FUND",'
+            '"message":"Insufficient balance in source account",'
+            '"preview_failure_reason":"PREVIEW_INSUFFICIENT_FUND"}}',
+            "Insufficient balance in source account",
+        ),
+        (
+            "htx",
+            200,
+            '{"status":"error","err-code":"account-frozen-balance-insufficient-error",'
+            '"err-msg":"trade account balance is not enough"}',
+            "trade account balance is not enough (account-frozen-balance-insufficient-error)",
+        ),
+        (
+            "whitebit",
+            422,
+            '{"code":10,"message":"Inner validation failed",'
+            '"errors":{"amount":["Not enough balance"]}}',
+            "Not enough balance (10) [HTTP 422]",
+        ),
+        (
+            "upbit",
+            400,
+            '{"error":{"message":"no funds","name":"insufficient_funds_bid"}}',
+            "no funds (insufficient_funds_bid) [HTTP 400]",
+        ),
+        (
+            "bitvavo",
+            400,
+            '{"errorCode":216,"error":"You do not have sufficient balance."}',
+            "You do not have sufficient balance. (216) [HTTP 400]",
+        ),
+    ],
+)
+def test_each_exchange_s_own_words_are_the_reason(
+    server: Answers, exchange_id: str, status: int, body: str, reason: str
+) -> None:
+    server.status, server.body = status, body
+    failed = told_by(server, exchange_id)
+    assert failed.fate is Fate.REFUSED
+    assert failed.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("exchange_id", "status", "body"),
+    [
+        ("bybit", 200, '{"retCode":170141,"retMsg":"Duplicate clientOrderId.","result":{}}'),
+        ("bybit", 200, '{"retCode":110072,"retMsg":"OrderLinkedID is duplicate","result":{}}'),
+        ("gate", 400, '{"label":"REPEATED_CREATION","message":"the same text was used before"}'),
+        ("poloniex", 400, '{"code":21312,"message":"Client orderId already exists"}'),
+        ("kraken", 200, '{"error":["EOrder:Duplicate cl_ord_id"]}'),
+    ],
+)
+def test_an_id_that_is_there_already_is_an_order_of_ours_to_be_looked_for(
+    server: Answers, exchange_id: str, status: int, body: str
+) -> None:
+    server.status, server.body = status, body
+    assert told_by(server, exchange_id).fate is Fate.UNKNOWN
+
+
+def told_by(server: Answers, exchange_id: str) -> CallFailed:
+    """What an order's answer means there, read by ccxt's own class."""
+    with pytest.raises(CallFailed) as caught:
+        lane_to(server.url, exchange_id).call("fetch", f"{server.url}/order", "POST", {}, "{}")
+    return caught.value

@@ -73,12 +73,35 @@ def test_secrets_are_struck_from_the_exchanges_words() -> None:
         ),
         ("binance Market is closed.", "", "Market is closed."),
         ("binance POST https://x", "", ""),
+        ('bybit {"retCode":0,"retMsg":"OK"}', "", ""),
         ('binance {"code":', "", '{"code":'),
     ],
 )
 def test_the_exchanges_own_words(message: str, code: str, text: str) -> None:
     words = said(ccxt.ExchangeError(message))
     assert (words.code, words.text) == (code, text)
+
+
+def test_the_words_of_an_answer_that_was_no_refusal_explain_nothing() -> None:
+    answer = '{"retCode":0,"retMsg":"OK","result":{"list":[]}}'
+    missed = ccxt.OrderNotFound("bybit order 7 does not exist")
+    assert judge(missed, 200, 0, (), body=answer).reason == "order 7 does not exist"
+    broken = judge(KeyError("orderId"), 200, 0, (), body='{"code":"1","msg":"all well"}')
+    assert broken.reason == "its answer makes no sense (KeyError)"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ccxt.InsufficientFunds("lbank https://x"), "too little is free for the order"),
+        (ccxt.PermissionDenied("lbank https://x"), "the key may not do this"),
+        (ccxt.OnMaintenance("lbank https://x"), "it is under maintenance"),
+        (ccxt.RateLimitExceeded("lbank https://x"), "it was asked too often"),
+        (ccxt.ExchangeError("lbank https://x"), "its answer makes no sense (ExchangeError)"),
+    ],
+)
+def test_without_words_ccxt_s_class_is_put_into_ours(error: Exception, words: str) -> None:
+    assert judge(error, 200, 0, ()).reason == words
 
 
 @pytest.mark.parametrize(

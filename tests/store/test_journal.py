@@ -125,6 +125,29 @@ def test_the_configuration_is_kept_without_its_secrets(tmp_path: Path) -> None:
     assert b"secret-key" not in (tmp_path / "journal.sqlite").read_bytes()
 
 
+def test_what_a_setting_says_of_a_secret_address_is_kept_without_the_address(
+    tmp_path: Path,
+) -> None:
+    book = journal(tmp_path)
+    wanted = parse_config(
+        {
+            "network": {"name": "sandbox"},
+            "market": {"price_low": 1000, "price_high": 9000},
+            "exchange": {"base_url": "http://paper.example/secret-key", "paper_exchange": True},
+            "quotes": {"enabled": True},
+        },
+        Path("elsewhere"),
+        source="test",
+    )
+    book.record(an_entry(config=wanted.fingerprint()), wanted)
+    kept = book.config(wanted.fingerprint())
+    assert kept is not None
+    assert kept.exchange is not None
+    assert kept.exchange.is_paper
+    assert kept.fingerprint() == wanted.fingerprint()
+    assert b"secret-key" not in (tmp_path / "journal.sqlite").read_bytes()
+
+
 def test_the_flag_is_read_each_time(tmp_path: Path) -> None:
     book = journal(tmp_path)
     assert book.halted() == ""
