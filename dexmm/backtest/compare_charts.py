@@ -10,12 +10,12 @@ from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from dexmm.backtest.compare_columns import places_of
 from dexmm.backtest.compare_rows import Curve, Kind, Row
 from dexmm.ops.accounting import Source
 from dexmm.ops.extras import need
 from dexmm.ops.figures import Figures
 from dexmm.ops.report.charts import styled, time
+from dexmm.ops.report.numbers import places_of
 from dexmm.ops.report.palette import AMBER, BLUE, GREEN, GREY, INK, RED, SERIES, TEAL, VIOLET, Tone
 
 if TYPE_CHECKING:

@@ -9,10 +9,9 @@ from decimal import Decimal
 from dexmm.backtest.compare_rows import Kind, Row
 from dexmm.ops.figures import Figures
 from dexmm.ops.narrate import digits
+from dexmm.ops.report.numbers import CENTS, places_of
 
 NOTHING = "–"
-CENTS, ETHER_PLACES = 2, 6
-ETHERS = {"ETH", "WETH"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +28,6 @@ class Column:
     meaning: str
     higher: bool | None = True
     of_all: bool = False
-
-
-def places_of(quote: str) -> int:
-    """The decimals that money is told with: an ether's hundredth is no small change."""
-    return ETHER_PLACES if quote in ETHERS else CENTS
 
 
 def money(value: Decimal, places: int = CENTS) -> str:

@@ -15,11 +15,11 @@ from dexmm.backtest.compare_columns import (
     at_other_assumptions,
     best,
     gas_told,
-    places_of,
 )
 from dexmm.backtest.compare_rows import Row, ranked
 from dexmm.backtest.compare_table import ACROSS, across_row
 from dexmm.backtest.compare_verdict import pays
+from dexmm.ops.report.numbers import places_of
 from dexmm.ops.report.page import Page
 from dexmm.ops.report.parts import Banner, Bullets, Cell, Chart, Html, Table, bullets
 

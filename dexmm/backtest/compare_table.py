@@ -23,10 +23,10 @@ from dexmm.backtest.compare_columns import (
     at_other_assumptions,
     best,
     gas_told,
-    places_of,
 )
 from dexmm.backtest.compare_rows import Row, ranked
 from dexmm.ops.fitting import fitted
+from dexmm.ops.report.numbers import places_of
 
 MARK = "*"  # of the best, where there are no colours
 GAP = 2

@@ -13,7 +13,6 @@ from decimal import Decimal, InvalidOperation
 from math import ceil
 from pathlib import Path
 
-from dexmm.backtest.compare_columns import ETHERS
 from dexmm.backtest.event_world import EventScenario, PricedScenario, begun_with, first_price
 from dexmm.backtest.expectation import facts_of
 from dexmm.backtest.request_config import decided_by, given, live, newcomer, without_secrets
@@ -31,6 +30,7 @@ from dexmm.backtest.run import Scenario, Start, complete, purse_of
 from dexmm.config import Config
 from dexmm.errors import BadInput
 from dexmm.model.market import Market
+from dexmm.ops.report.numbers import ETHERS
 from dexmm.sim.events import SWAP_DOWN, EventHistory
 from dexmm.sim.history_events import read_events
 from dexmm.sim.packed import PackedPath, packed, read_path

@@ -9,13 +9,13 @@ from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
 
-from dexmm.backtest.compare_columns import ETHERS
 from dexmm.backtest.contestants import Live
 from dexmm.backtest.run import Scenario
 from dexmm.config import CHAINLINK_PAXG_USD, SECTIONS, Config, Network, parse_config
 from dexmm.errors import BadInput
 from dexmm.markets import choose, load_markets
 from dexmm.model.market import Market
+from dexmm.ops.report.numbers import ETHERS
 from dexmm.settings import PREFIX, SECRETS, overrides_in, variables_around
 from dexmm.strategy.judge import judge
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from dexmm.backtest.compare_columns import ETHERS
 from dexmm.backtest.run import PAXG, PAXG_USDT, USDT
 from dexmm.config import UNISWAP_POSITION_MANAGER, UNISWAP_SWAP_ROUTER, Config
 from dexmm.errors import BadInput
 from dexmm.model.market import Market, Token
+from dexmm.ops.report.numbers import ETHERS
 from dexmm.sim.events import EventHistory
 
 SPACINGS = {100: 1, 500: 10, 3000: 60, 10_000: 200}

@@ -17,6 +17,7 @@ from dexmm.backtest.event_world import EventScenario, run_scenario
 from dexmm.backtest.run import Backtest, Scenario
 from dexmm.backtest.workers import Progress, Watch, run_jobs
 from dexmm.ops.figures import Figures
+from dexmm.ops.report.numbers import places_of
 from dexmm.sim.packed import packed
 from dexmm.units import PRICE, bp
 
@@ -97,8 +98,6 @@ def at_gas(figures: Figures) -> tuple[AtGas, ...]:
 
 def sentences(found: Sensitivity, quote: str) -> Sequence[tuple[str, str]]:
     """Each as what it is at, and what comes of it, for people."""
-    from dexmm.backtest.compare_columns import places_of  # it shows these runs in its rows
-
     places = places_of(quote)
     return (
         *(

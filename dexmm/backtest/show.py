@@ -13,8 +13,12 @@ from rich.text import Text
 from dexmm.backtest.compare_columns import Money, percent
 from dexmm.backtest.run import Backtest
 from dexmm.backtest.sensitivity import Sensitivity, sentences
+from dexmm.ops.earned import Earned, earned
 from dexmm.ops.fitting import fitted, pairs
+from dexmm.ops.holding import worths
 from dexmm.ops.narrate import digits, price_digits
+from dexmm.ops.report.earned_shown import lines
+from dexmm.ops.report.earned_terminal import by_month
 from dexmm.ops.report.legs_shown import LegShown, legs_shown
 from dexmm.ops.report.numbers import moment
 from dexmm.ops.report.refused import refused
@@ -22,6 +26,7 @@ from dexmm.ops.track import Track
 
 WIDEST = 110
 MOST_LEGS = 10  # in a terminal; the page and --json have them all
+REST = "see the page (-o) or --json"
 
 
 def show(
@@ -37,8 +42,11 @@ def show(
     told: tuple[tuple[str, str], ...] = ()
     if decided:
         told = (("decided by", decided.removeprefix("Decided by ").removesuffix(".")),)
-    console.print(pairs((*told, *_figures(run, seconds))), width=width)
+    brought = earned(worths(track.marks))
+    console.print(pairs((*told, *_figures(run, brought, seconds))), width=width)
+    months = by_month(brought, track.quote, console, width, REST)
     for title, part in (
+        *(() if months is None else (("Month by month", months),)),
         (
             "Against holding",
             pairs(tuple(_attribution(run)), right=True),
@@ -50,10 +58,10 @@ def show(
         console.print(f"\n[bold]{title}[/]")
         whole = fitted(part, console, width) if isinstance(part, Table) else part
         console.print(whole, width=width)
-    for title, lines in (("Advice", advice), ("Assumptions", track.assumptions)):
-        if lines:
+    for title, told_last in (("Advice", advice), ("Assumptions", track.assumptions)):
+        if told_last:
             console.print(f"\n[bold]{title}[/]")
-        for line in lines:
+        for line in told_last:
             console.print(Text(f"- {line}"), width=width)
     if track.halted:
         console.print(Text(f"\nHalted itself: {track.halted}", "red"), width=width)
@@ -63,7 +71,7 @@ def _depends(found: Sensitivity, track: Track) -> RenderableType:
     return pairs(tuple(sentences(found, track.quote)))
 
 
-def _figures(run: Backtest, seconds: Decimal) -> Iterator[tuple[str, str]]:
+def _figures(run: Backtest, brought: Earned, seconds: Decimal) -> Iterator[tuple[str, str]]:
     track, f = run.track, run.figures
     first, last, sums = track.points[0], track.points[-1], Money.of(track.quote)
     yield (
@@ -73,10 +81,7 @@ def _figures(run: Backtest, seconds: Decimal) -> Iterator[tuple[str, str]]:
     )
     skipped = f", {track.skipped_turns} skipped" if track.skipped_turns else ""
     yield "turns", f"{digits(Decimal(run.turns), 0)} taken in {seconds} s{skipped}"
-    yield (
-        "value",
-        f"{sums.plain(f.start)} to {sums.plain(f.end)} {track.quote}, gas taken off",
-    )
+    yield from lines(brought, track.quote)
     yield (
         "net",
         f"{sums.signed(f.net)} {track.quote} against holding ({f.net_bp:+.1f} bp), "
@@ -137,7 +142,7 @@ def _legs(run: Backtest) -> RenderableType:
     for leg in found[:MOST_LEGS]:
         table.add_row(*_leg(leg, Money.of(run.track.quote)))
     if len(found) > MOST_LEGS:
-        table.add_row("...", "", f"{len(found) - MOST_LEGS} more: see the page (-o) or --json")
+        table.add_row("...", "", f"{len(found) - MOST_LEGS} more: {REST}")
     return table
 
 

@@ -24,6 +24,8 @@ from dexmm.cli.types import Number
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from dexmm.config import Config
     from dexmm.ops.report.page import Page
     from dexmm.ops.report.verdicts import Verdict
@@ -201,6 +203,18 @@ def _facts(track: Track, tried: Verdict | None, shown: Verdict | None) -> dict[s
     return facts
 
 
+def _tell_months(out: Console, track: Track) -> None:
+    from dexmm.ops.earned import earned
+    from dexmm.ops.holding import worths
+    from dexmm.ops.report.earned_terminal import by_month
+
+    months = by_month(earned(worths(track.marks)), track.quote, out, None, "see the page or --json")
+    if months is not None:
+        out.print("\n[bold]Month by month[/]")
+        out.print(months)
+        out.print()
+
+
 def _tell(
     track: Track, tried: Verdict | None, shown: Verdict | None, page: Path | None, size: int
 ) -> None:
@@ -220,5 +234,6 @@ def _tell(
     if tried is not None or shown is None:
         for sentence in headline(track):
             out.print(escape(sentence))
+        _tell_months(out, track)
     if page is not None:
         out.print(f"wrote {escape(str(page))}, {size / 1_000_000:.2f} MB, nothing to load")

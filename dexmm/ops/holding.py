@@ -24,6 +24,7 @@ class Worth:
     net_worth: Decimal
     holding: Decimal
     capital: Decimal  # deposits less withdrawals since the start, at this price
+    deposited: Decimal = ZERO  # the same, each at the price of its moment
 
     @property
     def against_holding(self) -> Decimal:
@@ -41,13 +42,14 @@ def worths(marks: Sequence[Mark]) -> list[Worth]:
     if not marks:
         return found
     base, quote = marks[0].base, marks[0].quote
-    brought_base = brought_quote = capital = ZERO
+    brought_base = brought_quote = capital = deposited = ZERO
     with localcontext(EXACT):
         for mark in marks:
             for flow in mark.flows:
                 if flow.source is Source.CAPITAL:
                     brought_base += flow.base
                     brought_quote += flow.quote
+                    deposited += flow.base * mark.fair_price + flow.quote
             if brought_base or brought_quote:
                 capital = brought_base * mark.fair_price + brought_quote
             found.append(
@@ -56,6 +58,7 @@ def worths(marks: Sequence[Mark]) -> list[Worth]:
                     net_worth=mark.base * mark.fair_price + mark.quote,
                     holding=base * mark.fair_price + quote + capital,
                     capital=capital,
+                    deposited=deposited,
                 )
             )
     return found

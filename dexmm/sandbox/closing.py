@@ -12,10 +12,13 @@ from rich.text import Text
 
 from dexmm.ops.fitting import fitted, pairs
 from dexmm.ops.narrate import digits, price_digits
+from dexmm.ops.report.earned_shown import lines
+from dexmm.ops.report.earned_terminal import by_month
 from dexmm.ops.trading import Trading
 from dexmm.sandbox.run import Kept, Result
 from dexmm.sandbox.summary import Summary
 
+QUOTE = "USDT"
 WIDEST = 100
 
 
@@ -28,6 +31,11 @@ def show(console: Console, result: Result, ratios: Sequence[Ratio] = ()) -> None
     console.print()
     console.print(_figures(result.summary, ratios), width=width)
     console.print()
+    months = by_month(result.summary.earned, QUOTE, console, width, "see --json")
+    if months is not None:
+        console.print("[bold]Month by month[/]")
+        console.print(months, width=width)
+        console.print()
     refusals = _refusals(result.summary)
     if isinstance(refusals, Table):
         refusals = fitted(refusals, console, width)
@@ -54,7 +62,7 @@ def kept_lines(kept: Kept) -> tuple[str, ...]:
 
 
 def _figures(summary: Summary, ratios: Sequence[Ratio]) -> RenderableType:
-    return pairs((*_rows(summary), *_ratio_rows(ratios)))
+    return pairs((*lines(summary.earned, QUOTE), *_rows(summary), *_ratio_rows(ratios)))
 
 
 def _rows(s: Summary) -> tuple[tuple[str, str], ...]:
@@ -94,7 +102,6 @@ def _rows(s: Summary) -> tuple[tuple[str, str], ...]:
             f"{_percent(s.band_high, 0)} for {_percent(share.in_band, 2)} of turns",
         ),
         ("in range", f"{_percent(s.in_range)} of turns"),
-        ("value", f"{digits(s.nav_start, 2)} to {digits(s.nav_end, 2)}"),
         (
             "holding",
             f"{digits(s.holding_end, 2)}: {_signed(s.against_holding)} "

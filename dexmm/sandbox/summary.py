@@ -20,11 +20,13 @@ from itertools import pairwise
 from dexmm.model.decision import Refusal
 from dexmm.model.entry import Entry
 from dexmm.model.order import OrderIntent
+from dexmm.ops.earned import Earned, earned
+from dexmm.ops.holding import Worth
 from dexmm.ops.report.entry_facts import kind_of, paired
 from dexmm.ops.report.refused import Refused, refused
 from dexmm.ops.trading import Trading, trading
 from dexmm.strategy.inventory import inventory
-from dexmm.units import PRICE, bp
+from dexmm.units import ETHER_DECIMALS, PRICE, bp, to_decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ class TurnPoint:
     withheld: bool  # a guard held back a wanted action
     outcomes: tuple[tuple[str, str], ...]  # (what, status) of every step begun
     known: frozenset[int]  # NFTs that the journal entry speaks of: seen or minted
+    eth: Decimal = Decimal(0)  # in the wallet, for gas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +125,7 @@ class Summary:
     untracked: tuple[int, ...]  # NFTs that the product owns and does not know of
 
     exchange: Trading
+    earned: Earned  # gas taken off
 
     pool_swaps: int
     noise_base: Decimal
@@ -164,6 +168,7 @@ def turn_point(entry: Entry, fair_price: Decimal) -> TurnPoint:
             [p.token_id for p in (*view.positions, *view.strangers)]
             + [minted.token_id for outcome in entry.outcomes for minted in outcome.minted]
         ),
+        eth=to_decimal(view.wallet.eth, ETHER_DECIMALS),
     )
 
 
@@ -242,11 +247,29 @@ def summarise(
         positions_tracked=len(tracked),
         untracked=tuple(sorted(chain.owned - tracked)),
         exchange=trading(orders),
+        earned=earned(_worths(points, chain)),
         pool_swaps=chain.swaps,
         noise_base=chain.noise_base,
         arbitrage_base=chain.arbitrage_base,
         wall_seconds=run.wall_seconds,
     )
+
+
+def _worths(points: Sequence[TurnPoint], chain: Chain) -> list[Worth]:
+    """Beside holding, as the turns saw it and as the chain says at the end, gas taken off."""
+    first, last = points[0], points[-1]
+    looks = [(p.at, p.fair_price, p.nav, first.eth - p.eth) for p in points]
+    end = chain.base * chain.fair_price + chain.quote
+    looks.append((last.at, chain.fair_price, end, chain.eth_spent))
+    return [
+        Worth(
+            at=at,
+            net_worth=nav - spent * chain.eth_price,
+            holding=first.base * price + first.quote,
+            capital=Decimal(0),
+        )
+        for at, price, nav, spent in looks
+    ]
 
 
 def _refusals(entry: Entry) -> tuple[Refusal, ...]:

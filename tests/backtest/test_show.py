@@ -13,6 +13,9 @@ from dexmm.backtest import show as shown
 from dexmm.backtest.event_world import run_scenario
 from dexmm.backtest.request import Request, scenario_of
 from dexmm.backtest.run import Backtest
+from dexmm.ops.earned import earned
+from dexmm.ops.holding import worths
+from dexmm.ops.report.earned_shown import lines
 from dexmm.ops.report.legs_shown import legs_shown
 
 
@@ -36,6 +39,9 @@ def test_nothing_is_cut_off_and_no_line_is_wider(run: Backtest, width: int) -> N
     for leg in legs_shown(run.track):
         for amount in (leg.fees, leg.divergence, leg.gas, leg.net):
             assert shown.Money.of("USDT").signed(amount) in text
+    words = " ".join(text.split())
+    for name, value in lines(earned(worths(run.track.marks)), "USDT"):
+        assert f"{name.strip()} {value}" in words
     assert drawn(run, 200).count("divergence") >= 2  # as a table: its heading
 
 

@@ -75,6 +75,23 @@ def test_against_holding_and_against_rebalancing() -> None:
     assert summary.simulated_seconds == 300
 
 
+def test_what_was_earned_has_the_gas_taken_off_month_by_month() -> None:
+    """10,000 at the start; gas of 0.004 ether in January, of 0.01 in all, an ether at 4,000."""
+    day = 86_400
+    points = [
+        replace(POINT, at=29 * day, eth=D(1)),
+        replace(POINT, at=31 * day, eth=D("0.996"), nav=D(10_100)),
+        replace(POINT, at=33 * day, eth=D("0.99"), fair_price=D(5000), nav=D(11_100)),
+    ]
+    found = summarise(points, CHAIN, (), RUN).earned
+    whole = found.whole
+    assert (whole.start, whole.end) == (10_000, 11_200 - 40)
+    assert (whole.gain, whole.price, whole.making) == (1160, 1000, 160)
+    january, february = found.months
+    assert (january.name, january.gain, january.price) == ("1970-01", 100 - 16, 0)
+    assert (february.name, february.gain, february.making) == ("1970-02", 1160 - 84, 160 - 84)
+
+
 def test_rebalancing_loses_to_holding_in_a_round_trip_only_by_volatility() -> None:
     # 10,000 at 50 %: +25 % makes 11,250; back down is -20 % on half of it.
     prices = [D(4000), D(5000), D(4000)]

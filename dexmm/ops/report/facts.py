@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from dexmm.ops.accounting import attribute
+from dexmm.ops.earned import earned
 from dexmm.ops.figures import figures
 from dexmm.ops.holding import worths
 from dexmm.ops.report.bands import stretches
@@ -39,6 +40,7 @@ def report(track: Track) -> dict[str, object]:
         "facts": track.facts,
         "assumptions": track.assumptions,
         "band": {"low": track.band_low, "high": track.band_high, "target": track.target},
+        "earned": earned(worths(track.marks)),
         "figures": figures(track),
         "attribution": {
             "start": found.start,

@@ -11,6 +11,8 @@ from dexmm.ops.track import Track
 HOUR = 3600
 DAY = 86_400
 ONE = Decimal(1)
+CENTS, ETHER_PLACES = 2, 6
+ETHERS = {"ETH", "WETH"}
 
 
 def percent(share: Decimal, places: int = 1) -> str:
@@ -31,8 +33,14 @@ def duration(seconds: int) -> str:
 
 
 def money(amount: Decimal, track: Track, *, sign: bool = False) -> str:
-    """To the cent, with its unit; ``sign`` shows a plus too."""
-    return f"{signed(amount) if sign else digits(amount, 2)} {track.quote}"
+    """To the cent, with its unit; ``sign`` shows a plus too. Of an ether a cent is too much."""
+    places = places_of(track.quote)
+    return f"{signed(amount, places) if sign else digits(amount, places)} {track.quote}"
+
+
+def places_of(quote: str) -> int:
+    """The decimals that money is told with: an ether's hundredth is no small change."""
+    return ETHER_PLACES if quote in ETHERS else CENTS
 
 
 def signed(amount: Decimal, places: int = 2) -> str:
@@ -45,6 +53,11 @@ def signed(amount: Decimal, places: int = 2) -> str:
 
 def whole(number: int) -> str:
     return digits(Decimal(number), 0)
+
+
+def day(at: int) -> str:
+    """UTC."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
 
 
 def moment(at: int) -> str:

@@ -10,7 +10,10 @@ from itertools import groupby
 
 from dexmm.model.order import OrderIntent
 from dexmm.ops.accounting import Attribution, Source
+from dexmm.ops.earned import earned
+from dexmm.ops.holding import worths
 from dexmm.ops.narrate import digits
+from dexmm.ops.report.earned_shown import headings, per_cent, rows
 from dexmm.ops.report.filled import filled
 from dexmm.ops.report.legs_shown import LegShown, legs_shown
 from dexmm.ops.report.numbers import duration, moment, money, percent, signed, whole
@@ -95,6 +98,29 @@ def parts(found: Attribution, track: Track) -> Table:
         ),
         rows=rows,
     )
+
+
+def by_month(track: Track) -> Parts:
+    """Every month and year that was seen, with what they are a month and a year; none where all is
+    within one month and too short for a rate."""
+    found = earned(worths(track.marks))
+    rates = Table(
+        headings=("", "gain", "of it making the market"),
+        rows=[
+            (name, per_cent(rate.gain_percent), per_cent(rate.making_percent))
+            for name, rate in (("a month", found.per_month), ("a year", found.per_year))
+            if rate is not None
+        ],
+        caption="At the same pace, without compounding.",
+    )
+    shown = rows(found, track.quote)
+    months = Table(
+        headings=headings(track.quote),
+        rows=shown,
+        caption="Price is what holding the same inventory gained, making what making the market "
+        "brought after every cost; a month begins and ends with the last turn before it does.",
+    )
+    return (*((rates,) if rates.rows else ()), *((months,) if shown else ()))
 
 
 def legs(track: Track) -> Parts:

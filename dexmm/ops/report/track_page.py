@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dexmm.ops.accounting import attribute
+from dexmm.ops.earned import earned
 from dexmm.ops.figures import Figures, figures
+from dexmm.ops.holding import worths
 from dexmm.ops.narrate import digits, price_digits
 from dexmm.ops.report import charts, tables
+from dexmm.ops.report.earned_shown import per_cent
 from dexmm.ops.report.filled import Filled, filled
 from dexmm.ops.report.numbers import duration, moment, money, percent, signed, whole
 from dexmm.ops.report.page import Page
@@ -23,6 +26,8 @@ def track_page(track: Track, verdict: Verdict | None = None) -> Page:
     if verdict is not None:
         page.section(verdict.name.capitalize(), *tables.verdict_parts(verdict))
     page.section("Summary", *_summary(track))
+    if months := tables.by_month(track):
+        page.section("Month by month", *months)
     page.section("Price and ranges", Chart(figure=charts.prices(track), says=_prices_say(track)))
     page.section("Share", Chart(figure=charts.share(track), says=_share_says(track)))
     page.section("Net worth", Chart(figure=charts.worth(track), says=_worth_says(track)))
@@ -74,8 +79,17 @@ def _summary(track: Track) -> tuple[str | Tiles | Banner, ...]:
 def _tiles(track: Track, shown: Figures, seen: Uptime, traded: Filled) -> Tiles:
     other = shown.swap_cost + shown.hedge + shown.quoting + shown.exchange_fees + shown.funding
     in_band = shown.time_in_band == 1
+    gained = earned(worths(track.marks)).whole
+    per_cents = "" if gained.gain_percent is None else f"{per_cent(gained.gain_percent)}, of it "
     return Tiles(
         [
+            Tile(
+                label="Gain",
+                value=money(gained.gain, track, sign=True),
+                note=f"{per_cents}{money(gained.price, track, sign=True)} by the price and "
+                f"{money(gained.making, track, sign=True)} by making the market",
+                tone="good" if gained.gain > 0 else "bad",
+            ),
             Tile(
                 label="Net against holding",
                 value=money(shown.net, track, sign=True),

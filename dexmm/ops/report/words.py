@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dexmm.ops.accounting import attribute
+from dexmm.ops.earned import earned
+from dexmm.ops.holding import worths
+from dexmm.ops.report.earned_shown import per_cent
 from dexmm.ops.report.numbers import duration, money
 from dexmm.ops.report.steps import Step, steps
 from dexmm.ops.track import Track
@@ -15,11 +18,18 @@ def headline(track: Track) -> tuple[str, ...]:
     seconds = track.points[-1].at - track.points[0].at
     held = found.end - net
     verdict = "more" if net > 0 else "less"
+    whole = earned(worths(track.marks)).whole
+    deposited = (
+        f" with {money(whole.deposited, track, sign=True)} deposited" if whole.deposited else ""
+    )
+    rate = "" if whole.gain_percent is None else f" ({per_cent(whole.gain_percent)})"
     first = (
         f"In {duration(seconds)} net worth went from {money(found.start, track)} to "
-        f"{money(found.end, track)}. The same inventory untouched would be worth "
-        f"{money(held, track)}: making the market brought {money(abs(net), track)} {verdict}, "
-        "after every cost."
+        f"{money(found.end, track)}{deposited}: a gain of {money(whole.gain, track, sign=True)}"
+        f"{rate}, {money(whole.price, track, sign=True)} by the price and "
+        f"{money(whole.making, track, sign=True)} by making the market. The same inventory "
+        f"untouched would be worth {money(held, track)}: making the market brought "
+        f"{money(abs(net), track)} {verdict}, after every cost."
     )
     return (first, *_made_of(steps(found), track))
 
