@@ -12,19 +12,19 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Protocol
 
 from dexmm.config import Config
 from dexmm.errors import BadInput, Busy, DexmmError, Halt, NodeError, Transient
 from dexmm.model.decision import Refusal, State
 from dexmm.model.entry import Entry
 from dexmm.model.steps import Outcome
+from dexmm.protocols import Cex, Chain, Clock, Flag, Journal, Lease
 from dexmm.quoting import Quoting, cancel_all, told
 from dexmm.strategy.guards import for_a_person
-from dexmm.turn import HALT_WAS_SET, Cex, Chain, Clock, Journal, turn
+from dexmm.turn import HALT_WAS_SET, turn
 
 log = logging.getLogger("dexmm.loop")
 
@@ -36,17 +36,6 @@ ASKED = " was received"
 
 # How long the loop backs off at most while the node does not answer, in intervals.
 LONGEST_BACK_OFF = 8
-
-
-class Lease(Protocol):
-    def held(self, timeout_seconds: float = 0) -> AbstractContextManager[None]:
-        """The right to write with this wallet, or ``Busy``."""
-
-
-class Flag(Protocol):
-    def set(self, reason: str) -> None:
-        """Durably; ``Transient`` when no place takes it: then nothing is halted, and that is said
-        last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

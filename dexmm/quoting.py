@@ -24,9 +24,10 @@ from dexmm.model.decision import Refusal, State
 from dexmm.model.order import Purpose
 from dexmm.model.snapshot import Snapshot
 from dexmm.model.steps import AmendOrder, CancelAll, CancelOrder, Outcome, PlaceOrder, Step
+from dexmm.protocols import Cex, Chain, Clock, Journal
 from dexmm.strategy.decide import decide
 from dexmm.strategy.plan import plan
-from dexmm.turn import Cex, Chain, Clock, Journal, execute, observe, tell_held_back
+from dexmm.turn import execute, observe, tell_held_back
 
 log = logging.getLogger("dexmm.quoting")
 

@@ -1,35 +1,31 @@
 """One turn: observe, decide, plan, execute, record.
 
 There is no recovery path. A restart is just another turn: the chain says what is held, what is
-still in flight, and the difference to the target is what remains to be done. The protocols that
-a turn needs from the world are here; ``chain``, ``cex`` and ``sim`` implement them.
+still in flight, and the difference to the target is what remains to be done. What a turn needs
+from the world is in ``protocols.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, runtime_checkable
 
 from dexmm.config import Config
 from dexmm.errors import Transient
 from dexmm.model.decision import Decision, Refusal
 from dexmm.model.entry import Entry
-from dexmm.model.memory import Memory
-from dexmm.model.snapshot import ChainView, Snapshot
+from dexmm.model.snapshot import Snapshot
 from dexmm.model.steps import (
     AmendOrder,
     CancelAll,
     CancelOrder,
-    CexStep,
-    ChainStep,
     Outcome,
     PlaceOrder,
     SetLeverage,
     Simulation,
     Step,
 )
-from dexmm.model.venue import VenueView
+from dexmm.protocols import Cex, Chain, Clock, Journal, KeepsRules, Verdict
 from dexmm.strategy.decide import decide
 from dexmm.strategy.guards import refuse_simulation
 from dexmm.strategy.memory import remember, rewound
@@ -40,58 +36,6 @@ from dexmm.strategy.triangle import resized
 HALT_WAS_SET = "HALT was set"
 
 CEX_STEPS = (PlaceOrder, CancelOrder, AmendOrder, CancelAll, SetLeverage)
-
-Clock = Callable[[], int]
-Verdict = Callable[[Simulation], Refusal | None]
-
-
-class Chain(Protocol):
-    """A chain, real or simulated, seen from one wallet in one market."""
-
-    def observe(self) -> ChainView:
-        """Everything at one block, or ``Transient``."""
-
-    def send(self, step: ChainStep, verdict: Verdict) -> Outcome:
-        """Simulate ``step``, ask ``verdict``, and make it happen at most once."""
-
-
-class Cex(Protocol):
-    """An exchange, real or simulated, seen from one account."""
-
-    def observe(self) -> VenueView:
-        """Everything about the account and its instruments, or ``Transient``: never a part."""
-
-    def send(self, step: CexStep) -> Outcome:
-        """Make ``step`` happen at most once; status "done", "refused", "failed" or "pending"."""
-
-
-@runtime_checkable
-class KeepsRules(Protocol):
-    """An exchange whose steps and minimums are kept from an earlier look."""
-
-    def doubt_rules(self) -> None:
-        """They keep an order from being sent, so no refusal can tell that they were eased."""
-
-
-@runtime_checkable
-class KeepsLooks(Protocol):
-    """An exchange of which not every look asks for everything."""
-
-    def forget_looks(self) -> None:
-        """The next look asks for orders and the perpetual too, however quiet they were."""
-
-
-class Journal(Protocol):
-    """What turns leave behind."""
-
-    def memory(self) -> Memory:
-        """What the last recorded turn left; a fresh one when there is none."""
-
-    def halted(self) -> str:
-        """The HALT flag's reason; empty when it is not set."""
-
-    def record(self, entry: Entry, config: Config) -> Entry:
-        """Store a turn, with the configuration it was decided with, and give it its id."""
 
 
 def never() -> str:

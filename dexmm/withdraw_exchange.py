@@ -22,7 +22,7 @@ from dexmm.errors import DexmmError, Transient
 from dexmm.model.order import OrderKind, Purpose
 from dexmm.model.steps import CancelAll, CexStep, Outcome, PlaceOrder
 from dexmm.model.venue import Book, Instrument, Side, VenueView
-from dexmm.turn import Cex, KeepsLooks
+from dexmm.protocols import Cex, KeepsLooks
 from dexmm.withdraw_report import Leg, Place
 
 PAUSES = (0.5, 1, 2, 4)  # seconds between tries that lead nowhere; then it is given up

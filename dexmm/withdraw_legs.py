@@ -29,7 +29,7 @@ from dexmm.model.gas import (
 from dexmm.model.nodes import NodeViews
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome, Simulation
-from dexmm.turn import Cex, Chain
+from dexmm.protocols import Cex, Chain
 from dexmm.units import sum_text, to_units_down
 from dexmm.withdraw_plan import gas_value, gwei_to_go_beyond
 from dexmm.withdraw_report import Halted, Leg

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "dexmm"
 
 NOUNS = {"units", "errors", "model", "config", "uniswap", "proxies"}
-TURN = {"turn", "strategy"} | NOUNS
+TURN = {"turn", "strategy", "protocols"} | NOUNS
 WITHDRAW = {"withdraw"} | {
     f"withdraw_{part}" for part in ("exchange", "legs", "plan", "proof", "report")
 }
@@ -31,12 +31,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fields": set(),
     "config": {"units", "errors", "settings", "fields"},
     "model": {"units", "errors"},
+    "protocols": {"units", "errors", "model", "config"},
     "strategy": NOUNS,
     "chain": NOUNS,
     "cex": NOUNS,
     "store": NOUNS,
     "turn": TURN - {"turn"},
-    **dict.fromkeys(WITHDRAW, TURN | WITHDRAW),
+    **dict.fromkeys(WITHDRAW, NOUNS | WITHDRAW | {"strategy", "protocols"}),
     "markets": {"config", "settings", "errors"},
     "quoting": TURN,
     "loop": TURN | WITHDRAW | {"quoting"},

@@ -12,7 +12,8 @@ import pytest
 from dexmm.config import load_config
 from dexmm.loop import Shutdown, World, run_once
 from dexmm.model.entry import Entry
-from dexmm.ops.world import open_world, wall_clock
+from dexmm.ops.clock import wall_clock
+from dexmm.ops.world import open_world
 from dexmm.sandbox.exchange.paper import PaperExchange
 from dexmm.sandbox.exchange.settings import QUIET, UNLIMITED, Opening, PaperSettings
 

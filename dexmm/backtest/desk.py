@@ -15,12 +15,12 @@ from dexmm.config import Config, Exchange
 from dexmm.model.market import Market
 from dexmm.model.order import OrderIntent
 from dexmm.ops.accounting import Flow, Source
+from dexmm.protocols import Journal
 from dexmm.quoting import Quoting
 from dexmm.sim.exchange import PriceAt, SimExchange, VenueOpening, VenueSymbols
 from dexmm.sim.prices import Candle
 from dexmm.sim.venue_costs import VenueCosts
 from dexmm.sim.world import CandleWorld
-from dexmm.turn import Journal
 
 PART = Decimal("0.2")  # of the capital, on the exchange
 MARGIN_PART = Decimal("0.1")  # of the capital, in the derivatives account

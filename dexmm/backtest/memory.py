@@ -10,7 +10,7 @@ from dexmm.model.memory import Memory
 
 
 class MemoryJournal:
-    """Implements ``turn.Journal``; keeps the newest entry and no other."""
+    """Implements ``protocols.Journal``; keeps the newest entry and no other."""
 
     def __init__(self) -> None:
         self.newest: Entry | None = None

@@ -1,4 +1,4 @@
-"""The exchange seen from one account: implements ``turn.Cex``.
+"""The exchange seen from one account: implements ``protocols.Cex``.
 
 What one look asks for, and when:
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from dexmm.cex.capabilities import Capabilities, capabilities, has_test_network
 from dexmm.cex.carry import form_of, kind_of
 from dexmm.cex.lane import Ccxt, Lane, Milliseconds, Pause, wall_ms
-from dexmm.config import Exchange
+from dexmm.config import Config, Exchange
 from dexmm.errors import BadInput
 from dexmm.proxies import SCHEMES, certificates, proxy_for
 
@@ -132,6 +132,12 @@ def account_name(settings: Exchange) -> str:
     """The same for the same key, and nothing that the key could be found from."""
     key = _revealed(settings.api_key) or ""
     return f"{settings.id}:{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+
+
+def account_of(config: Config) -> str:
+    """The exchange account, as a name for a lock."""
+    assert config.exchange is not None  # noqa: S101 - the configuration was refused otherwise
+    return account_name(config.exchange).replace(":", "-")
 
 
 def secrets_of(settings: Exchange) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ class Sight:
 
 
 class ChainClient:
-    """One wallet in one market on one network; implements ``turn.Chain``."""
+    """One wallet in one market on one network; implements ``protocols.Chain``."""
 
     def __init__(
         self,

@@ -76,9 +76,9 @@ def _lift(
     config: Config, clear_flag: Callable[[], None], journals: list[SqlJournal], reason: str
 ) -> None:
     """Under the wallet's lease, so that a withdraw in progress is never resumed into."""
+    from dexmm.cex.exchange import account_of
     from dexmm.chain.keys import wallet_address
     from dexmm.ops.resume import resumed
-    from dexmm.ops.world import account_of
     from dexmm.store.lease import WalletLease, lock_folder
 
     holder = wallet_address(config) if config.market.has_pool else account_of(config)

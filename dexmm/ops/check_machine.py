@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from dexmm.cex.exchange import account_of
 from dexmm.chain.keys import LOCKED, load_key, wallet_address
 from dexmm.config import Config
 from dexmm.errors import BadInput, DexmmError, Transient
 from dexmm.ops.checks import Check, fail, failed_by, ok, warn
 from dexmm.ops.records import not_writable, open_journal
-from dexmm.ops.world import account_of
 from dexmm.store.flags import HaltFlag
 from dexmm.store.lease import WalletLease, lock_folder
 

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Generic, TypeVar
 
+from dexmm.cex.exchange import account_of
 from dexmm.chain.abi import BALANCE_OF, Answer
 from dexmm.chain.client import ChainClient, connect
 from dexmm.chain.hexes import data
@@ -26,13 +27,13 @@ from dexmm.model.nodes import NodeFailure, NodeView, NodeViews
 from dexmm.model.order import OrderIntent, OrderLog
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome
-from dexmm.ops.world import account_of, wall_clock
+from dexmm.ops.clock import wall_clock
+from dexmm.protocols import Cex, Verdict
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.flags import HaltFlag
 from dexmm.store.intents import SqlIntentLog
 from dexmm.store.lease import WalletLease, lock_folder
 from dexmm.store.orders import SqlOrderLog
-from dexmm.turn import Cex, Verdict
 from dexmm.withdraw_report import Halted
 
 log = logging.getLogger("dexmm.withdraw")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import CexStep, ChainStep, Outcome
 from dexmm.model.venue import VenueView
-from dexmm.turn import Cex, Chain, KeepsRules, Verdict
+from dexmm.protocols import Cex, Chain, KeepsRules, Verdict
 
 FRESH_SECONDS = 2.0  # of the other half: both are asked for in the same moment
 
@@ -69,7 +69,7 @@ class Pair:
 
 
 class PairedChain:
-    """Implements ``turn.Chain`` over one half."""
+    """Implements ``protocols.Chain`` over one half."""
 
     def __init__(self, pair: Pair, chain: Chain) -> None:
         self._pair = pair
@@ -84,7 +84,7 @@ class PairedChain:
 
 
 class PairedCex:
-    """Implements ``turn.Cex`` over the other half."""
+    """Implements ``protocols.Cex`` over the other half."""
 
     def __init__(self, pair: Pair, cex: Cex) -> None:
         self._pair = pair

@@ -18,7 +18,7 @@ from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome
 from dexmm.model.venue import VenueView
 from dexmm.ops.pairing import Pair, PairedCex, PairedChain
-from dexmm.turn import Cex, Verdict
+from dexmm.protocols import Cex, Verdict
 from dexmm.uniswap.tick_math import get_tick_at_sqrt_ratio
 from dexmm.units import Amount0, Amount1, Liquidity, SqrtPriceX96, Tick, Wei, to_units_down
 

@@ -21,9 +21,9 @@ from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import CexStep, ChainStep, Outcome
 from dexmm.model.venue import VenueView
 from dexmm.ops.pairing import Pair, PairedCex, PairedChain
+from dexmm.protocols import Cex, Chain, KeepsRules, Verdict
 from dexmm.strategy.ownership import Owners, Trader
 from dexmm.strategy.portions import Member, portion
-from dexmm.turn import Cex, Chain, KeepsRules, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from dexmm.model.memory import Memory
 from dexmm.model.snapshot import ChainView, Snapshot
 from dexmm.model.steps import CexStep
 from dexmm.model.venue import RestingOrder, VenueView
+from dexmm.ops.clock import wall_clock
 from dexmm.ops.poolless import without_pool
 from dexmm.ops.records import (
     NoIntents,
@@ -33,7 +34,6 @@ from dexmm.ops.sharing import (
     account_of_market,
     refuse_unified_accounts,
 )
-from dexmm.ops.world import wall_clock
 from dexmm.store.flags import HaltFlag
 from dexmm.strategy.decide import decide
 from dexmm.strategy.margin import (
@@ -126,7 +126,7 @@ class Eyes:
 
 
 class _Watched:
-    """Implements ``turn.Cex`` for those who only look."""
+    """Implements ``protocols.Cex`` for those who only look."""
 
     def __init__(self, look: Callable[[], VenueView]) -> None:
         self._look = look

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from dexmm.cex.clients import AccountClients
-from dexmm.cex.exchange import account_name
+from dexmm.cex.exchange import account_name, account_of
 from dexmm.chain.client import connect
 from dexmm.config import Config
 from dexmm.loop import World
 from dexmm.model.order import OrderLog
+from dexmm.ops.clock import wall_clock
 from dexmm.ops.poolless import without_pool
 from dexmm.ops.sharing import refuse_unified_accounts, shared
+from dexmm.protocols import Cex, Clock
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.flags import HaltFlag
 from dexmm.store.intents import SqlIntentLog
 from dexmm.store.journal import SqlJournal, market_key
 from dexmm.store.lease import WalletLease, lock_folder
 from dexmm.store.orders import SqlOrderLog
-from dexmm.turn import Cex, Clock
 
 Clients = dict[str, AccountClients]
-
-
-def wall_clock() -> int:
-    return int(time.time())
 
 
 def open_world(
@@ -91,12 +87,6 @@ def market_of(config: Config, wallet: str) -> str:
         return market_key(config.network.chain_id, config.market.pool, wallet)
     assert config.exchange is not None  # noqa: S101 - the configuration was refused otherwise
     return f"{account_name(config.exchange)}:{config.exchange.symbol}"
-
-
-def account_of(config: Config) -> str:
-    """The exchange account, as a name for a lock."""
-    assert config.exchange is not None  # noqa: S101 - the configuration was refused otherwise
-    return account_name(config.exchange).replace(":", "-")
 
 
 def _without_pool(

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from dexmm import turn
+from dexmm import protocols
 from dexmm.cex.exchange import account_name
 from dexmm.chain.keys import wallet_address
 from dexmm.config import Config, Strategy
@@ -28,7 +28,9 @@ from dexmm.model.market import Market
 from dexmm.model.order import OrderIntent
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome
-from dexmm.ops.world import open_world, wall_clock
+from dexmm.ops.clock import wall_clock
+from dexmm.ops.world import open_world
+from dexmm.protocols import Clock, Verdict
 from dexmm.quoting import Quoting
 from dexmm.sandbox.anvil import Anvil, AnvilOptions
 from dexmm.sandbox.calls import decode_answer, encode_call
@@ -60,7 +62,6 @@ from dexmm.sim.traders import ETHER_PRICE, arbitrage_costs
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.orders import SqlOrderLog
 from dexmm.strategy.inventory import inventory
-from dexmm.turn import Clock
 from dexmm.units import to_decimal
 
 # Four weeks in half-hour turns: enough for several re-ranges, and less than a minute to watch.
@@ -201,14 +202,14 @@ def run_sandbox(options: Options, screen: Screen) -> Result:
 class _MinedChain:
     """The product's chain; while it sends, the world mines."""
 
-    def __init__(self, chain: turn.Chain, street: SandboxWorld) -> None:
+    def __init__(self, chain: protocols.Chain, street: SandboxWorld) -> None:
         self._chain = chain
         self._street = street
 
     def observe(self) -> ChainView:
         return self._chain.observe()
 
-    def send(self, step: ChainStep, verdict: turn.Verdict) -> Outcome:
+    def send(self, step: ChainStep, verdict: Verdict) -> Outcome:
         with self._street.mining():
             return self._chain.send(step, verdict)
 

@@ -1,4 +1,4 @@
-"""A chain in memory: one wallet in one market over the exact pool; implements ``turn.Chain``.
+"""A chain in memory: one wallet in one market over the exact pool; implements ``protocols.Chain``.
 
 Steps are carried out as ``chain/sender.py`` and the contracts would: simulated on a copy, judged
 by the caller's verdict, then mined a slot later in a block of their own, at the block's base fee

@@ -1,4 +1,4 @@
-"""An exchange in memory with fees, depth and latency: implements ``turn.Cex`` for a backtest.
+"""An exchange in memory with fees, depth and latency: implements ``protocols.Cex`` for a backtest.
 
 Its price is moved from outside (``pass_price``), and nothing in it is random. What it assumes is
 ``VenueCosts``; what it answers is what the client of the real exchange would have answered, down to

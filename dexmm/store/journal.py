@@ -62,7 +62,7 @@ def market_key(chain_id: int, pool: str, wallet: str) -> str:
 
 
 class SqlJournal:
-    """Implements ``turn.Journal`` for one market; the HALT flag lives beside the database."""
+    """Implements ``protocols.Journal`` for one market; the HALT flag lives beside the database."""
 
     def __init__(self, engine: Engine, market: str, flag: HaltFlag) -> None:
         self._engine = engine

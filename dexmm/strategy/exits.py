@@ -10,14 +10,14 @@ from decimal import ROUND_FLOOR, Decimal
 
 from dexmm.model.holdings import Position
 from dexmm.model.snapshot import ChainView
-from dexmm.model.steps import Removal, Rerange, Step
-from dexmm.strategy.corridor import removal_minimums
+from dexmm.model.steps import Allowance, Approve, Removal, Rerange, Step, Swap
+from dexmm.strategy.corridor import corridor, removal_minimums
 from dexmm.strategy.fair import fair_price
-from dexmm.strategy.plan import swap_steps
 from dexmm.strategy.precise import BP, PIPS, precise
 from dexmm.units import Amount0, Amount1
 
-DEADLINE_SECONDS = 1800
+EXIT_DEADLINE_SECONDS = 1800
+SWAP_DEADLINE_SECONDS = 600
 
 
 @precise
@@ -38,7 +38,7 @@ def plan_exit(
         if position.liquidity or position.fees0 or position.fees1
     )
     groups = (removals,) if batch else tuple((removal,) for removal in removals)
-    deadline = view.block.timestamp + DEADLINE_SECONDS
+    deadline = view.block.timestamp + EXIT_DEADLINE_SECONDS
     return tuple(Rerange(removals=group, mints=(), deadline=deadline) for group in groups if group)
 
 
@@ -85,4 +85,36 @@ def plan_sale(view: ChainView, slippages_bp: tuple[Decimal, ...]) -> tuple[tuple
             slippage_bp=slippage,
         )
         for slippage in slippages_bp
+    )
+
+
+def swap_steps(
+    view: ChainView,
+    *,
+    zero_for_one: bool,
+    amount_in: int,
+    amount_out_minimum: int,
+    slippage_bp: Decimal,
+) -> tuple[Step, ...]:
+    """Allow the router exactly what it takes, then swap inside the corridor of prices."""
+    low, high = corridor(view.pool.sqrt_price_x96, slippage_bp)
+    token = view.market.token0 if zero_for_one else view.market.token1
+    return (
+        Approve(
+            allowances=(
+                Allowance(
+                    token=token.address,
+                    spender=view.market.swap_router,
+                    amount=amount_in,
+                    current=0,  # the router holds no allowance between swaps
+                ),
+            )
+        ),
+        Swap(
+            zero_for_one=zero_for_one,
+            amount_in=amount_in,
+            amount_out_minimum=amount_out_minimum,
+            sqrt_price_limit_x96=low if zero_for_one else high,
+            deadline=view.block.timestamp + SWAP_DEADLINE_SECONDS,
+        ),
     )

@@ -13,7 +13,6 @@ of prices, so that a re-range cannot fail for want of a token.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Literal
 
 from dexmm.config import Config
@@ -29,10 +28,10 @@ from dexmm.model.steps import (
     Rerange,
     Settle,
     Step,
-    Swap,
 )
-from dexmm.strategy.corridor import corridor, mint_minimums, removal_minimums
+from dexmm.strategy.corridor import mint_minimums, removal_minimums
 from dexmm.strategy.difference import Difference, Less, More, difference
+from dexmm.strategy.exits import swap_steps
 from dexmm.strategy.look import looked
 from dexmm.strategy.orders import plan_orders
 from dexmm.strategy.precise import precise
@@ -40,7 +39,7 @@ from dexmm.uniswap.liquidity_amounts import get_amounts_for_liquidity_rounding_u
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
 from dexmm.units import Amount0, Amount1, Liquidity
 
-DEADLINE_SECONDS = 600
+RERANGE_DEADLINE_SECONDS = 600
 UNLIMITED = 2**256 - 1
 
 
@@ -129,7 +128,7 @@ def _rerange(view: ChainView, change: Difference, config: Config) -> tuple[Step,
     mints = _mints(view, change.more, _available(view, removals), config)
     if not removals and not mints:
         return ()
-    deadline = view.block.timestamp + DEADLINE_SECONDS
+    deadline = view.block.timestamp + RERANGE_DEADLINE_SECONDS
     return (
         *_approve(view, mints, config),
         Rerange(removals=removals, mints=mints, deadline=deadline),
@@ -235,36 +234,4 @@ def _swap(view: ChainView, swap: TargetSwap, config: Config) -> tuple[Step, ...]
         amount_in=swap.amount_in,
         amount_out_minimum=swap.amount_out_minimum,
         slippage_bp=config.guards.slippage_bp,
-    )
-
-
-def swap_steps(
-    view: ChainView,
-    *,
-    zero_for_one: bool,
-    amount_in: int,
-    amount_out_minimum: int,
-    slippage_bp: Decimal,
-) -> tuple[Step, ...]:
-    """Allow the router exactly what it takes, then swap inside the corridor of prices."""
-    low, high = corridor(view.pool.sqrt_price_x96, slippage_bp)
-    token = view.market.token0 if zero_for_one else view.market.token1
-    return (
-        Approve(
-            allowances=(
-                Allowance(
-                    token=token.address,
-                    spender=view.market.swap_router,
-                    amount=amount_in,
-                    current=0,  # the router holds no allowance between swaps
-                ),
-            )
-        ),
-        Swap(
-            zero_for_one=zero_for_one,
-            amount_in=amount_in,
-            amount_out_minimum=amount_out_minimum,
-            sqrt_price_limit_x96=low if zero_for_one else high,
-            deadline=view.block.timestamp + DEADLINE_SECONDS,
-        ),
     )

@@ -42,9 +42,10 @@ from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import CancelAll, ChainStep, Outcome
 from dexmm.model.venue import VenueView
 from dexmm.ops.pairing import Pair, PairedCex
+from dexmm.protocols import Verdict
 from dexmm.sandbox.exchange.faults import Effect
 from dexmm.sandbox.exchange.paper import PaperExchange
-from dexmm.turn import Verdict, turn
+from dexmm.turn import turn
 
 D = Decimal
 

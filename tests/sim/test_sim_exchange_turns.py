@@ -16,13 +16,14 @@ from dexmm.model.entry import Entry
 from dexmm.model.order import OrderKind, Purpose
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome
+from dexmm.protocols import Verdict
 from dexmm.sim.exchange import VenueOpening, VenueSymbols
 from dexmm.sim.venue_costs import VenueCosts
 from dexmm.store.database import open_database
 from dexmm.store.flags import HaltFlag
 from dexmm.store.journal import SqlJournal
 from dexmm.strategy.inventory import inventory
-from dexmm.turn import Verdict, turn
+from dexmm.turn import turn
 
 D = Decimal
 SYMBOLS = VenueSymbols(spot=SPOT, perpetual=PERPETUAL)
