@@ -36,7 +36,7 @@ def broken_tree(folder: Path) -> tuple[Path, list[str]]:
     shutil.copytree(
         PROJECT / "dexmm", folder / "dexmm", ignore=shutil.ignore_patterns("__pycache__")
     )
-    os.symlink(PROJECT / "contracts", folder / "contracts")
+    (folder / "contracts").symlink_to(PROJECT / "contracts")
     package = folder / "dexmm"
     found = [package / name for name in BROKEN_FILES]
     found += [p for p in package.glob("strategy/**/*.py") if p.stem not in KEPT]
