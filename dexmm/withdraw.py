@@ -72,6 +72,7 @@ HALT_REASON = "withdraw was run"
 LEASE_TIMEOUTS = 3  # of network.timeout_seconds: how long a loop may take to yield
 BLOCK_SECONDS = 13  # how long a confirmation may take
 MOST_SETTLED = 20  # transactions cancelled before it is plain that somebody keeps sending
+MOST_RISEN = 2  # times that one more shows where one of unknown origin was replaced
 MOST_PROOFS = 10  # looks at every node until all that keep up agree
 LEAST_GAS = 100_000  # taking out a position never uses less: what is worth less is not tried
 WORTH_LESS = "that is worth less than the gas"
@@ -138,6 +139,8 @@ class _Exit:
     sold: bool = False  # it came to the sale
     read_back: list[str] = field(default_factory=list)
     settled: int = 0
+    unknown_to: int = -1  # the pending nonce when one of unknown origin was last replaced
+    risen: int = 0  # times that it was higher the next time
     proved: bool = False
     proof: Proof | None = None
     trapped: list[Trapped] = field(default_factory=list)
@@ -339,7 +342,8 @@ class _Exit:
         }
         if not gas:
             return []
-        price, has, symbol = self.legs.price, view.wallet.eth, view.market.quote.symbol
+        price, symbol = self.legs.price, view.market.quote.symbol
+        has = view.wallet.eth - self.legs.rehearsed_wei
         worth = {p.token_id: shown_value(view, p) for p in view.positions}
         lines = [
             f"position #{token_id}, worth {worth[token_id]} {symbol}, is still in the pool: it "
@@ -351,10 +355,23 @@ class _Exit:
         total = (sum(used) + max(g - u for g, u in zip(gas.values(), used, strict=True))) * price
         return [
             *lines,
-            f"the wallet has {ether(has)}, and all that is left needs {ether(total)} at "
+            f"the wallet has {ether(has)}{' left' if self.request.dry_run else ''}, and all that "
+            f"is left needs {ether(total)} at "
             f"{gwei(price)} gwei: send {ether(max(total - has, 0))} for gas to "
             f"{view.wallet.address}, or try again when gas costs less",
         ]
+
+    def can_pay_now(self, view: ChainView) -> bool:
+        """Whether the wallet pays for any position that there was no ether for; those are tried
+        again."""
+        payable = [
+            token_id
+            for token_id, gas in self.ladder.unpaid.items()
+            if gas * self.legs.price <= view.wallet.eth
+        ]
+        for token_id in payable:
+            del self.ladder.unpaid[token_id]
+        return bool(payable)
 
     def settle(self, view: ChainView) -> bool:
         """Cancel what still waits to be mined. Returns whether another look is needed.
@@ -370,8 +387,14 @@ class _Exit:
         if self.request.dry_run or (not waiting and wallet.pending_nonce <= wallet.nonce):
             return False
         self.settled += 1
-        if self.settled > MOST_SETTLED:
-            raise Transient("somebody keeps sending with this wallet: stop that, and run it again")
+        if not waiting:
+            self.risen += wallet.pending_nonce > self.unknown_to >= 0
+            self.unknown_to = wallet.pending_nonce
+        if self.settled > MOST_SETTLED or self.risen > MOST_RISEN:
+            raise Transient(
+                "after each transaction that was replaced the node shows one more of this wallet: "
+                "stop whatever sends with it, or ask another node, and run it again"
+            )
         if waiting:
             flight = waiting[0]
             step: ChainStep = Settle(intent_id=flight.intent_id, action="cancel")
@@ -499,8 +522,13 @@ class _Exit:
         for _ in range(MOST_PROOFS):
             view = self.await_depth()
             self.proof = proof = self.weigh(view)
-            if self.request.dry_run or proof.denial is None:
+            if self.request.dry_run:
                 break
+            if proof.denial is None:
+                if not self.can_pay_now(view):
+                    break
+                self.take_out()  # the base fee has fallen meanwhile
+                continue
             if proof.denial.behind:
                 self.world.sleep(1)  # it will have the block in a moment
                 continue

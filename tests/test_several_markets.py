@@ -230,6 +230,7 @@ def pair(mainnet: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     mainnet.add_tokens(usdc, WALLET, 15_000 * 10**6)
     path = write(tmp_path, other=pool)
     monkeypatch.setenv("DEXMM_NETWORK__RPC_URLS", anvil.url)
+    monkeypatch.setenv("DEXMM_NETWORK__CONFIRMATIONS", "0")  # nobody mines here: do not wait for it
     monkeypatch.setenv("DEXMM_WALLET__PRIVATE_KEY", KEY)
     return mainnet, path
 
@@ -302,6 +303,39 @@ def test_two_pools_one_wallet(pair: Any, capsys: pytest.CaptureFixture[str]) -> 
     assert Decimal(out[-1]["wallet"]["base"]) >= Decimal("3.99")  # all of it, not a part
     assert run(["withdraw", "--dry-run", "--config", str(path)]) == 0
     assert "are one for all markets" in capsys.readouterr().out
+    assert mainnet.balances(WALLET)[PAXG] >= 4 * 10**18 - 10
+
+
+@pytest.mark.anvil
+@pytest.mark.parametrize("broken", ["usdt", "usdc"])
+def test_a_market_that_cannot_be_seen_keeps_no_other_in_the_pool(
+    pair: Any, broken: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An address that is wrong: its own market is named, the other one comes out and is proved."""
+    mainnet, path = pair
+    assert run(["run", "--once", "--json", "--config", str(path)]) == 0
+    capsys.readouterr()
+    pools = {m["name"]: m["pool"] for m in tomllib.loads(path.read_text())["market"]}
+    nothing = "0x000000000000000000000000000000000000dEaD"
+    path.write_text(path.read_text().replace(pools[broken], nothing))
+
+    assert run(["withdraw", "--json", "--config", str(path)]) == 2
+    ends = {m["market"]: m for m in json.loads(capsys.readouterr().out)["markets"]}
+    failed, out = ends.pop(broken), ends.popitem()[1]
+    assert "no contract at market.pool" in failed["error"]
+    assert (failed["exit_code"], failed["proved"]) == (2, False)
+    assert out["exit_code"] == 0
+    assert out["proved"]
+    assert [leg["outcome"]["status"] for leg in out["legs"]] == ["mined"]
+    assert out["halted"] == "withdraw was run"
+
+    assert run(["withdraw", "--config", str(path)]) == 2
+    told = capsys.readouterr().out
+    assert "NOT TAKEN OUT" in told
+    assert told.strip().splitlines()[-1].startswith("HALT stays set.")
+
+    path.write_text(path.read_text().replace(nothing, pools[broken]))
+    assert run(["withdraw", "--json", "--config", str(path)]) == 0
     assert mainnet.balances(WALLET)[PAXG] >= 4 * 10**18 - 10
 
 

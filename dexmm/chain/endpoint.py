@@ -15,7 +15,14 @@ import urllib3
 from eth_typing import URI
 from web3.providers.rpc import HTTPProvider
 
-from dexmm.chain.refusals import Unanswered, Unreached, about_status, error_parts, first_line
+from dexmm.chain.refusals import (
+    Unanswered,
+    Unreached,
+    about_status,
+    advice,
+    error_parts,
+    first_line,
+)
 from dexmm.errors import BadInput, NodeError
 from dexmm.proxies import THIS_MACHINE, certificates, proxy_for
 
@@ -163,7 +170,7 @@ class Endpoint(HTTPProvider):
         if wait := _seconds_to_wait(response.headers.get("Retry-After", "")):
             facts["retry_after"] = wait
         words = f"{self.name} answered HTTP {status}{f': {said}' if said else ''}"
-        raise Unanswered(words, about, message, **facts)
+        raise Unanswered(f"{words}{advice(about)}", about, message, **facts)
 
     def _body(
         self, response: requests.Response, deadline: float, seconds: float, most: int = MOST_BYTES

@@ -16,6 +16,7 @@ from typing import Any, cast
 from dexmm.chain.reverts import revert_reason
 from dexmm.errors import DexmmError, NodeError
 
+ELSEWHERE = "; time does not change that: name another node in network.rpc_urls"
 LONGEST = 200  # characters shown of what a node says
 REVERTED = (3, -32015)  # a revert: geth, Erigon, Anvil; Nethermind
 
@@ -129,6 +130,11 @@ def about_status(status: int, message: str) -> About | None:
     return About.BUSY if status in _BUSY_STATUS else None
 
 
+def advice(kind: About | None) -> str:
+    """What a person can do where time alone changes nothing; empty where it may."""
+    return ELSEWHERE if kind is About.UNABLE else ""
+
+
 def retry_after(error: DexmmError) -> float:
     """Seconds that the node asked us to wait before the next question; 0 when it did not."""
     return cast("float", error.facts.get("retry_after", 0.0))
@@ -158,7 +164,7 @@ def rpc_error(
     if code in REVERTED or data:
         reason = revert_reason(data)
         return Reverted(f"the call reverted: {reason}", code, data, reason)
-    message = f"{name} refused: {shown or 'no reason given'} (code {code})"
+    message = f"{name} refused: {shown or 'no reason given'} (code {code}){advice(kind)}"
     return RpcError(message, code, data, kind)
 
 

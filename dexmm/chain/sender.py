@@ -26,6 +26,7 @@ from dexmm.chain.hexes import data, quantity
 from dexmm.chain.nodes import each
 from dexmm.chain.pilot import Landing, Pilot
 from dexmm.chain.reader import LATEST_BLOCK, parse_header
+from dexmm.chain.refusals import About
 from dexmm.chain.results import simulated
 from dexmm.chain.rpc import Request, Reverted, Rpc, RpcError, expect
 from dexmm.chain.transactions import Draft, draft_of, highest_fees
@@ -50,6 +51,8 @@ Verdict = Callable[[Simulation], Refusal | None]
 APPROVE_GAS = 120_000  # limit: twice what PAXG's proxy takes
 APPROVE_GAS_EXPECTED = 60_000
 APPROVE_GAS_LEAST = 75_000
+MOST_GAS_POSITION = 340_000  # needed to take one out that alone has its ticks, in range
+MOST_GAS_CALL = 300_000  # needed by a swap that crosses some ticks; a transfer needs less
 READ_ONLY = Refusal(rule="read_only", detail="this connection only reads: it has no key")
 SETTLE_SECONDS = 15  # a little more than a block
 
@@ -133,7 +136,10 @@ class Sender:
             estimate = self._estimated_elsewhere(estimate, ("eth_estimateGas", [fields, block]))
         if refusal := _above_every_limit(estimate):
             return outcomes.refused(step, refusal)
-        gas = quantity(expect(estimate), "the gas estimate")
+        if is_exit and isinstance(estimate, RpcError) and estimate.about is About.UNABLE:
+            gas = _unestimated(step)  # the simulation has passed: getting out does not end here
+        else:
+            gas = quantity(expect(estimate), "the gas estimate")
         refusal = verdict(
             Simulation(
                 step=step,
@@ -347,7 +353,7 @@ class Sender:
             header=parse_header(answers[0]),
             nonce=quantity(expect(answers[1]), "the nonce"),
             pending_nonce=quantity(expect(answers[2]), "the pending nonce"),
-            balance=quantity(expect(answers[3]), "the balance") if len(answers) > 3 else None,
+            balance=_balance(answers[3]) if len(answers) > 3 else None,
         )
 
     def _fields(self, call: Call) -> dict[str, str]:
@@ -374,6 +380,13 @@ class Sender:
         )
 
 
+def _balance(answer: Any) -> int | None:
+    """None where no node tells: an exit then offers what is wanted, as it is."""
+    if isinstance(answer, RpcError) and answer.about is About.UNABLE:
+        return None
+    return quantity(expect(answer), "the balance")
+
+
 def _leaves(step: OneCall) -> bool:
     """Takes value out of the market and puts none in."""
     return isinstance(step, Transfer) or (isinstance(step, Rerange) and not step.mints)
@@ -384,6 +397,11 @@ def _is_cheapest(step: OneCall) -> bool:
     if not isinstance(step, Rerange):
         return False
     return not step.mints and not any(removal.burn for removal in step.removals)
+
+
+def _unestimated(step: OneCall) -> int:
+    """What an exit needs at most, where no node estimates."""
+    return MOST_GAS_POSITION * len(step.removals) if isinstance(step, Rerange) else MOST_GAS_CALL
 
 
 def _above_every_limit(answer: object) -> Refusal | None:

@@ -132,10 +132,19 @@ def _tell(entry: Entry, code: int, market: str) -> None:
     if lines:
         click.echo("\n".join([stands, *(f"  {line}" for line in lines)]))
     elif code == HALTED:
-        click.echo(f"dexmm: {entry.decision.reason}; see `dexmm status`", err=True)
+        click.echo(f"dexmm: {entry.decision.reason}: {_why_halted(entry)}", err=True)
     elif not is_quiet():
         what = "only quotes were moved" if entry.outcomes else "nothing done"
         click.echo(f"{stands}  {what}: {entry.decision.reason}")
+
+
+def _why_halted(entry: Entry) -> str:
+    """What the flag says, or the guards that tripped in this turn."""
+    from dexmm.strategy.decide import HALTING
+
+    refusals = [r for r in entry.decision.refusals if r.rule in HALTING]
+    flagged = [r.detail for r in refusals if r.rule == "halted"]
+    return "; ".join(dict.fromkeys(flagged or [f"{r.rule}: {r.detail}" for r in refusals]))
 
 
 def _forever(configs: Sequence[Config]) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dexmm.cli.common import answer, common_options, conclude, console, json_option, load_all
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, DexmmError
 
 if TYPE_CHECKING:
     from dexmm.config import Config
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from dexmm.withdraw_report import Leg, Report
 
 SAFE = "safe"
+# Of several markets: what another try may finish, then what a person must mend or look at.
+WORST_FIRST = (5, 1, 4, 2, 3, 0)
+NOTHING_DONE = "NOT TAKEN OUT, nothing is known of what is in this pool"
 
 
 class Gwei(click.ParamType[Decimal]):
@@ -78,23 +81,46 @@ def withdraw(
     request = replace(_request(config, dry_run, convert, to, confirm_to), everything=everything)
     if config.network.name == "mainnet" and not dry_run:
         _confirm_mainnet(yes)
-    reports = [_run(_capped(each, max_gwei), request) for each in configs]
-    code = max((report.exit_code for report in reports), default=0)
-    conclude(code, lambda: _tell(configs, reports, code, as_json, config_path))
+    ends = [_end(_capped(each, max_gwei), request) for each in configs]
+    failed = [end for end in ends if isinstance(end, Exception)]
+    if len(failed) == len(ends):
+        raise failed[0]
+    code = next(code for code in WORST_FIRST if code in {_code(end) for end in ends})
+    conclude(code, lambda: _tell(configs, ends, code, as_json, config_path))
+
+
+def _end(config: Config, request: Request) -> Report | Exception:
+    """One market's exit, or why there was none: nothing of it may keep another market in."""
+    try:
+        return _run(config, request)
+    except Exception as error:  # noqa: BLE001 - a defect, too, is told when all are done
+        return error
+
+
+def _code(end: Report | Exception) -> int:
+    if isinstance(end, Exception):
+        return end.exit_code if isinstance(end, DexmmError) else DexmmError.exit_code
+    return end.exit_code
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, DexmmError):
+        return error.message
+    return f"unexpected {type(error).__name__}: {error}"
 
 
 def _tell(
     configs: Sequence[Config],
-    reports: Sequence[Report],
+    ends: Sequence[Report | Exception],
     code: int,
     as_json: bool,
     config_path: Path,
 ) -> None:
+    from dexmm.withdraw_report import Report
+
+    ended = list(zip((config.market.name for config in configs), ends, strict=True))
     if as_json:
-        told = [
-            {"market": each.market.name, **_facts(report)}
-            for each, report in zip(configs, reports, strict=True)
-        ]
+        told = [{"market": name, **_market_facts(end)} for name, end in ended]
         # Nobody may add up the wallets: every market shows the whole of the one that they share.
         several = {"markets": told, "exit_code": code, "shared_wallet": True}
         answer(told[0] if len(told) == 1 else several)
@@ -104,10 +130,19 @@ def _tell(
             "The wallet and the exchange account are one for all markets: each table shows the "
             "whole of them as it was when that market was done. Do not add them up."
         )
-    for each, report in zip(configs, reports, strict=True):
+    for name, end in sorted(ended, key=lambda pair: isinstance(pair[1], Report)):
         if len(configs) > 1:
-            console().print(each.market.name, style="bold", markup=False)
-        _show(report, config_path)
+            console().print(name, style="bold", markup=False)
+        if isinstance(end, Report):
+            _show(end, config_path)
+        else:
+            console().print(f"{NOTHING_DONE}: {_why(end)}", markup=False)
+
+
+def _market_facts(end: Report | Exception) -> dict[str, object]:
+    if isinstance(end, Exception):
+        return {"error": _why(end), "exit_code": _code(end), "proved": False}
+    return _facts(end)
 
 
 def _capped(config: Config, max_gwei: Decimal | None) -> Config:

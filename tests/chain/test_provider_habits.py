@@ -283,6 +283,22 @@ def test_what_a_node_repeats_of_its_url_is_struck_out(proxy: Any) -> None:
 
 
 @anvil
+@pytest.mark.parametrize("status", [200, 403])
+def test_what_no_time_mends_is_told_with_what_does(proxy: Any, status: int) -> None:
+    """A plan without the method, a key that is not let in: tried again, it would be the same."""
+    proxy.answer = lambda payload, forward: failing(-32601, "not in your plan", payload["id"])
+    proxy.reply = lambda reply: replace(reply, status=status)
+    with pytest.raises(NodeError, match=r"name another node in network\.rpc_urls$") as refused:
+        Rpc([proxy.url]).call(*CHAIN)
+    assert "not in your plan" in refused.value.message
+    proxy.answer = lambda payload, forward: failing(-32005, "limit exceeded", payload["id"])
+    proxy.reply = lambda reply: replace(reply, status=200)
+    with pytest.raises(NodeError, match="limit exceeded") as passing:
+        Rpc([proxy.url]).call(*CHAIN)
+    assert "another node" not in passing.value.message
+
+
+@anvil
 def test_a_revert_that_comes_with_an_http_status_is_a_revert(world: Any, proxy: Any) -> None:
     def answer(payload: Any, forward: Any) -> Any:
         return failing(3, "execution reverted", payload["id"])

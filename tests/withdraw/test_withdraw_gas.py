@@ -120,6 +120,59 @@ def test_a_dry_run_counts_the_ether(scene: Scene) -> None:
     assert sum(" is still in the pool: it needs " in line for line in ran.answer["unfinished"]) == 2
 
 
+def test_a_dry_run_asks_for_the_ether_that_is_short_when_it_has_used_some(scene: Scene) -> None:
+    """What it rehearsed is gone by then: with what it asks for, everything comes out."""
+    for below, above in ((-600, 600), (-900, 300), (-1200, 900)):
+        scene.mint(below, above)
+    scene.anvil.set_balance(WALLET, to_units_down(Decimal("0.0135"), 18))
+    hold_base_fee(scene)
+    ran = scene.withdraw("--dry-run")
+    (total,) = [line for line in ran.answer["unfinished"] if line.startswith("the wallet has ")]
+    has, needs, send = (
+        Decimal(number) for number in re.findall(r"(?:has|needs|send) ([\d.]+) ETH", total)
+    )
+    assert has < Decimal("0.0135"), "what the first one uses is not there for the others"
+    assert send == needs - has
+    scene.mainnet.fund_wallet(WALLET, eth=send)
+    hold_base_fee(scene)
+    again = scene.withdraw()
+    assert again.code == 0, again.out
+    assert scene.all_out()
+
+
+def test_a_base_fee_that_falls_meanwhile_lets_the_rest_out(scene: Scene) -> None:
+    """What there was no ether for is tried again before anything is given up."""
+    small = scene.mint(-600, 600, "0.1", "400")
+    large = scene.mint(-900, 300, "3", "12000")
+    scene.anvil.set_balance(WALLET, to_units_down(Decimal("0.0135"), 18))
+    forward, estimates = scene.proxy._forward, []
+
+    def calm_later(body: bytes) -> bytes:
+        if b"eth_sendRawTransaction" in body:
+            scene.anvil.set_base_fee(GWEI if len(estimates) >= 4 else DEAR)
+        answer: bytes = forward(body)
+        if b"eth_estimateGas" in body:
+            estimates.append(answer)
+            if len(estimates) == 4:  # both; without the burn; the larger; the smaller is too dear
+                scene.anvil.set_base_fee(GWEI)
+                scene.anvil.mine()
+        return answer
+
+    scene.proxy._forward = calm_later
+    scene.anvil.set_base_fee(DEAR)
+    scene.anvil.mine()
+    ran = scene.withdraw()
+    assert ran.code == 0, ran.out
+    assert ran.answer["proved"]
+    assert scene.all_out()
+    told = [(leg["what"], leg["outcome"]["status"]) for leg in ran.answer["legs"]]
+    assert told[-3:] == [
+        (f"take out #{large}, without the burn", "mined"),
+        (f"take out #{small}, without the burn", "refused"),
+        (f"take out #{small}, without the burn", "mined"),
+    ]
+
+
 def test_nothing_is_sold_while_positions_wait_for_ether(scene: Scene) -> None:
     scene.mint(-600, 600)
     scene.anvil.set_balance(WALLET, to_units_down(Decimal("0.004"), 18))

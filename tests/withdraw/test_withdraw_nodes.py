@@ -95,3 +95,45 @@ def test_a_first_node_without_the_chain_s_state(scene: Scene, first: Any) -> Non
     empty = answering(first, "eth_call", lambda call: {"result": "0x"})
     everything_comes_out(scene, first)
     assert empty, "it was asked"
+
+
+UNABLE = {"error": {"code": -32601, "message": "this method is not in your plan"}}
+
+
+@pytest.mark.parametrize("method", ["eth_estimateGas", "eth_getBalance"])
+def test_an_only_node_that_tells_neither_estimate_nor_balance(scene: Scene, method: str) -> None:
+    """What the exit simulates goes out all the same, with the most that it can need."""
+    ids = [scene.mint(below, 600) for below in (-600, -900)]
+    refused = answering(scene.proxy, method, lambda call: UNABLE)
+    ran = scene.withdraw("--convert")
+    assert ran.code == 0, ran.out + ran.err
+    assert refused
+    assert scene.all_out()
+    assert ran.answer["proved"]
+    exits = [leg for leg in ran.answer["legs"] if leg["what"].startswith("take out")]
+    assert [leg["outcome"]["status"] for leg in exits] == ["mined"], ids
+    assert exits[0]["outcome"]["gas_used"] < 2 * 340_000
+
+
+def test_a_node_that_counts_one_too_many_is_not_paid_for_twenty_times(scene: Scene) -> None:
+    """It shows a waiting transaction behind whatever is mined."""
+    scene.mint(-600, 600)
+    forward = scene.proxy._forward
+
+    def one_more(body: bytes) -> bytes:
+        calls = json.loads(body)
+        asked = {call["id"]: call for call in (calls if isinstance(calls, list) else [calls])}
+        found = json.loads(forward(body))
+        for answer in found if isinstance(found, list) else [found]:
+            if "pending" in asked[answer["id"]]["params"]:
+                answer["result"] = hex(int(answer["result"], 16) + 1)
+        return json.dumps(found).encode()
+
+    scene.proxy._forward = one_more
+    before = scene.nonce()
+    ran = scene.withdraw()
+    assert ran.code == 5
+    assert not ran.answer["proved"]
+    assert scene.all_out()
+    assert scene.nonce() - before == 1 + 3, "the exit, and three that found nothing to replace"
+    assert any("ask another node" in line for line in ran.answer["unfinished"])
