@@ -8,7 +8,6 @@ from decimal import Decimal
 from dexmm.backtest.run import (
     Backtest,
     Scenario,
-    Start,
     Watch,
     assumptions,
     complete,
@@ -19,6 +18,7 @@ from dexmm.backtest.run import (
     terms_of,
 )
 from dexmm.model.market import Block
+from dexmm.ops.starting import Start
 from dexmm.sim.chain import SimChain
 from dexmm.sim.events import EventHistory
 from dexmm.sim.gas import base_fee

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from math import ceil
 from pathlib import Path
 
@@ -26,11 +26,12 @@ from dexmm.backtest.request_market import (
     market_of,
     unit,
 )
-from dexmm.backtest.run import Scenario, Start, complete, purse_of
+from dexmm.backtest.run import Scenario, complete, purse_of
 from dexmm.config import Config
 from dexmm.errors import BadInput
 from dexmm.model.market import Market
 from dexmm.ops.report.numbers import ETHERS
+from dexmm.ops.starting import start_of
 from dexmm.sim.events import SWAP_DOWN, EventHistory
 from dexmm.sim.history_events import read_events
 from dexmm.sim.packed import PackedPath, packed, read_path
@@ -49,7 +50,6 @@ EVENT_SECONDS = 300  # between turns over recorded events
 CAPITAL = Decimal(50_000)  # dollars
 PROTOCOL = 4  # takes one in so many of the fees
 REAL = "real"
-MOST = Decimal(10**12)  # of a token, to begin with
 NOWHERE_FILE = Path("dexmm.toml")  # where a configuration would be
 ANY_PRICE = Decimal(4000)  # for a newcomer's configuration that nothing is run with
 
@@ -95,7 +95,7 @@ def scenario_of(request: Request) -> Scenario:
     if request.eth_prices:
         scenario = _with_ether(scenario, request.eth_prices)
     if request.start is not None:
-        scenario = begun_with(scenario, start_of(request.start, scenario.market))
+        scenario = _begun(scenario, request.start)
         purse_of(complete(scenario), first_price(scenario))  # refuses what an exchange cannot take
     refuse_pointless(scenario)
     return scenario
@@ -111,6 +111,11 @@ def scenarios_of(requests: Sequence[Request]) -> tuple[Scenario, ...]:
         else scenario
         for scenario, request in zip(found, requests, strict=True)
     )
+
+
+def _begun(scenario: Scenario, start: str) -> Scenario:
+    market = scenario.market
+    return begun_with(scenario, start_of(start, market.base.symbol, market.quote.symbol))
 
 
 def _of_candles(request: Request) -> Scenario:
@@ -286,34 +291,6 @@ def _decides(request: Request, market: Market, price: Decimal, interval_seconds:
         around = given(NOWHERE_FILE, request.settings)
         return without_secrets(newcomer(market, price, interval_seconds, around))
     return live(request.config, request.market_name, given(request.config, request.settings))
-
-
-def start_of(text: str, market: Market) -> Start:
-    """An inventory as people write it: "5 PAXG + 20000 USDT". Raises ``BadInput``."""
-    names = {market.base.symbol.upper(): 0, market.quote.symbol.upper(): 1}
-    amounts: dict[int, Decimal] = {}
-    for part in text.split("+"):
-        words = part.split()
-        place = names.get(words[1].upper()) if len(words) == 2 else None
-        amount = _amount(words[0]) if place is not None else None
-        if place is None or amount is None or place in amounts:
-            raise BadInput(
-                f"--start {text!r} is no inventory: write it as "
-                f'"5 {market.base.symbol} + 20000 {market.quote.symbol}"'
-            )
-        amounts[place] = amount
-    start = Start(base=amounts.get(0, Decimal(0)), quote=amounts.get(1, Decimal(0)))
-    if not start.base and not start.quote:
-        raise BadInput(f"--start {text!r} is nothing to begin with")
-    return start
-
-
-def _amount(text: str) -> Decimal | None:
-    try:
-        found = Decimal(text)
-    except InvalidOperation:
-        return None
-    return found if found.is_finite() and 0 <= found <= MOST else None
 
 
 def _source(request: Request) -> str:

@@ -23,6 +23,7 @@ from dexmm.model.order import OrderIntent
 from dexmm.ops.accounting import Leg, legs
 from dexmm.ops.figures import Figures, figures
 from dexmm.ops.rebalanced import market_cost
+from dexmm.ops.starting import Start
 from dexmm.ops.track import Track
 from dexmm.sim.background import others
 from dexmm.sim.chain import SimChain, Terms
@@ -45,7 +46,7 @@ from dexmm.sim.trial import Purse
 from dexmm.sim.venue_costs import VenueCosts
 from dexmm.sim.world import CandleWorld, World
 from dexmm.turn import turn
-from dexmm.units import ETHER_DECIMALS, EXACT, to_units_down
+from dexmm.units import ETHER_DECIMALS, to_units_down
 
 WALLET_ETH = Decimal(1)
 NO_FLOW, REAL_FLOW = "none", "real"
@@ -56,17 +57,6 @@ USDT = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
 
 Watch = Callable[[int, int], None]
 """Told how many turns' times have passed, and of how many."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """An inventory to begin with, whatever its share."""
-
-    base: Decimal
-    quote: Decimal
-
-    def worth(self, price: Decimal) -> Decimal:
-        return EXACT.add(EXACT.multiply(self.base, price), self.quote)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

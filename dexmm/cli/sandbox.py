@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dexmm.sandbox.run import Options, Result, Screen
 
 HALTED = 4
+BASE, QUOTE = "PAXG", "USDT"
+CAPITAL = 50_000
 LEAST_CAPITAL, MOST_CAPITAL = 100, 10**9
 STRATEGIES = ("budget", "avellaneda", "single", "passive", "recentre", "hold")
 
@@ -83,10 +85,13 @@ STRATEGIES = ("budget", "avellaneda", "single", "passive", "recentre", "hold")
 @click.option(
     "--capital",
     type=Number(MOST_CAPITAL, least=LEAST_CAPITAL),
-    default="50000",
-    show_default=True,
     metavar="USDT",
-    help="What it has to work with, at the target share.",
+    help=f"What it has to work with, at the target share. {CAPITAL} unless said.",
+)
+@click.option(
+    "--start",
+    metavar='"N PAXG + N USDT"',
+    help='An inventory of one\'s own instead: "5 PAXG + 20000 USDT".',
 )
 @click.option("--fork", "fork_url", metavar="URL", help="Fork this mainnet node instead.")
 @click.option("--fork-block", type=click.IntRange(min=1), metavar="N", help="Fork at this block.")
@@ -117,7 +122,8 @@ def sandbox(
     eth_price: Decimal,
     strategy: str,
     settings: tuple[str, ...],
-    capital: Decimal,
+    capital: Decimal | None,
+    start: str | None,
     fork_url: str | None,
     fork_block: int | None,
     exchange: bool | None,
@@ -133,6 +139,7 @@ def sandbox(
     Needs nothing from outside. Ends with what the run amounts to; Ctrl-C ends it early.
     """
     from dexmm.cli.redact import hide
+    from dexmm.ops.starting import start_of
     from dexmm.sandbox.run import Options, run_sandbox
 
     # The frame must not be torn by log lines; warnings are few and worth it.
@@ -144,6 +151,8 @@ def sandbox(
             "--keep leaves the chain running, and a paper exchange would end with this process: "
             "keep the pool alone"
         )
+    if start is not None and capital is not None:
+        raise BadInput("--start and --capital exclude each other: choose one")
     exchange = not keep if exchange is None else exchange
     if quotes and not exchange:
         raise BadInput("--quotes needs the exchange: leave --no-exchange away")
@@ -158,7 +167,8 @@ def sandbox(
         eth_price=eth_price,
         strategy=strategy,
         settings=settings,
-        capital=capital,
+        capital=Decimal(CAPITAL) if capital is None else capital,
+        start=start_of(start, BASE, QUOTE) if start is not None else None,
         fork_url=fork_url,
         fork_block=fork_block,
         exchange=exchange,
@@ -212,6 +222,7 @@ def _at_ratios(result: Result, options: Options) -> tuple[AtRatio, ...]:
         return ()
     from dexmm.backtest.run import Scenario
     from dexmm.backtest.sensitivity import at_ratios
+    from dexmm.sandbox.run import capital_of
     from dexmm.sim.pay_ratio import Pace
 
     return at_ratios(
@@ -219,7 +230,8 @@ def _at_ratios(result: Result, options: Options) -> tuple[AtRatio, ...]:
             path=result.path,
             config=result.config,
             market=result.market,
-            capital=options.capital,
+            capital=capital_of(options, result.path.candles[0].open),
+            start=options.start,
             flow=options.flow,
             pay_ratio=options.pay_ratio,
             pace=Pace(options.pace),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from pathlib import Path
 
+from dexmm.ops.starting import Start
 from dexmm.sandbox.exchange.paper import PaperExchange
 from dexmm.sandbox.exchange.settings import QUIET, UNLIMITED, USUAL_FLOW, Opening, PaperSettings
 from dexmm.sandbox.home import Desk
@@ -36,17 +37,23 @@ def paper_exchange(
     takers: bool,
     seed: int,
     state: Path | None = None,
+    start: Start | None = None,
 ) -> PaperExchange:
     """An account with ``PART`` of ``capital`` at ``share``; time is moved by ``pass_candle``.
+
+    ``start`` is an inventory instead, of which ``PART`` is there; ``capital`` is its worth then.
 
     ``takers``: others trade there too, the same ones whatever the product does. Only the two
     markets that the product may trade are listed: others would cost time and change nothing.
     """
     worth = capital * PART
+    base, quote = worth * share / price, worth * (1 - share)
+    if start is not None:
+        base, quote = start.base * PART, start.quote * PART
     opening = Opening(
         spot={
-            "PAXG": (worth * share / price).quantize(Decimal("0.0001"), ROUND_DOWN),
-            "USDT": (worth * (1 - share)).quantize(Decimal("0.01"), ROUND_DOWN),
+            "PAXG": base.quantize(Decimal("0.0001"), ROUND_DOWN),
+            "USDT": quote.quantize(Decimal("0.01"), ROUND_DOWN),
         },
         margin=(capital * MARGIN_PART).quantize(Decimal("0.01"), ROUND_DOWN),
     )

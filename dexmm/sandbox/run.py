@@ -29,6 +29,7 @@ from dexmm.model.order import OrderIntent
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome
 from dexmm.ops.clock import wall_clock
+from dexmm.ops.starting import Start
 from dexmm.ops.world import open_world
 from dexmm.protocols import Clock, Verdict
 from dexmm.quoting import Quoting
@@ -67,6 +68,8 @@ from dexmm.units import to_decimal
 # Four weeks in half-hour turns: enough for several re-ranges, and less than a minute to watch.
 DEFAULT_TURNS = 1344
 DEFAULT_INTERVAL_SECONDS = 1800
+CAPITAL = Decimal(50_000)
+LEAST, MOST = Decimal(100), Decimal(10**9)  # that a start is worth, in quote
 WALLET_ETH = Decimal(1)
 TARGET = Strategy().target
 SKIPPED_IN_A_ROW = 10  # turns; a sandbox node that stays silent will not come back
@@ -85,7 +88,8 @@ class Options:
     eth_price: Decimal = ETHER_PRICE  # in quote; a fork has its own
     strategy: str = "budget"
     settings: tuple[str, ...] = ()  # further ones, as "strategy.edge_sigmas=1"
-    capital: Decimal = Decimal(50_000)  # in quote
+    capital: Decimal = CAPITAL  # in quote, at the target share
+    start: Start | None = None  # an inventory instead
     fork_url: str | None = field(default=None, repr=False)  # may carry a key
     fork_block: int | None = None
     exchange: bool = True  # a paper one beside the pool
@@ -299,16 +303,18 @@ def _open_stage(
         costs=arbitrage_costs(eth_price),
         activity=activities,
     )
+    capital = capital_of(options, price)
     paper = None
     if options.exchange:
         paper = stack.enter_context(
             paper_exchange(
-                options.capital,
+                capital,
                 TARGET,
                 price,
                 path.candles[0].at * 1000,
                 takers=options.quotes or options.takers,
                 seed=options.seed,
+                start=options.start,
             )
         )
     config = home.write(
@@ -326,14 +332,14 @@ def _open_stage(
         fork=deployment.fork,
     )
     address = wallet_address(config)
-    share = config.strategy.target
+    whole = options.start or _at_share(capital, config.strategy.target, price)
     in_wallet = 1 - PART if paper is not None else Decimal(1)
     in_margin = MARGIN_PART if paper is not None else Decimal(0)
     deployment.fund_wallet(
         address,
         eth=WALLET_ETH,
-        paxg=options.capital * share * in_wallet / price,
-        usdt=options.capital * ((1 - share) * in_wallet - in_margin),
+        paxg=whole.base * in_wallet,
+        usdt=whole.quote * in_wallet - capital * in_margin,
     )
     product = open_world(config, exchange_clock=_clock_of(paper))
     opening = product.chain.observe()
@@ -347,6 +353,29 @@ def _open_stage(
         address=address,
         opening=opening,
     )
+
+
+def capital_of(options: Options, price: Decimal) -> Decimal:
+    """What a run begins with is worth, in quote. Raises ``BadInput`` for a start that cannot be."""
+    start = options.start
+    if start is None:
+        return options.capital
+    worth = start.worth(price)
+    if not LEAST <= worth <= MOST:
+        raise BadInput(
+            f"what --start begins with is worth {worth:.2f} USDT at {price:.2f}: begin with "
+            f"{LEAST} to {MOST}"
+        )
+    if options.exchange and start.quote * (1 - PART) < worth * MARGIN_PART:
+        raise BadInput(
+            f"of {start.quote:f} USDT to begin with, {worth * MARGIN_PART:.2f} would be margin on "
+            "the exchange beside its spot account: begin with more, or with --no-exchange"
+        )
+    return worth
+
+
+def _at_share(capital: Decimal, share: Decimal, price: Decimal) -> Start:
+    return Start(base=capital * share / price, quote=capital * (1 - share))
 
 
 def _around(options: Options, walk: PriceWalk) -> Surroundings:

@@ -123,6 +123,18 @@ def test_a_seeded_run_keeps_the_band_tracks_everything_and_repeats(tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("exchange", ["--exchange", "--no-exchange"])
+def test_a_run_begins_with_ones_own_inventory(exchange: str) -> None:
+    """As it is, wherever it is: 7 of gold and 12,000 at about 4,000."""
+    answer = summary("--turns", "2", exchange, "--start", "7 PAXG + 12000 USDT")
+    worth = 7 * Decimal(answer["start_price"]) + 12_000
+    # what an exchange keeps has fewer digits
+    assert worth - Decimal("0.5") < Decimal(answer["nav_start"]) <= worth
+    assert abs(Decimal(answer["share"]["first"]) - 28_000 / worth) < Decimal("0.001")
+    assert answer["earned"]["whole"]["start"] == answer["nav_start"]
+    assert len(answer["pay_ratios"]) == 3
+
+
 def test_quotes_on_the_exchange_do_not_drive_the_pool() -> None:
     quoted = summary("--quotes", "--turns", "8", "--seed", "3")
     assert quoted["exchange"]["filled"] > 0
@@ -294,6 +306,10 @@ def candles(folder: Path, *numbers: int) -> Path:
         (["--capital", "plenty"], "--capital"),
         (["--capital", "5"], "--capital"),
         (["--strategy", "luck"], "--strategy"),
+        (["--start", "5 GOLD"], "is no inventory"),
+        (["--start", "5 PAXG", "--capital", "1000"], "--start and --capital exclude each other"),
+        (["--start", "5 PAXG", "--turns", "2"], "would be margin on the exchange"),
+        (["--start", "1 USDT", "--turns", "2", "--no-exchange"], "is worth 1.00 USDT"),
         (["--state-dir", "{tmp}"], "left alone"),
     ],
 )
