@@ -45,7 +45,7 @@ PATIENT = {GATE, "calendar"}  # what may hold an action back while we sleep
 
 def doze(entry: Entry, config: Config, interval_seconds: int) -> Doze | None:
     """How long the turns after this one may be slept through; None: not at all."""
-    if not _idle(entry):
+    if not _idle(entry, config):
         return None
     if entry.decision.state is State.HALTED:  # only a person could wake it
         return _until(entry, entry.at + LONGEST, STRIDE)
@@ -84,7 +84,7 @@ def sleep(world: World, journal: MemoryJournal, doze: Doze, config: Config) -> b
             return True
 
 
-def _idle(entry: Entry) -> bool:
+def _idle(entry: Entry, config: Config) -> bool:
     """Whether nothing is under way that the next turn would have to look after."""
     decision, memory = entry.decision, entry.memory
     if entry.snapshot.venue is not None or entry.snapshot.chain.in_flight or entry.steps:
@@ -95,6 +95,9 @@ def _idle(entry: Entry) -> bool:
         return False
     if memory.band_since is not None:
         return False
+    edge_since, dwell = memory.edge_since, config.strategy.dwell_seconds
+    if edge_since is not None and entry.at - edge_since >= dwell:
+        return False  # nothing to move, or not worth it, now: a little later it may be
     if decision.withheld:
         return _rules(entry) <= PATIENT
     return decision.trigger is None

@@ -2,8 +2,8 @@
 
 The pool's path is walked once and written as columns into a temporary folder; each process maps
 the files into its memory, so that the machine holds them once however many processes there are.
-With noise trades every baseline has a path of its own (its liquidity dampens them), and what is
-shared is the candles and the trades.
+With trades of other people every baseline has a path of its own (its liquidity dampens them), and
+what is shared is all that does not depend on it (``vectorised_noise``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from dexmm.backtest.vectorised import Baseline, bars_and_noise, noisy_figures, run
-from dexmm.backtest.vectorised_path import Bars, Noise, PoolPath, pool_path
+from dexmm.backtest.vectorised import Baseline, noisy_run, prepared, run
+from dexmm.backtest.vectorised_noise import NoisyPaths
+from dexmm.backtest.vectorised_path import PoolPath
 from dexmm.backtest.workers import Watch, run_jobs
 from dexmm.errors import BadInput
 from dexmm.model.market import Market
@@ -30,7 +31,7 @@ from dexmm.sim.prices import PricePath
 BATCHES_A_WORKER = 8  # so that none waits long for the last one
 _PLAIN = "plain.pickle"
 
-Shared = TypeVar("Shared", Bars, Noise, PoolPath)
+Shared = TypeVar("Shared", PoolPath, NoisyPaths)
 Batch = tuple[Baseline, ...]
 
 
@@ -52,17 +53,16 @@ def sweep(
     """
     if not baselines or workers < 1:
         raise BadInput("a sweep needs at least one baseline and one worker")
-    bars, noise = bars_and_noise(path, flow, seed, pool_liquidity)
+    shared = prepared(path, market, flow, seed, pool_liquidity)
     with tempfile.TemporaryDirectory(prefix="dexmm-sweep-") as name:
-        folder = Path(name)
-        if noise is None:
-            _write(pool_path(bars, market), folder / "path")
+        if isinstance(shared, PoolPath):
+            _write(shared, Path(name) / "path")
         else:
-            _write(bars, folder / "bars")
-            _write(noise, folder / "noise")
+            _write(shared, Path(name) / "noisy")
+        del shared
         found = run_jobs(
             _play,
-            (name, market),
+            name,
             _batches(baselines, workers),
             workers=workers,
             progress=_counted(watch, len(baselines)),
@@ -81,10 +81,9 @@ def _counted(watch: Watch | None, total: int) -> Callable[[Sequence[tuple[int, i
     return lambda board: watch(sum(done for done, _ in board), total)
 
 
-def _play(shared: tuple[str, Market], batch: Batch, watch: Watch) -> tuple[Figures, ...]:
+def _play(name: str, batch: Batch, watch: Watch) -> tuple[Figures, ...]:
     """One batch, in whichever process."""
-    name, market = shared
-    play = _player(name, market)
+    play = _player(name)
     found = []
     for baseline in batch:
         found.append(play(baseline))
@@ -93,17 +92,17 @@ def _play(shared: tuple[str, Market], batch: Batch, watch: Watch) -> tuple[Figur
 
 
 @cache
-def _player(name: str, market: Market) -> Callable[[Baseline], Figures]:
+def _player(name: str) -> Callable[[Baseline], Figures]:
     """What plays a baseline over the history in a folder; opened once in each process."""
     folder = Path(name)
     if (folder / "path").is_dir():
         path = _read(PoolPath, folder / "path")
         return lambda baseline: run(path, baseline)
-    bars, noise = _read(Bars, folder / "bars"), _read(Noise, folder / "noise")
-    return lambda baseline: noisy_figures(bars, market, baseline, noise)
+    paths = _read(NoisyPaths, folder / "noisy")
+    return lambda baseline: noisy_run(paths, baseline)
 
 
-def _write(shared: Bars | Noise | PoolPath, folder: Path) -> None:
+def _write(shared: PoolPath | NoisyPaths, folder: Path) -> None:
     """Columns as files of their own, the rest as one."""
     folder.mkdir()
     plain: dict[str, Any] = {}

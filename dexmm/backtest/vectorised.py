@@ -37,13 +37,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from dexmm.backtest.vectorised_path import (
-    Bars,
-    Noise,
-    PoolPath,
-    noise_of,
-    pool_path,
-)
+from dexmm.backtest.vectorised_noise import NoisyPaths, noise_of, noisy_paths
+from dexmm.backtest.vectorised_path import Bars, PoolPath, pool_path
 from dexmm.backtest.vectorised_ranges import (
     Grid,
     Held,
@@ -121,31 +116,34 @@ def baseline_figures(
     ``flow`` is one of ``sim.flow.FLOWS`` with the liquidity of others that it meets, or "none".
     Raises ``BadInput`` for a history of fewer than two candles or numbers that mean nothing.
     """
-    bars, noise = bars_and_noise(path, flow, seed, pool_liquidity)
-    if noise is None:
-        return run(pool_path(bars, market), baseline)
-    return noisy_figures(bars, market, baseline, noise)
+    shared = prepared(path, market, flow, seed, pool_liquidity)
+    return run(shared, baseline) if isinstance(shared, PoolPath) else noisy_run(shared, baseline)
 
 
-def bars_and_noise(
-    path: PricePath | PackedPath, flow: str, seed: int, pool_liquidity: int | None
-) -> tuple[Bars, Noise | None]:
-    """A history's columns, and the trades of other people; None where nobody else trades."""
+def prepared(
+    path: PricePath | PackedPath,
+    market: Market,
+    flow: str,
+    seed: int,
+    pool_liquidity: int | None,
+) -> PoolPath | NoisyPaths:
+    """What all baselines over a history share: one path, or one for any liquidity of ours where
+    other people trade. Raises ``BadInput``."""
     if flow != "none" and flow not in FLOWS:
         raise BadInput(f"there is no flow {flow!r}: choose none, {', '.join(sorted(FLOWS))}")
     _require_two(len(packed(path)), path.source)
-    bars = Bars.of(path, seed)
     if flow == "none":
-        return bars, None
+        return pool_path(Bars.of(path, seed), market)
     if not pool_liquidity or pool_liquidity < 0:
         raise BadInput(f"the flow {flow!r} needs the liquidity of others, above 0, that it meets")
-    return bars, noise_of(FLOWS[flow], seed, bars, pool_liquidity)
+    bars = Bars.of(path, seed)
+    return noisy_paths(bars, market, noise_of(FLOWS[flow], seed, bars, pool_liquidity))
 
 
-def noisy_figures(bars: Bars, market: Market, baseline: Baseline, noise: Noise) -> Figures:
-    """With trades of other people; the pool is walked anew, since our liquidity dampens them."""
-    opening = _Player(pool_path(bars.first(1), market), _sound(baseline))
-    return run(pool_path(bars, market, noise, opening.liquidity_placed()), baseline)
+def noisy_run(paths: NoisyPaths, baseline: Baseline) -> Figures:
+    """With trades of other people, which our liquidity, as it is placed at first, dampens."""
+    opening = _Player(paths.before, _sound(baseline))
+    return run(paths.path(opening.liquidity_placed()), baseline)
 
 
 def run(path: PoolPath, baseline: Baseline) -> Figures:

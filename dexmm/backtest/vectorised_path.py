@@ -11,10 +11,8 @@ recursion is sequential, but a chain of clips is itself one clip, ``clip(s, a, b
 blocks are walked at once from both infinities, and the true start of each block clips the two.
 Clipping only selects, hence the result is the sequential one, bit for bit.
 
-Noise trades multiply ``s`` between two clips: a purchase of b base at the price p through the
-liquidity L by 1 + b s (1-f) / L, a sale by the inverse. A chain of multiplications and clips is a
-multiplication and a clip, and the same blocks do. Their sizes are taken at the fair price of the
-slot before, which is within the fee of the pool's.
+Trades of other people multiply ``s`` between two clips (``vectorised_noise``). A chain of
+multiplications and clips is a multiplication and a clip, and the same blocks do.
 
 Prices, roots and amounts here are floats in smallest units, quote per base.
 """
@@ -22,18 +20,15 @@ Prices, roots and amounts here are floats in smallest units, quote per base.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dexmm.model.market import Market
-from dexmm.sim.flow import Flow, NoiseStream
 from dexmm.sim.packed import PackedPath
 from dexmm.sim.price_walk import walk_of
 from dexmm.sim.prices import PricePath
-from dexmm.sim.traders import NOISE_SLIPPAGE
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -61,9 +56,10 @@ class Bars:
         packed = PackedPath.of(path) if isinstance(path, PricePath) else path
         scale = float(10**packed.price_decimals)
         walk = walk_of(packed, seed)
-        walked = np.empty(len(packed) * walk.slots)
-        for index in range(len(packed)):
-            walked[index * walk.slots : (index + 1) * walk.slots] = walk.prices(index)
+        walked, done = np.empty(len(packed) * walk.slots), 0
+        for block in walk.blocks():
+            walked[done : done + block.size] = block.ravel()
+            done += block.size
         return cls(
             source=packed.source,
             interval_seconds=packed.interval_seconds,
@@ -83,15 +79,6 @@ class Bars:
         """The first ``count``, without a copy."""
         columns = {name: getattr(self, name)[:count] for name in ("open", "high", "low", "close")}
         return replace(self, walked=self.walked[: count * self.slots], **columns)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noise:
-    """Trades of other people in order of time, and the pool's liquidity that they meet."""
-
-    slot: Integers  # of the history, before whose arbitrage each is mined
-    base: Floats  # bought positive, sold negative; whole tokens
-    others: float  # liquidity of everybody else around the price, smallest units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,56 +111,24 @@ def scale_of(market: Market) -> float:
     return float(10.0 ** (market.quote.decimals - market.base.decimals))
 
 
-def pool_path(bars: Bars, market: Market, noise: Noise | None = None, ours: float = 0) -> PoolPath:
-    """Walk the whole history; ``ours`` is our own liquidity, which dampens noise trades."""
+def pool_path(bars: Bars, market: Market) -> PoolPath:
+    """Walk the whole history, in which nobody trades but arbitrage."""
     fair = bars.walked * scale_of(market)
     opening = float(bars.open[0]) * scale_of(market)
     kept = 1 - market.fee_pips / PIPS
-    lower, upper = np.sqrt(fair * kept), np.sqrt(fair / kept)
-    start = math.sqrt(opening)
-    if noise is None or not len(noise.base):
-        walked, arrived = clipped_walk(start, lower, upper), np.arange(len(fair))
-        when = fair
-    else:
-        before = np.concatenate(([opening], fair[:-1]))[noise.slot]
-        push = noise.base * 10.0**market.base.decimals * np.sqrt(before) * kept
-        most = math.sqrt(1 + float(NOISE_SLIPPAGE))
-        factor = np.minimum(1 + np.abs(push) / (noise.others + ours), most)
-        np.power(factor, np.sign(push), out=factor)
-        arrived = np.arange(len(fair)) + np.searchsorted(noise.slot, np.arange(len(fair)), "right")
-        walked = _noisy_walk(start, lower, upper, arrived, factor)
-        when = fair[np.searchsorted(arrived, np.arange(len(walked)))]
-    return _compressed(bars, market, opening, fair, walked, arrived, when)
-
-
-def _noisy_walk(
-    start: float, lower: Floats, upper: Floats, arrived: Integers, factor: Floats
-) -> Floats:
-    """The trades between the clips: everything in one row, in order of time."""
-    total = len(lower) + len(factor)
-    low, high, by = np.zeros(total), np.full(total, np.inf), np.ones(total)
-    low[arrived], high[arrived] = lower, upper
-    trades = np.ones(total, dtype=bool)
-    trades[arrived] = False
-    by[trades] = factor
-    return clipped_walk(start, low, high, by)
+    walked = clipped_walk(math.sqrt(opening), np.sqrt(fair * kept), np.sqrt(fair / kept))
+    return _compressed(bars, market, opening, fair, walked)
 
 
 def _compressed(
-    bars: Bars,
-    market: Market,
-    opening: float,
-    fair: Floats,
-    walked: Floats,
-    arrived: Integers,
-    when: Floats,
+    bars: Bars, market: Market, opening: float, fair: Floats, walked: Floats
 ) -> PoolPath:
-    """Only where the price moved. ``when`` are the fair prices at ``walked``."""
+    """Only where the price moved."""
     moved = np.empty(len(walked), dtype=bool)
     moved[0] = walked[0] != math.sqrt(opening)
     np.not_equal(walked[1:], walked[:-1], out=moved[1:])
     where = np.flatnonzero(moved)
-    closes = arrived[bars.slots - 1 :: bars.slots]
+    closes = np.arange(bars.slots - 1, len(walked), bars.slots)
     return PoolPath(
         source=bars.source,
         market=market,
@@ -182,7 +137,7 @@ def _compressed(
         opening=opening,
         fair=np.ascontiguousarray(fair[bars.slots - 1 :: bars.slots]),
         nodes=np.concatenate(([math.sqrt(opening)], walked[where])),
-        node_fair=np.concatenate(([opening], when[where])),
+        node_fair=np.concatenate(([opening], fair[where])),
         node_of=np.searchsorted(where, closes, "right").astype(np.int64),
     )
 
@@ -233,15 +188,3 @@ def _starts(start: float, low: Floats, high: Floats, factor: Floats | None) -> F
         found.append(start)
         start = min(max(start * by, below), above)
     return np.array(found)
-
-
-def noise_of(flow: Flow, seed: int, bars: Bars, others: float) -> Noise:
-    """The very trades that the simulated street makes of this seed."""
-    stream, interval = NoiseStream(flow, seed), bars.interval_seconds
-    ends = [interval * number // bars.slots for number in range(1, bars.slots + 1)]
-    slots, sizes = [], []
-    for bar in range(len(bars)):
-        for trade in stream.pass_interval(interval):
-            slots.append(bar * bars.slots + bisect_right(ends, trade.at))
-            sizes.append(float(trade.base) if trade.buys_base else -float(trade.base))
-    return Noise(slot=np.array(slots, dtype=np.int64), base=np.array(sizes), others=others)

@@ -53,8 +53,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dexmm.sim.candle_walk import OUTSIDE
 from dexmm.sim.flow import Flow
-from dexmm.sim.price_walk import OUTSIDE, SLOT_SECONDS, PriceWalk
+from dexmm.sim.price_walk import SLOT_SECONDS, PriceWalk
 from dexmm.sim.traders import PIPS, ArbitrageCosts
 
 _DIGITS = 6

@@ -18,12 +18,12 @@ density (w = high - low, x and y the distances of open and close to their extrem
     g(w, t) = sum_n ((2n+1)^2 w^2 / t - 1) t^-3/2 exp(-(2n+1)^2 w^2 / 2t)   barrier to barrier
 
 for each order of the extremes. A few times drawn evenly, and both orders, are weighed by it and one
-is taken (``_times``). Between them the price keeps away from the extreme as a three-dimensional
-Bessel bridge does, which is what a Brownian bridge is that must not cross it. A walk that is only
-seen in slots stays inside of where it really was: extremes count 0.5826 step further out (Broadie,
-Glasserman and Kou, "A continuity correction for discrete barrier options", 1997). Candles of every
-trade have been further out already: as far as ranges and closes say that they are such, the walk
-turns that much before their high and low.
+is taken (``candle_walk``). Between them the price keeps away from the extreme as a
+three-dimensional Bessel bridge does, which is what a Brownian bridge is that must not cross it. A
+walk that is only seen in slots stays inside of where it really was: extremes count 0.5826 step
+further out (Broadie, Glasserman and Kou, "A continuity correction for discrete barrier options",
+1997). Candles of every trade have been further out already: as far as ranges and closes say that
+they are such, the walk turns that much before their high and low.
 
 The variance of a candle is Garman and Klass's (1980), (high - low)^2 / 2 - (2 ln 2 - 1)
 (close - open)^2. A candle is walked with one between its own, which is noisy, and the mean of the
@@ -59,32 +59,34 @@ import random
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
+from dexmm.sim.candle_walk import OUTSIDE, draws_of, walk
 from dexmm.sim.history import PricePath
 from dexmm.sim.packed import PackedPath, packed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SLOT_SECONDS = 12
 NEIGHBOURS = 16  # candles after which an earlier one's weight has fallen to 1/e
 FARTHEST = 4.0  # mean ranges of the neighbours that a wick reaches at most
 ERRORS = 3.0  # standard errors by which ranges may say more than changes
-CANDIDATES = 16  # times that are weighed, and more in a candle of many slots
-SLOTS_EACH = 5
-FEW_SLOTS = 10  # with no more than this there is little to choose: times as the square of the way
-OUTSIDE = 0.5826  # steps
-LEAST, MOST = 0.1, 1.2  # of (high - low)^2: what the variance of one candle can be
 DIGITS = 7  # that a price has at least
+BLOCK_SLOTS = 4096  # that are walked at a time
 
 _CLOSE_PART = 2 * math.log(2) - 1
 _RANGE = 2 * math.sqrt(2 / math.pi)  # the mean range of a Brownian motion of variance 1
 _LEAST_SHOWN = 0.4  # a handful of slots: the formula is for many
-_CORNERS = 1.7  # slots whose variance the steps into the corners themselves bring
-_TRIES = 100
 _UNLIKE = 0.03  # how far a real price is from a Brownian one in this
 _CERTAIN = 50.0
 _NOISE, _NOISE_IN_SLOTS, _OUTLIER = 0.3, 0.95, 25.0
 _LOOK_ALWAYS = 1024  # candles
 _NOTHING = 1e-9
 _CUT = 1 - 1e-12  # less than one: the corners are not the candle's
+_WORTH_IT = 16_384  # slots from which on arrays pay for their import
 
 
 class PriceWalk:
@@ -110,6 +112,12 @@ class PriceWalk:
         self._columns = (opens, highs, lows, closes)
         self._interval, self._start, self._seed = interval_seconds, start, seed
         self.candles = read_candles(opens, highs, lows, closes, self.slots, self.finer)
+        # Drawn for blocks of candles, which begin at the same times in every history.
+        self._each = max(BLOCK_SLOTS // self.slots, 1)
+        self._number, self._begun = -1, 0
+        self._rows: list[list[int]] = []
+        many = len(opens) * self.slots >= _WORTH_IT
+        self._by_arrays = many and find_spec("numpy") is not None
 
     def index(self, at: int) -> int:
         """Of the candle that opens at ``at`` (timestamp, seconds)."""
@@ -136,15 +144,73 @@ class PriceWalk:
 
     def prices(self, index: int) -> list[int]:
         """At the end of each slot of a candle; the last is its close."""
+        number, row = divmod(self._start // self._interval + index, self._each)
+        if number != self._number:
+            self._number, self._rows = number, self._block(number)
+        return self._rows[row - self._begun]
+
+    def blocks(self) -> Iterator[NDArray[np.int64]]:
+        """All prices, a row for each candle, many candles at a time."""
+        first = self._start // self._interval
+        last = first + len(self.candles.own) - 1
+        for number in range(first // self._each, last // self._each + 1):
+            yield self._walked(number)
+
+    def _block(self, number: int) -> list[list[int]]:
+        """Those of the history's candles that are in a block; ``_begun`` rows of it are before."""
+        first, last = self._of_block(number)
+        self._begun = self._start // self._interval + first - number * self._each
+        if self._by_arrays:
+            return self._walked(number).tolist()  # type: ignore[no-any-return]
+        draws = draws_of(self._dice(number), self.slots, self._each)
+        return [
+            walk(*self._corners(index), self.slots, draws[self._begun + index - first])
+            for index in range(first, last)
+        ]
+
+    def _of_block(self, number: int) -> tuple[int, int]:
+        """The first of the history's candles in a block, and the first after it."""
+        begin = number * self._each - self._start // self._interval
+        return max(begin, 0), min(begin + self._each, len(self.candles.own))
+
+    def _dice(self, number: int) -> random.Random:
+        at = number * self._each * self._interval
+        return random.Random(f"walk:{self._seed}:{at}")  # noqa: S311 - a repeatable walk
+
+    def _corners(self, index: int) -> tuple[int, int, int, int, float]:
+        """What a candle is walked through, and its variance."""
         opened, high, low, close = (column[index] * self.finer for column in self._columns)
         candles = self.candles
         high, low = candles.nearer.get(index, (high, low))
         if inset := round(candles.insets[index] * opened):
             high = max(high - inset, opened, close)
             low = min(low + inset, opened, close)
-        dice = random.Random(f"walk:{self._seed}:{self._start + index * self._interval}")  # noqa: S311 - a repeatable walk
-        return walk(
-            opened, high, low, close, self.candles.walked[index] * opened * opened, self.slots, dice
+        return opened, high, low, close, candles.walked[index] * opened * opened
+
+    def _walked(self, number: int) -> NDArray[np.int64]:
+        """The same as an array, a row for each candle."""
+        import numpy as np
+
+        from dexmm.sim.candle_block import draws_block, walk_block
+
+        first, last = self._of_block(number)
+        opened, high, low, close = (
+            np.asarray(column[first:last], dtype=np.int64) * self.finer for column in self._columns
+        )
+        candles = self.candles
+        for index in range(first, last) if candles.nearer else ():
+            if index in candles.nearer:
+                high[index - first], low[index - first] = candles.nearer[index]
+        insets = np.asarray(candles.insets[first:last], dtype=np.float64)
+        inset = np.rint(insets * opened).astype(np.int64)
+        high = np.maximum(np.maximum(high - inset, opened), close)
+        low = np.minimum(np.minimum(low + inset, opened), close)
+        variance = np.asarray(candles.walked[first:last], dtype=np.float64) * opened * opened
+        even, normal = draws_block(self._dice(number), self.slots, self._each)
+        begun = self._start // self._interval + first - number * self._each
+        rows = slice(begun, begun + last - first)
+        return walk_block(
+            opened, high, low, close, variance, self.slots, (even[rows], normal[rows])
         )
 
 
@@ -248,43 +314,6 @@ def read_candles(
     return Candles(found, walked, insets, nearer)
 
 
-def walk(
-    opened: int,
-    high: int,
-    low: int,
-    close: int,
-    variance: float,
-    slots: int,
-    dice: random.Random,
-) -> list[int]:
-    """The price at the end of each slot of one candle; all in the same units, variance in their
-    square. The last is the close; high and low are reached where there are slots for them."""
-    width = high - low
-    if width <= 0 or slots == 1:
-        return [close] * slots
-    if slots == 2:
-        outer = high if high - max(opened, close) >= min(opened, close) - low else low
-        return [outer, close]
-    variance = min(max(variance, LEAST * width * width), MOST * width * width)
-    if slots <= FEW_SLOTS:
-        low_first, times = close >= opened, None
-    else:
-        low_first, times = _times(opened, high, low, close, variance, slots, dice)
-    if low_first:
-        first, sign, ways = low, 1, (opened - low, width, high - close)
-    else:
-        first, sign, ways = high, -1, (high - opened, width, close - low)
-    counts = _counts(ways, times or tuple(float(way * way) for way in ways), slots)
-    corners = _CORNERS / slots if slots > FEW_SLOTS else 0.0
-    step = math.sqrt(variance * (1 - corners) / slots)
-    walked = _bridge(counts[0], step, float(ways[0]), 0.0, width, dice)
-    walked += _crossing(counts[1], step, float(width), dice)
-    walked += [width - away for away in _bridge(counts[2], step, 0.0, float(ways[2]), width, dice)]
-    prices = [first + sign * round(away) for away in walked]
-    prices[-1] = close
-    return prices
-
-
 def _agreement(ranges: float, changes: float, count: int, hidden: float) -> float:
     """By how much the variance seen in ranges is too small, from the sums of both kinds.
 
@@ -316,107 +345,3 @@ def _hidden(slots: int) -> float:
     wider = (1 + 2 * OUTSIDE / (_RANGE * math.sqrt(slots))) ** 2
     shown = (1 + _CLOSE_PART) / wider - _CLOSE_PART
     return 1 / max(shown, _LEAST_SHOWN) - 1
-
-
-def _counts(ways: Sequence[int], times: Sequence[float], slots: int) -> list[int]:
-    """Slots of each leg, in proportion to its time: at least one where there is any way to go."""
-    total = sum(time for way, time in zip(ways, times, strict=True) if way)
-    counts = [
-        max(round(slots * time / total), 1) if way else 0
-        for way, time in zip(ways, times, strict=True)
-    ]
-    counts[counts.index(max(counts))] += slots - sum(counts)
-    return counts
-
-
-def _times(
-    opened: int,
-    high: int,
-    low: int,
-    close: int,
-    variance: float,
-    slots: int,
-    dice: random.Random,
-) -> tuple[bool, tuple[float, float, float] | None]:
-    """Whether the low comes first, and how long each leg takes, in units of variance."""
-    out = OUTSIDE * math.sqrt(variance / slots)
-    width = high - low + 2 * out
-    down, up = opened - low + out, high - opened + out
-    from_high, from_low = high - close + out, close - low + out
-    least = variance / slots / 2
-    weights, found = [], []
-    for _ in range(max(CANDIDATES, slots // SLOTS_EACH)):
-        one, other = sorted((dice.random(), dice.random()))
-        first = max(one * variance, least)
-        second = max((other - one) * variance, least)
-        third = max((1 - other) * variance, least)
-        across = _across(width, second)
-        found.append((first, second, third))
-        weights.append(across * _passage(down, width, first) * _passage(from_high, width, third))
-        weights.append(across * _passage(up, width, first) * _passage(from_low, width, third))
-    total, drawn = math.fsum(weights), dice.random()
-    if total <= 0:
-        return close >= opened, None
-    rest = drawn * total
-    for place, weight in enumerate(weights):
-        rest -= weight
-        if rest < 0:
-            return place % 2 == 0, found[place // 2]
-    return close >= opened, None
-
-
-def _passage(x: float, width: float, time: float) -> float:
-    """How likely the way from ``x`` to a barrier takes ``time``, without the one at ``width``."""
-    twice, halved = 2 * width, -0.5 / time
-    back, on = x - twice, x + twice
-    found = (
-        x * math.exp(halved * x * x)
-        + back * math.exp(halved * back * back)
-        + on * math.exp(halved * on * on)
-    )
-    return max(found, 0.0) / (time * math.sqrt(time))
-
-
-def _across(width: float, time: float) -> float:
-    """How likely the way from one barrier to the other takes ``time``."""
-    ratio = width * width / time
-    found = (ratio - 1) * math.exp(-ratio / 2) + (9 * ratio - 1) * math.exp(-4.5 * ratio)
-    return max(found, 0.0) / (time * math.sqrt(time))
-
-
-def _bridge(
-    count: int, step: float, start: float, end: float, width: float, dice: random.Random
-) -> list[float]:
-    """Distances from an extreme, after each of ``count`` slots, the last being ``end``."""
-    if count == 0:
-        return []
-    gauss, out, ways = dice.gauss, OUTSIDE * step, []
-    goal = end + out
-    x, y, z = start + out, 0.0, 0.0
-    for left in range(count, 1, -1):
-        kept = (left - 1) / left
-        size = step * math.sqrt(kept)
-        x += (goal - x) / left + gauss(0.0, size)
-        y = y * kept + gauss(0.0, size)
-        z = z * kept + gauss(0.0, size)
-        away = abs(math.sqrt(x * x + y * y + z * z) - out)
-        ways.append(away if away <= width else abs(2 * width - away) % width)
-    ways.append(end)
-    return ways
-
-
-def _crossing(count: int, step: float, width: float, dice: random.Random) -> list[float]:
-    """Distances from the first extreme on the way to the other, which is reached at the end."""
-    if count < 2:
-        return [width] * count
-    before = count // 2
-    after = count - before
-    spread = step * math.sqrt(before * after / count)
-    middle = width * before / count
-    for _ in range(_TRIES):
-        away = dice.gauss(middle, spread)
-        if 0 < away < width and dice.random() * width * width < 4 * away * (width - away):
-            middle = away
-            break
-    ways = _bridge(before, step, 0.0, middle, width, dice)
-    return ways + [width - away for away in _bridge(after, step, width - middle, 0.0, width, dice)]

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
 import pytest
-from backtest.vectorised_exact import OTHERS, exact_pool_prices, market_of
+from backtest.vectorised_exact import exact_pool_prices, market_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dexmm.backtest.vectorised_path import (
-    Bars,
-    Floats,
-    Noise,
-    clipped_walk,
-    noise_of,
-    pool_path,
-)
-from dexmm.sim.flow import FLOWS, NoiseStream
+from dexmm.backtest.vectorised_path import Bars, Floats, clipped_walk, pool_path
 from dexmm.sim.packed import PackedPath
 from dexmm.sim.price_walk import slots_of, walk_of
 from dexmm.sim.prices import Candle, PricePath, generate
@@ -64,34 +55,6 @@ def test_the_pool_stands_where_the_exact_one_does(mirrored: bool) -> None:
     np.testing.assert_allclose(prices, exact_pool_prices(path, market), rtol=1e-13)
     assert len(found.nodes) < slots_of(300) * len(path.candles)
     assert (np.diff(found.nodes) != 0).all()
-
-
-def test_with_noise_the_pool_stands_where_the_exact_one_does() -> None:
-    path, market = generate(6, 400), market_of()
-    bars = Bars.of(path)
-    found = pool_path(bars, market, noise_of(FLOWS["busy"], 1, bars, OTHERS))
-    exact = exact_pool_prices(path, market, FLOWS["busy"])
-    np.testing.assert_allclose(found.roots(0, 400) ** 2 * 1e12, exact, rtol=2e-6)
-    quiet = exact_pool_prices(path, market)
-    assert max(abs(a / b - 1) for a, b in zip(quiet, exact, strict=True)) > 2e-4
-
-
-def test_noise_is_the_street_s_own() -> None:
-    bars, stream = Bars.of(generate(1, 200)), NoiseStream(FLOWS["busy"], 9)
-    noise = noise_of(FLOWS["busy"], 9, bars, 1.0)
-    trades = [trade for _ in range(200) for trade in stream.pass_interval(300)]
-    assert len(noise.base) == len(trades) > 500
-    assert noise.base.tolist() == [float(t.base) if t.buys_base else -float(t.base) for t in trades]
-    assert (np.diff(noise.slot) >= 0).all()
-    assert {int(s) % slots_of(300) for s in noise.slot} == set(range(slots_of(300)))
-    assert noise.slot.max() < slots_of(300) * 200
-
-
-def test_noise_never_pushes_beyond_what_its_traders_bear() -> None:
-    bars = Bars.of(generate(1, 2))
-    noise = Noise(slot=np.array([0]), base=np.array([1e9]), others=1e10)
-    found = pool_path(bars, market_of(), noise)
-    assert found.nodes[1] / found.nodes[0] == pytest.approx(math.sqrt(1.02))
 
 
 @given(
