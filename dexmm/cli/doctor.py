@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from dexmm.cli.common import (
     load_beside,
     market_option,
 )
+from dexmm.cli.types import Number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,23 +26,44 @@ if TYPE_CHECKING:
     from dexmm.ops.checks import Check, Diagnosis
 
 NARROW = 64  # columns: below it a check is not a row
-COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "cyan"}
 
 
 @click.command()
 @common_options
 @json_option
 @market_option
-def doctor(config_path: Path, as_json: bool, market: str | None) -> None:
+@click.option(
+    "--start",
+    metavar='"N BASE + N QUOTE"',
+    help='Plan and judge for this inventory instead of the wallet\'s: "5 PAXG + 20000 USDT". Needs '
+    "neither a key nor a node.",
+)
+@click.option(
+    "--price",
+    type=Number(10**12, above_zero=True),
+    metavar="QUOTE",
+    help="Of the base, for that plan. The node's unless said, else the last turn's.",
+)
+def doctor(
+    config_path: Path,
+    as_json: bool,
+    market: str | None,
+    start: str | None,
+    price: Decimal | None,
+) -> None:
     """Check every prerequisite, and say what to do. Changes nothing; needs no key to look.
+
+    What cannot be looked at is told as skip, with what it waits for.
 
     Exit codes: 0 nothing failed; otherwise the first failure's: 2 configuration, 3 a guard or the
     wallet refuses, 4 halted, 5 the node.
     """
-    from dexmm.ops.doctor import diagnose
+    from dexmm.ops.doctor import Asked, diagnose
     from dexmm.sandbox.anvil import find_anvil
 
-    diagnosis = diagnose(lambda: load_beside(config_path, market), find_anvil)
+    asked = Asked(start=start, price=price)
+    diagnosis = diagnose(lambda: load_beside(config_path, market), find_anvil, asked)
     if as_json:
         answer({"checks": diagnosis.checks, "exit_code": diagnosis.exit_code})
     else:
@@ -56,7 +79,9 @@ def _show(diagnosis: Diagnosis) -> None:
     out = console()
     if out.width < NARROW:
         for check in diagnosis.checks:
-            out.print(Text(check.verdict, COLOURS[check.verdict]) + Text(f" {check.name}", "bold"))
+            out.print(
+                Text.assemble((check.verdict, COLOURS[check.verdict]), (f" {check.name}", "bold"))
+            )
             out.print(Padding(_detail(check), (0, 0, 0, 2)))
         _count(out, diagnosis)
         return
@@ -73,7 +98,9 @@ def _show(diagnosis: Diagnosis) -> None:
 
 def _count(out: Console, diagnosis: Diagnosis) -> None:
     counts = [sum(check.verdict == verdict for check in diagnosis.checks) for verdict in COLOURS]
-    out.print("{} fine, {} to know about, {} failed".format(*counts))
+    fine, known, failed, skipped = counts
+    rest = f", {skipped} not looked at" if skipped else ""
+    out.print(f"{fine} fine, {known} to know about, {failed} failed{rest}")
 
 
 def _detail(check: Check) -> Text:

@@ -15,7 +15,7 @@ from dexmm.cex.exchange import account_of
 from dexmm.chain.keys import LOCKED, load_key, wallet_address
 from dexmm.config import Config
 from dexmm.errors import BadInput, DexmmError, Transient
-from dexmm.ops.checks import Check, fail, failed_by, ok, warn
+from dexmm.ops.checks import Check, fail, failed_by, ok, skip, warn
 from dexmm.ops.records import not_writable, open_journal
 from dexmm.store.flags import HaltFlag
 from dexmm.store.lease import WalletLease, lock_folder
@@ -87,8 +87,11 @@ def _key(config: Config) -> Check:
     if wallet.private_key is None and wallet.keystore is None:
         return warn(
             "key",
-            f"none is configured: {wallet.address or 'nobody'} can be looked at, not acted for",
-            "set wallet.keystore, and DEXMM_WALLET__PASSWORD in .env",
+            f"none is configured: {wallet.address} can be looked at, not acted for"
+            if wallet.address
+            else "none is configured, and no wallet.address: nobody's wallet can be looked at",
+            "make one with `dexmm keystore`, set wallet.keystore, and DEXMM_WALLET__PASSWORD in "
+            ".env; to look, wallet.address is enough",
         )
     keystore = config.root / wallet.keystore if wallet.keystore is not None else None
     if keystore is not None and wallet.private_key is None and wallet.password is None:
@@ -146,6 +149,9 @@ def _lock(config: Config) -> Check:
     try:
         # Without a pool the account is what only one process may write to.
         owner = wallet_address(config) if config.market.has_pool else account_of(config)
+    except BadInput:
+        return skip("lock", "without wallet.address or a key that opens nobody knows whose it is")
+    try:
         holder = WalletLease(lock_folder(config), config.network.chain_id, owner).holder()
     except DexmmError as error:
         return failed_by("lock", error)

@@ -28,13 +28,13 @@ def settings(config: Config) -> Iterator[Check]:
 def worth(snapshot: Snapshot, config: Config, flow: Flow | None, nav: Decimal) -> Iterator[Check]:
     """The configuration judged in its market, with the trade that was measured there.
 
-    Says nothing about a wallet with nothing in it.
+    ``nav`` is the inventory to judge it with, in quote. Says nothing of one with nothing in it.
     """
     if nav < config.strategy.min_position_quote:
         return
     volume = flow.per_day(flow.volume) if flow is not None and flow.seconds else None
     trade = flow.trade if flow is not None and flow.swaps else None
-    facts = _as_measured(market_facts(snapshot, config, volume), trade)
+    facts = _as_measured(replace(market_facts(snapshot, config, volume), nav=nav), trade)
     judgement = judge(config, facts)
     symbol = snapshot.chain.market.quote.symbol
     yield ok("edges", _edges(judgement, symbol))

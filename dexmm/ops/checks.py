@@ -12,6 +12,7 @@ class Verdict(StrEnum):
     OK = "ok"
     WARN = "warn"  # works, but somebody should know
     FAIL = "fail"  # does not work until it is mended
+    SKIP = "skip"  # could not be looked at, for want of something before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,10 @@ def warn(name: str, detail: str, advice: str = "") -> Check:
 
 def fail(name: str, detail: str, advice: str = "", exit_code: int = 2) -> Check:
     return Check(name=name, verdict=Verdict.FAIL, detail=detail, advice=advice, exit_code=exit_code)
+
+
+def skip(name: str, why: str, advice: str = "") -> Check:
+    return Check(name=name, verdict=Verdict.SKIP, detail=why, advice=advice)
 
 
 def failed_by(name: str, error: DexmmError) -> Check:

@@ -18,7 +18,7 @@ facts only the settings are judged, at the configured volatility.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from dexmm.config import Config, Strategy
@@ -139,7 +139,7 @@ def _judge_market(config: Config, facts: MarketFacts) -> Judgement:
     settings = config.strategy
     here = at_target(config, facts)
     found = STRATEGIES[settings.name].shape(here)
-    to_bid, to_ask = _distances(here, found)
+    to_bid, to_ask = distances(here, found)
     hits = hits_per_day(facts.sigma, to_bid, to_ask) if found else ZERO
     gas = hits * facts.gas_per_rerange
     scale = -facts.market.quote.decimals
@@ -180,26 +180,57 @@ def _judge_market(config: Config, facts: MarketFacts) -> Judgement:
 
 def at_target(config: Config, facts: MarketFacts) -> Situation:
     """The market with the whole inventory idle in the wallet, at the target share."""
-    ladder = Ladder.of(facts.market)
-    s = ladder.root(facts.sqrt_price_x96)
+    s = Ladder.of(facts.market).root(facts.sqrt_price_x96)
     nav = facts.nav.scaleb(facts.market.quote.decimals)
-    base = nav * config.strategy.target / (s * s)
-    quote = nav * (1 - config.strategy.target)
-    return Situation(
-        ladder=ladder,
-        settings=config.strategy,
-        s=s,
-        floor=ladder.floor(facts.sqrt_price_x96),
-        ceiling=ladder.ceiling(facts.sqrt_price_x96),
-        base=base,
-        quote=quote,
+    here = situation_of(
+        config.strategy,
+        facts.market,
+        facts.sqrt_price_x96,
+        (nav * config.strategy.target / (s * s), nav * (1 - config.strategy.target)),
         sigma=facts.sigma,
         fee=facts.market.fee_pips / PIPS,
-        wallet_base=base,
-        wallet_quote=quote,
+    )
+    return replace(
+        here,
         pay=_pay(facts, s),
         gas_quote=facts.gas_per_rerange.scaleb(facts.market.quote.decimals),
     )
+
+
+def situation_of(
+    settings: Strategy,
+    market: Market,
+    sqrt_price_x96: int,
+    held: tuple[Decimal, Decimal],
+    *,
+    sigma: Decimal,
+    fee: Decimal,
+) -> Situation:
+    """A market with ``held`` (base and quote, smallest units) idle in the wallet, and nothing else.
+
+    ``sigma`` is per square root of a second, ``fee`` a part of what is swapped.
+    """
+    ladder = Ladder.of(market)
+    base, quote = held
+    return Situation(
+        ladder=ladder,
+        settings=settings,
+        s=ladder.root(sqrt_price_x96),
+        floor=ladder.floor(sqrt_price_x96),
+        ceiling=ladder.ceiling(sqrt_price_x96),
+        base=base,
+        quote=quote,
+        sigma=sigma,
+        fee=fee,
+        wallet_base=base,
+        wallet_quote=quote,
+    )
+
+
+@precise
+def placed(here: Situation) -> tuple[Range, ...]:
+    """What the strategy of the settings would hold there."""
+    return STRATEGIES[here.settings.name].shape(here)
 
 
 def _pay(facts: MarketFacts, s: Decimal) -> Pay | None:
@@ -221,7 +252,8 @@ def _rates(facts: MarketFacts, s: Decimal) -> tuple[Decimal, Decimal]:
     return lvr, lvr_after_arbitrage_fees(lvr, keeps, facts.fee_kept)
 
 
-def _distances(here: Situation, found: tuple[Range, ...]) -> tuple[Decimal, Decimal]:
+def distances(here: Situation, found: tuple[Range, ...]) -> tuple[Decimal, Decimal]:
+    """From the price to the furthest edges, of log price; as configured where there is none."""
     away = distance(here.sigma, here.settings, here.fee_pips)
     if not found:
         return away, away
