@@ -167,7 +167,10 @@ class Markets:
         return self._prices[symbol]
 
     def _fee(self, symbol: str, market: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
-        """The account's own fees where they can be asked for, else those of the price list."""
+        """The account's own fees where they can be asked for, else those of the price list.
+
+        Without a key there is no account: the price list is all that anybody may see.
+        """
         if symbol not in self._fees:
             listed = (
                 maybe(market.get("maker"), "maker fee"),
@@ -180,7 +183,8 @@ class Markets:
         self, symbol: str, listed: tuple[Decimal | None, Decimal | None]
     ) -> tuple[Decimal, Decimal]:
         maker, taker = listed
-        if self._lane.exchange.has.get("fetchTradingFee") is True:
+        exchange = self._lane.exchange
+        if exchange.apiKey and exchange.has.get("fetchTradingFee") is True:
             try:
                 answer = record(self._lane.ask("fetch_trading_fee", symbol), "fees")
             except CallFailed as failed:

@@ -23,7 +23,7 @@ from dexmm.errors import DexmmError
 from dexmm.model.venue import Instrument
 from dexmm.ops.check_perpetual import perpetual
 from dexmm.ops.check_sizes import check_sizes
-from dexmm.ops.checks import Check, fail, failed_by, ok, warn
+from dexmm.ops.checks import Check, fail, failed_by, ok, skip, warn
 from dexmm.strategy.precise import YEAR
 from dexmm.strategy.quote_worth import ADVICE, in_words, quote_worth
 
@@ -43,11 +43,27 @@ def exchange(config: Config) -> Iterator[Check]:
         if connection.missing(quotes=config.quotes.enabled):
             return
         yield _clock(connection, settings)
+        if settings.api_key is None:
+            yield from _without_key(connection, config, settings)
+            return
         yield _account(connection)
         yield _permissions(connection.private)
         yield from _symbols(connection, config, settings)
     except DexmmError as error:
         yield failed_by("exchange", error)
+        yield skip("exchange market", "account, symbols and sizes: it must answer first")
+
+
+def _without_key(connection: Connection, config: Config, settings: Exchange) -> Iterator[Check]:
+    """What everybody may ask: whether the symbols are there, and what is traded of them."""
+    yield warn(
+        "exchange key",
+        "none is configured: symbols can be looked at, nothing can be ordered",
+        "set DEXMM_EXCHANGE__API_KEY and DEXMM_EXCHANGE__SECRET in .env",
+    )
+    needs = "what it holds, its own fees, its modes and leverage, and what the key may do"
+    yield skip("exchange account", f"{needs} need the key")
+    yield from _symbols(connection, config, settings)
 
 
 def _abilities(connection: Connection, *, quotes: bool) -> Iterator[Check]:
@@ -134,7 +150,7 @@ def _symbols(connection: Connection, config: Config, settings: Exchange) -> Iter
     if connection.perpetual is not None and settings.perpetual_symbol is not None:
         swap = Markets(connection.perpetual, (), _now)
         yield from _symbol(connection.perpetual, swap, settings.perpetual_symbol, config, known)
-        if settings.perpetual_symbol in known:
+        if settings.perpetual_symbol in known and settings.api_key is not None:
             yield from perpetual(
                 connection.private, connection.perpetual, settings.perpetual_symbol, config
             )

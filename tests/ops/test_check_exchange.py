@@ -75,6 +75,27 @@ def test_a_wrong_key_is_one_clear_failure(tmp_path: Path, paper: PaperExchange) 
     assert failed[0].exit_code == 4
 
 
+def test_without_a_key_what_everybody_may_ask_is_told(tmp_path: Path, paper: PaperExchange) -> None:
+    config = config_for(tmp_path, paper.url)
+    assert config.exchange is not None
+    bare = config.exchange.model_copy(
+        update={
+            "api_key": None,
+            "secret": None,
+            "perpetual_id": "binanceusdm",
+            "perpetual_symbol": "PAXG/USDT:USDT",
+        }
+    )
+    found = {c.name: c for c in exchange(config.model_copy(update={"exchange": bare}))}
+    assert Verdict.FAIL not in {check.verdict for check in found.values()}
+    assert found["exchange key"].verdict is Verdict.WARN
+    assert "DEXMM_EXCHANGE__API_KEY" in found["exchange key"].advice
+    assert found["exchange account"].verdict is Verdict.SKIP
+    for symbol in ("PAXG/USDT", "PAXG/USDT:USDT"):
+        assert found[symbol].verdict is Verdict.OK
+        assert "bp maker and" in found[symbol].detail
+
+
 def test_a_symbol_that_is_not_there(tmp_path: Path, paper: PaperExchange) -> None:
     found = checks(tmp_path, paper.url, symbol="GOLD/USDT")
     assert found["GOLD/USDT"].verdict is Verdict.FAIL
@@ -90,6 +111,8 @@ def test_an_exchange_that_is_down(tmp_path: Path, paper: PaperExchange) -> None:
     paper.close()
     found = [c for c in checks(tmp_path, paper.url).values() if c.verdict is Verdict.FAIL]
     assert [(c.name, c.exit_code) for c in found] == [("exchange", 5)]
+    rest = checks(tmp_path, paper.url)["exchange market"]
+    assert rest.verdict is Verdict.SKIP
 
 
 def test_no_exchange_is_nothing_to_say(tmp_path: Path) -> None:
