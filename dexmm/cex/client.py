@@ -36,8 +36,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -45,7 +46,7 @@ from dexmm.cex.accounts import read_balances
 from dexmm.cex.books import demand_sound, read_best, read_book
 from dexmm.cex.clients import AccountClients
 from dexmm.cex.desk import Desk
-from dexmm.cex.errors import CallFailed
+from dexmm.cex.errors import CallFailed, NotOffered
 from dexmm.cex.exchange import Connection, connect_exchange
 from dexmm.cex.fee_prices import FeePrices
 from dexmm.cex.lane import Lane
@@ -172,6 +173,7 @@ class ExchangeClient:
         self._swap = self._watch(perpetual)
         self._looks = Looks()
         self._count = 0  # of whole looks
+        self._has_seen = False
         self._base_free: Decimal | None = None
         self._switch_set = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="exchange")
@@ -193,6 +195,23 @@ class ExchangeClient:
 
     def observe(self) -> VenueView:
         """One whole look. Raises ``Transient``, ``Halt`` for keys, ``BadInput`` for symbols."""
+        with self._offered_before():
+            seen = self._observe()
+            self._has_seen = True
+            return seen
+
+    @contextmanager
+    def _offered_before(self) -> Iterator[None]:
+        """What the exchange has answered once is no mistake in the configuration: that it does not
+        offer it any more is ``Transient``."""
+        try:
+            yield
+        except NotOffered as error:
+            if not self._has_seen:
+                raise
+            raise Transient(f"{error.message} if this lasts: it did answer before") from None
+
+    def _observe(self) -> VenueView:
         self._load_markets()
         every = self._count % RECONCILE_EVERY == 0
         books = self._readers.submit(self._read_books)
@@ -368,6 +387,10 @@ class ExchangeClient:
 
     def send(self, step: CexStep) -> Outcome:
         """Make ``step`` happen at most once. Raises ``Transient``, ``Halt``."""
+        with self._offered_before():
+            return self._send(step)
+
+    def _send(self, step: CexStep) -> Outcome:
         match step:
             case PlaceOrder():
                 return self._place(step)
@@ -399,7 +422,7 @@ class ExchangeClient:
                 self._reconciler.reconcile(symbol)
                 for order in self._reconciler.stored(symbol):
                     self._orders.end(order)
-            except Transient as error:
+            except (Transient, NotOffered) as error:
                 failures.append(f"{symbol}: {error.message}")
         left = [o.client_id for s in self.symbols for o in self._reconciler.stored(s)]
         failures += [f"order {name} is not known to have ended" for name in left]

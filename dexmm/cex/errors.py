@@ -63,6 +63,11 @@ class Words:
         return " ".join(part for part in (self.text, f"({self.code})" if self.code else "") if part)
 
 
+class NotOffered(BadInput):
+    """The exchange does not know the symbol or the question: the configuration is wrong, unless it
+    knew them before."""
+
+
 class CallFailed(Exception):
     """A call that gave no usable answer. ``reason`` is fit to be shown and stored."""
 
@@ -84,7 +89,7 @@ class CallFailed(Exception):
                 "another exchange or symbol in [exchange], or run where it may be used"
             )
         if self.fate is Fate.UNABLE:
-            return BadInput(f"{message}; check [exchange] in the configuration")
+            return NotOffered(f"{message}; check [exchange] in the configuration")
         return Transient(message, retry_after=self.retry_after)
 
 

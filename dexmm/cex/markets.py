@@ -6,7 +6,9 @@ because it would not keep the known rules, the exchange may have eased them sinc
 be asked: then they are kept for a minute, or for five where a strategy holds it back by itself (a
 rest under the minimum is usual, and waits). While a symbol that is traded here is suspended,
 nothing is ordered and nothing can be refused, so the cache is kept for half a minute only: trading
-goes on half a minute after the exchange's does.
+goes on half a minute after the exchange's does. A symbol that was traded here and is not listed any
+more (a maintenance, a list that came in part) counts as suspended, with all else as it was last
+listed: so orders in it can still be looked up and taken out.
 
 The fees are the account's own, as the exchange states them for the symbol. Where they are paid in a
 third coin (Binance's BNB) at another rate, the rate that was really paid last is the fee.
@@ -18,7 +20,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from dexmm.cex.errors import CallFailed, Fate
+from dexmm.cex.errors import CallFailed, Fate, NotOffered
 from dexmm.cex.lane import Lane
 from dexmm.cex.numbers import (
     EXACT,
@@ -29,7 +31,7 @@ from dexmm.cex.numbers import (
     record,
     step_of_rounding,
 )
-from dexmm.errors import BadInput
+from dexmm.errors import Transient
 from dexmm.model.venue import Instrument
 
 KEPT_SECONDS = 3600
@@ -50,6 +52,7 @@ class Markets:
         self._fees: dict[str, tuple[Decimal, Decimal]] = {}
         self._fees_at: int | None = None
         self._suspended: set[str] = set()  # of the symbols that were asked for
+        self._used: dict[str, Mapping[str, Any]] = {}  # those, as they were last listed
         self._prices: dict[str, Decimal] = {}
         self._doubted: int | None = None  # seconds that they are kept for, while in doubt
         self._paid: dict[tuple[str, bool], Decimal] = {}  # by symbol, and whether as a maker
@@ -83,6 +86,13 @@ class Markets:
         if self.fresh:
             return
         self._lane.read("read the exchange's symbols", "load_markets", True)
+        exchange = self._lane.exchange
+        if not exchange.markets and not self._used:
+            raise Transient(f"{exchange.id} lists no symbols at all now")
+        if gone := [
+            {**m, "active": False} for s, m in self._used.items() if s not in exchange.markets
+        ]:
+            exchange.set_markets([*exchange.markets.values(), *gone])
         for lane in self._also:
             lane.exchange.set_markets_from_exchange(self._lane.exchange)
         self._prices.clear()
@@ -94,7 +104,7 @@ class Markets:
             self._fees_at = self._loaded_at
 
     def instrument(self, symbol: str) -> Instrument:
-        """Raises ``BadInput`` when the exchange has no such symbol."""
+        """Raises ``NotOffered`` when the exchange never had such a symbol."""
         self.load()
         market = self._market(symbol)
         precision, limits = market["precision"], market["limits"]
@@ -128,11 +138,13 @@ class Markets:
     def _market(self, symbol: str) -> Mapping[str, Any]:
         markets = self._lane.exchange.markets or {}
         if symbol not in markets:
-            raise BadInput(
+            raise NotOffered(
                 f"{self._lane.exchange.id} does not trade {symbol}: check [exchange] in the "
                 "configuration"
             )
-        return record(markets[symbol], symbol)
+        found = record(markets[symbol], symbol)
+        self._used[symbol] = found
+        return found
 
     def _step(self, symbol: str, what: str, precision: Mapping[str, Any]) -> Decimal:
         """ccxt writes precision as a step, as digits after the point, or as significant digits.

@@ -263,6 +263,56 @@ def test_a_symbol_that_trades_again_is_traded_again_half_a_minute_later(trader: 
     assert [requests() for _ in range(2)] == usual  # and from then on as ever
 
 
+def test_a_symbol_that_is_not_listed_for_a_while_is_suspended_until_it_is(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A maintenance, or a list that came in part: nothing that a person has to correct."""
+    resting = trader.rest("3900")
+    trader.observe()
+    exchange = trader.client.connection.private.exchange
+    whole = exchange.fetch_markets
+
+    def in_part(params: object = None) -> Any:
+        return [market for market in whole() if market["symbol"] != PAXG]
+
+    monkeypatch.setattr(exchange, "fetch_markets", in_part)
+    trader.clock.ahead += KEPT_SECONDS
+    assert trader.observe().spot.tradable is False
+    outcome = trader.buy()
+    assert outcome.refusal is not None
+    assert outcome.refusal.rule == "symbol_suspended"
+    assert trader.cancel(resting).status == "done"
+    monkeypatch.setattr(exchange, "fetch_markets", lambda *_: [])  # not one symbol
+    trader.clock.ahead += KEPT_SUSPENDED_SECONDS
+    assert trader.observe().spot.tradable is False
+    monkeypatch.setattr(exchange, "fetch_markets", whole)
+    trader.clock.ahead += KEPT_SUSPENDED_SECONDS
+    assert trader.observe().spot.tradable is True
+    assert trader.buy().status == "done"
+    agree(trader, "5.0999")
+
+
+def test_what_was_answered_before_and_is_unknown_now_skips_the_turn(trader: Trader) -> None:
+    trader.observe()
+    unknown = {"code": -1121, "msg": "Invalid symbol.", "status": 400}
+    trader.arm(BOOK, Effect.REJECT, **unknown)
+    with pytest.raises(Transient, match=r"Invalid symbol.*did answer before"):
+        trader.observe()
+    resting = trader.rest("3900")
+    for request in (LOOK, CANCEL, "GET /api/v3/*Orders"):
+        trader.arm(request, Effect.REJECT, **unknown)
+    with pytest.raises(Transient):
+        trader.cancel(resting)
+    trader.observe()
+    assert trader.cancel(resting).status == "done"
+
+
+def test_an_exchange_that_lists_nothing_is_asked_again(trader: Trader) -> None:
+    trader.client.connection.private.exchange.fetch_markets = lambda *_: []
+    with pytest.raises(Transient, match="lists no symbols"):
+        trader.observe()
+
+
 def test_precision_that_changes_between_two_turns(trader: Trader) -> None:
     assert trader.observe().spot.amount_step == D("0.0001")
     trader.arm(NEW, Effect.PRECISION, symbol="PAXGUSDT", step_size=D("0.01"))
