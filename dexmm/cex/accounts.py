@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from dexmm.cex.lane import Lane
+from dexmm.cex.margins import TOTAL_WITH_PROFIT, UNIFIED, cash
 from dexmm.cex.numbers import EXACT, ZERO, listed, maybe, number, or_zero, record, whole
-from dexmm.errors import Transient
-from dexmm.model.venue import Balance, Instrument, Perpetual
+from dexmm.errors import BadInput, Transient
+from dexmm.model.venue import Balance, Book, Instrument, Perpetual
 
 
 def read_balances(lane: Lane) -> tuple[Balance, ...]:
     """Every coin that is held, in one request."""
     answer = record(lane.read("read the account", "fetch_balance"), "account")
     free, total = record(answer.get("free"), "free"), record(answer.get("total"), "total")
+    money = cash(lane.exchange.id, answer)
     found = []
     for coin in sorted(total):
-        held = number(total[coin], f"balance of {coin}")
+        held = money[coin] if coin in money else number(total[coin], f"balance of {coin}")
         if held:
             available = or_zero(free.get(coin), f"free balance of {coin}")
             found.append(Balance(coin=coin, free=available, total=held))
@@ -26,42 +29,75 @@ def read_balances(lane: Lane) -> tuple[Balance, ...]:
 
 
 def read_perpetual(
-    lane: Lane, instrument: Instrument, contract_size: Decimal, *, shared: bool
+    lane: Lane, instrument: Instrument, contract_size: Decimal, book: Book, *, shared: bool
 ) -> Perpetual:
     """Position, margin and funding: three requests.
 
-    Where one account holds both (``shared``), the spot balance has the margin and the unrealised
-    profit in it already, and here they are zero: nothing counts twice.
+    Where one account holds both (``shared``), the spot balance has the margin in it already, and
+    here it is zero: nothing counts twice. ``book`` is the perpetual's: its middle stands for a mark
+    price that the exchange does not tell.
     """
     symbol = instrument.symbol
-    margin = ZERO if shared else _equity(lane, instrument.quote)
+    total = ZERO if shared else _total(lane, instrument.quote)
     rows = listed(
         lane.read(f"read the position in {symbol}", "fetch_positions", [symbol]), "positions"
     )
-    funding = record(
-        lane.read(f"read the funding of {symbol}", "fetch_funding_rate", symbol), "funding"
-    )
+    funding = _funding(lane, symbol)
     ours = [
         record(row, "position") for row in rows if record(row, "position").get("symbol") == symbol
     ]
     base = sum((_signed(row, contract_size) for row in ours), ZERO)
     held = ours[0] if ours else {}
     unrealised = sum((or_zero(row.get("unrealizedPnl"), "unrealised") for row in ours), ZERO)
+    in_total = not shared and TOTAL_WITH_PROFIT.get(lane.exchange.id, True)
     return Perpetual(
         base=base,
         entry_price=or_zero(held.get("entryPrice"), "entry price"),
-        mark_price=_mark(held, funding),
-        unrealised=ZERO if shared else unrealised,
-        margin=margin if shared else margin - unrealised,
+        mark_price=_mark(held, funding, book),
+        unrealised=unrealised,
+        margin=total - unrealised if in_total else total,
         leverage=or_zero(held.get("leverage"), "leverage"),
-        funding_rate=number(funding.get("fundingRate"), "funding rate"),
-        funding_at=whole(funding.get("fundingTimestamp"), "funding time"),
+        funding_rate=or_zero(funding.get("fundingRate"), "funding rate"),
+        funding_at=_funding_at(funding),
         liquidation_price=_stated(held.get("liquidationPrice")),
         maintenance=_below_one(_stated(held.get("maintenanceMarginPercentage"))),
         isolated_margin=_isolated(held),
         shared=shared,
         hedge_mode=any(row.get("hedged") is True for row in ours),
     )
+
+
+def counted_once(spot: Lane, lane: Lane, position: Perpetual) -> Perpetual:
+    """The position without a margin that is in the balances of ``spot`` already: where both lanes
+    have asked for the same account.
+
+    Raises ``BadInput`` where the money of such an account cannot be told from unrealised profit.
+    """
+    same = spot.exchange.id == lane.exchange.id and spot.account_asked == lane.account_asked
+    if position.shared or not same:
+        return position
+    if lane.exchange.id not in UNIFIED:
+        raise BadInput(
+            f"{lane.exchange.id} keeps spot and perpetuals in one account here, and does not say "
+            "how much of it is unrealised profit: use an account that keeps them apart, or remove "
+            "perpetual_symbol"
+        )
+    return replace(position, margin=ZERO, shared=True)
+
+
+def _funding(lane: Lane, symbol: str) -> Mapping[str, Any]:
+    if not lane.exchange.has.get("fetchFundingRate"):
+        return {}
+    answer = lane.read(f"read the funding of {symbol}", "fetch_funding_rate", symbol)
+    return record(answer, "funding")
+
+
+def _funding_at(funding: Mapping[str, Any]) -> int:
+    """0 where it is not told; some state the next time only under that name."""
+    for name in ("fundingTimestamp", "nextFundingTimestamp"):
+        if funding.get(name) is not None:
+            return whole(funding[name], "funding time")
+    return 0
 
 
 def _stated(value: object) -> Decimal | None:
@@ -81,8 +117,8 @@ def _isolated(held: Mapping[str, Any]) -> Decimal | None:
     return _stated(held.get("collateral")) if held.get("marginMode") == "isolated" else None
 
 
-def _equity(lane: Lane, quote: str) -> Decimal:
-    """The derivatives account in ``quote``, unrealised profit included, as ccxt totals it."""
+def _total(lane: Lane, quote: str) -> Decimal:
+    """The derivatives account in ``quote``, as ccxt totals it: see ``margins``."""
     answer = record(lane.read("read the derivatives account", "fetch_balance"), "account")
     return or_zero(record(answer.get("total"), "total").get(quote), "margin")
 
@@ -96,6 +132,10 @@ def _signed(row: Mapping[str, Any], contract_size: Decimal) -> Decimal:
     return -base if row["side"] == "short" else base
 
 
-def _mark(held: Mapping[str, Any], funding: Mapping[str, Any]) -> Decimal:
-    held_at = maybe(held.get("markPrice"), "mark price")
-    return held_at or number(funding.get("markPrice"), "mark price")
+def _mark(held: Mapping[str, Any], funding: Mapping[str, Any], book: Book) -> Decimal:
+    for told in (held, funding):
+        if mark := maybe(told.get("markPrice"), "mark price"):
+            return mark
+    if book.mid is None:
+        raise Transient(f"{book.symbol} has neither a mark price nor a book with a price")
+    return book.mid

@@ -29,6 +29,7 @@ from typing import Any
 from dexmm.cex.amends import Amend, amend_of
 from dexmm.cex.carry import carried
 from dexmm.cex.lane import Ccxt
+from dexmm.cex.margins import TOTAL_WITH_PROFIT, UNIFIED
 from dexmm.cex.names import Form
 
 DEFAULT_WINDOW_MS = 30_000  # how late an order may still arrive, where the exchange has no window
@@ -58,6 +59,7 @@ class Capabilities:
     cancel_by_name: bool
     precision: Precision  # how prices are counted
     amend: Amend | None  # how a resting order's price is changed in place; None: it cannot be
+    margin_read: bool  # what a derivatives account's total means is known; True for spot
     unfit: tuple[str, ...]  # why orders cannot be kept from happening twice there, in words
 
     def missing(self, *, quotes: bool) -> tuple[str, ...]:
@@ -66,6 +68,11 @@ class Capabilities:
             words
             for lacks, words in (
                 (bool(self.unfit), f"orders that happen once ({'; '.join(self.unfit)})"),
+                (
+                    not self.margin_read,
+                    "margin that can be read (whether ccxt's total of its derivatives account has "
+                    "unrealised profit in it is not known)",
+                ),
                 (not self.ioc, "orders that fill at once or not at all (IOC)"),
                 (quotes and not self.post_only, "post-only orders"),
             )
@@ -91,7 +98,7 @@ def capabilities(exchange: Ccxt, *, contract: bool, form: Form = Form.TEXT_32) -
         dead_mans_switch=has.get("cancelAllOrdersAfter") is True,
         best_prices=has.get("fetchBidsAsks") is True,
         set_leverage=has.get("setLeverage") is True,
-        shared_account=_shared(options.get("accountsByType")),
+        shared_account=type(exchange).__name__ in UNIFIED,
         order_window_ms=int(options.get("recvWindow") or DEFAULT_WINDOW_MS),
         order_trades=has.get("fetchOrderTrades") is True,
         client_id=carries.field,
@@ -100,6 +107,7 @@ def capabilities(exchange: Ccxt, *, contract: bool, form: Form = Form.TEXT_32) -
         cancel_by_name=carries.cancel_by_name,
         precision=_precision(exchange),
         amend=amend_of(type(exchange).__name__, contract=contract),
+        margin_read=not contract or type(exchange).__name__ in TOTAL_WITH_PROFIT,
         unfit=unfit,
     )
 
@@ -123,10 +131,3 @@ def _features(exchange: Ccxt, *, contract: bool) -> Mapping[str, Any]:
     features = exchange.features or {}
     found: Mapping[str, Any] = features.get("swap" if contract else "spot") or {}
     return (found.get("linear") or {}) if contract else found
-
-
-def _shared(accounts: object) -> bool:
-    if not isinstance(accounts, Mapping) or "spot" not in accounts:
-        return False
-    swap = accounts.get("swap", accounts.get("linear"))
-    return swap is not None and swap == accounts["spot"]

@@ -226,6 +226,8 @@ class ExchangeClient:
         if beside is None and self._swap_is_near():
             beside = self._swap_beside()
         swap = beside.result() if beside is not None else None
+        if swap is not None and self._swap is not None:
+            swap = swap[0], self._swap.counted_once(self.connection.private, swap[1])
         self._settle(balances, swap[1] if swap is not None else None)
         self._arm_switch()
         self._count += 1
@@ -371,10 +373,7 @@ class ExchangeClient:
         settings = self._settings
         if desk is None or settings.perpetual_symbol is None:
             return None
-        shared = desk.can.shared_account and settings.perpetual_id == settings.id
-        return SwapWatch(
-            desk, settings.perpetual_symbol, self._reconciler, self._now_ms, shared=shared
-        )
+        return SwapWatch(desk, settings.perpetual_symbol, self._reconciler, self._now_ms)
 
     def _now_ms(self) -> int:
         """The exchange's time by the runner's clock."""

@@ -23,6 +23,7 @@ from typing import Any
 
 from dexmm.cex.error_table import documents_of
 from dexmm.cex.errors import CallFailed, Fate, judge
+from dexmm.cex.margins import request_of
 
 Ccxt = Any  # ccxt has no types
 Milliseconds = Callable[[], int]
@@ -82,6 +83,7 @@ class Lane:
         self._headers: Mapping[str, str] = {}
         self._body = self._url = ""
         self._stated_ms: int | None = None
+        self.account_asked = ""  # which account the last balances were of; see ``margins``
         self._lock = threading.RLock()
         self._install(exchange)
 
@@ -123,7 +125,10 @@ class Lane:
             self._status, self._headers, self._stated_ms = 0, {}, None
             self._body = self._url = ""
             try:
-                return getattr(self.exchange, method)(*arguments)
+                answer = getattr(self.exchange, method)(*arguments)
+                if method == "fetch_balance":
+                    self.account_asked = request_of(self._url)
+                return answer
             except Exception as error:  # noqa: BLE001 - a body can break ccxt's parsers in any way
                 failed = judge(
                     error,

@@ -31,7 +31,7 @@ from dexmm.cex.numbers import (
     record,
     step_of_rounding,
 )
-from dexmm.errors import Transient
+from dexmm.errors import BadInput, Transient
 from dexmm.model.venue import Instrument
 
 KEPT_SECONDS = 3600
@@ -104,9 +104,16 @@ class Markets:
             self._fees_at = self._loaded_at
 
     def instrument(self, symbol: str) -> Instrument:
-        """Raises ``NotOffered`` when the exchange never had such a symbol."""
+        """Raises ``NotOffered`` when the exchange never had such a symbol, ``BadInput``
+        for a perpetual that is settled in its base.
+        """
         self.load()
         market = self._market(symbol)
+        if market.get("inverse") is True:
+            raise BadInput(
+                f"{symbol} is settled in {market.get('settle')}: use a perpetual that is "
+                f"settled in {market['quote']}"
+            )
         precision, limits = market["precision"], market["limits"]
         size = self.contract_size(symbol)
         maker, taker = self._fee(symbol, market)

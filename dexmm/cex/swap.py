@@ -10,33 +10,30 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from dexmm.cex.accounts import read_perpetual
+from dexmm.cex.accounts import counted_once, read_perpetual
 from dexmm.cex.books import read_book
 from dexmm.cex.desk import Desk
+from dexmm.cex.lane import Lane
 from dexmm.cex.moves import Moves
-from dexmm.cex.numbers import number, record
+from dexmm.cex.numbers import maybe, record
 from dexmm.cex.reconcile import Reconciler
 from dexmm.model.venue import Book, Perpetual
 
 
 class SwapWatch:
-    """``shared``: one account holds spot balances and is the margin too."""
-
     def __init__(
         self,
         desk: Desk,
         symbol: str,
         reconciler: Reconciler,
         now_ms: Callable[[], int],
-        *,
-        shared: bool,
     ) -> None:
         self.desk = desk
         self.symbol = symbol
         self.position: Perpetual | None = None  # as it was last seen
         self._reconciler = reconciler
         self._now_ms = now_ms
-        self._shared = shared
+        self._shared = False  # one account holds spot balances and is the margin too
         self._leverage: Decimal | None = None
         self._mode_in_doubt = False
         self._hedge_mode = False
@@ -61,6 +58,7 @@ class SwapWatch:
             self.desk.lane,
             self.desk.instrument(self.symbol),
             self.desk.size(self.symbol),
+            book,
             shared=self._shared,
         )
         return book, replace(
@@ -68,6 +66,12 @@ class SwapWatch:
             leverage=self._leverage or position.leverage,
             hedge_mode=position.hedge_mode or self._hedge_mode,
         )
+
+    def counted_once(self, spot: Lane, position: Perpetual) -> Perpetual:
+        """See ``accounts.counted_once``; from then on the account is not asked for here."""
+        once = counted_once(spot, self.desk.lane, position)
+        self._shared = once.shared
+        return once
 
     def forget_leverage(self) -> None:
         self._leverage = None
@@ -92,4 +96,4 @@ class SwapWatch:
             lane.read(f"read the leverage of {self.symbol}", "fetch_leverage", self.symbol),
             "leverage",
         )
-        return number(answer.get("shortLeverage"), "leverage")
+        return maybe(answer.get("shortLeverage"), "leverage")

@@ -77,11 +77,11 @@ class Perpetual:
     margin: Decimal  # quote in the derivatives account, without unrealised profit
     leverage: Decimal
     funding_rate: Decimal  # of the notional, per funding interval; positive: longs pay
-    funding_at: int  # timestamp, milliseconds
+    funding_at: int  # timestamp, milliseconds; 0: not told
     liquidation_price: Decimal | None = None  # as the exchange states it; None: it states none
     maintenance: Decimal | None = None  # margin that must remain, of the notional; None: not told
     isolated_margin: Decimal | None = None  # quote that answers for it alone; None: cross margin
-    shared: bool = False  # the spot account is the margin: ``margin`` and ``unrealised`` are 0
+    shared: bool = False  # the spot account is the margin: ``margin`` is 0
     hedge_mode: bool = False  # longs and shorts side by side: nothing is opened here
 
 

@@ -151,9 +151,8 @@ def _symbols(connection: Connection, config: Config, settings: Exchange) -> Iter
         swap = Markets(connection.perpetual, (), _now)
         yield from _symbol(connection.perpetual, swap, settings.perpetual_symbol, config, known)
         if settings.perpetual_symbol in known and settings.api_key is not None:
-            yield from perpetual(
-                connection.private, connection.perpetual, settings.perpetual_symbol, config
-            )
+            private, lane = connection.private, connection.perpetual
+            yield from perpetual(private, lane, swap, settings.perpetual_symbol, config)
     yield from check_sizes(config, known)
 
 

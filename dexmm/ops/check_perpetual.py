@@ -8,17 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from dexmm.cex.accounts import counted_once, read_perpetual
+from dexmm.cex.books import read_book
 from dexmm.cex.lane import Lane
+from dexmm.cex.markets import Markets
 from dexmm.cex.numbers import listed, maybe, plain, record
 from dexmm.cex.permissions import read_permissions
 from dexmm.config import Config
 from dexmm.errors import DexmmError
 from dexmm.ops.checks import Check, fail, failed_by, ok, warn
+from dexmm.units import price_text
 
 
-def perpetual(private: Lane, lane: Lane, symbol: str, config: Config) -> Iterator[Check]:
-    """The rows of one perpetual; ``private`` is the lane that the key is asked about."""
+def perpetual(
+    private: Lane, lane: Lane, markets: Markets, symbol: str, config: Config
+) -> Iterator[Check]:
+    """The rows of one perpetual; ``private`` is the lane that the key is asked about, and that has
+    read the spot balances before.
+    """
     asked: tuple[tuple[str, Callable[[], Check]], ...] = (
+        ("account", lambda: _account(private, lane, markets, symbol)),
         ("key", lambda: _permission(private, f"{symbol} key")),
         ("position mode", lambda: _position_mode(lane, symbol)),
         ("margin mode", lambda: _margin_mode(lane, symbol)),
@@ -29,6 +38,22 @@ def perpetual(private: Lane, lane: Lane, symbol: str, config: Config) -> Iterato
             yield check()
         except DexmmError as error:
             yield failed_by(f"{symbol} {name}", error)
+
+
+def _account(private: Lane, lane: Lane, markets: Markets, symbol: str) -> Check:
+    """Read as every turn reads it."""
+    instrument, size = markets.instrument(symbol), markets.contract_size(symbol)
+    book = read_book(lane, symbol, lane.server_ms())
+    read = read_perpetual(lane, instrument, size, book, shared=False)
+    position = counted_once(private, lane, read)
+    money = (
+        "the spot account is its margin"
+        if position.shared
+        else f"{plain(position.margin)} {instrument.quote} of margin"
+    )
+    side = "short" if position.base < 0 else "long"
+    held = f"a {side} of {plain(abs(position.base))}" if position.base else "no position"
+    return ok(f"{symbol} account", f"{money}, {held}, mark {price_text(position.mark_price)}")
 
 
 def _permission(private: Lane, name: str) -> Check:

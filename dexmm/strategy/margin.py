@@ -47,7 +47,7 @@ def equity_of(venue: VenueView, position: Perpetual) -> Decimal:
     Where one account holds spot balances and margin alike, it is that account's quote.
     """
     if position.shared:
-        return venue.balance(venue.spot.quote).total
+        return venue.balance(venue.spot.quote).total + position.unrealised
     return position.margin + position.unrealised
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ccxt
 import pytest
 
-from dexmm.cex.errors import CallFailed, Fate, judge, said
+from dexmm.cex.errors import CallFailed, Fate, NotOffered, judge, said
 from dexmm.cex.lane import Lane, Pause
-from dexmm.errors import BadInput, Halt, Transient
+from dexmm.errors import Halt, Transient
 
 
 def body(code: int, text: str) -> str:
@@ -108,7 +108,7 @@ def test_without_words_ccxt_s_class_is_put_into_ours(error: Exception, words: st
     ("fate", "kind"),
     [
         (Fate.DENIED, Halt),
-        (Fate.UNABLE, BadInput),
+        (Fate.UNABLE, NotOffered),
         (Fate.THROTTLED, Transient),
         (Fate.UNKNOWN, Transient),
         (Fate.CLOCK, Transient),

@@ -218,6 +218,7 @@ def of_perpetual(root: Path, url: str) -> dict[str, Check]:
 
 def test_the_perpetuals_account_is_tried_on(tmp_path: Path, paper: PaperExchange) -> None:
     found = of_perpetual(tmp_path, paper.url)
+    assert found["account"].detail == "10000 USDT of margin, no position, mark 3998.00"
     assert found["position mode"].detail == "one-way"
     assert "maintenance margin 1 %" in found["leverage"].detail
     paper.exchange.set_account("paper", hedge_mode=True, isolated={"PAXGUSDT": True})

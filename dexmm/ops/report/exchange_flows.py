@@ -238,9 +238,10 @@ def _late(fills: list[Fill], moved: Amounts) -> set[str]:
 def _is_funding(
     then: VenueView | None, now: VenueView | None, perpetual: Decimal, cash: Decimal
 ) -> bool:
-    """Whether cash that no trade explains is funding: its time passed, its size is plausible."""
+    """Whether cash that no trade explains is funding: its time passed, or is not told, and its
+    size is plausible."""
     if then is None or now is None or then.position is None or perpetual or not cash:
         return False
     position = then.position
-    due = then.at < position.funding_at <= now.at
+    due = not position.funding_at or then.at < position.funding_at <= now.at
     return due and abs(cash) <= LARGEST_FUNDING * abs(position.base * position.mark_price)
