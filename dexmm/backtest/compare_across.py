@@ -132,7 +132,8 @@ def across_verdict(found: Sequence[Comparison]) -> tuple[str, ...]:
 
 
 def _thin(found: Sequence[Comparison]) -> str:
-    days = sum((comparison.rows[0].figures.days for comparison in found), Decimal(0))
+    # A history of whole days lacks the turn before its first: it counts as it is told.
+    days = round(sum((c.rows[0].figures.days for c in found), Decimal(0)), 1)
     if days >= LEAST_DAYS:
         return ""
     return (

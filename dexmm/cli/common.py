@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
+from typing import IO, TYPE_CHECKING, Any, NoReturn, ParamSpec, cast
 
 import click
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dexmm.config import Config
 
 DEFAULT_CONFIG = Path("dexmm.toml")
-PIPE_WIDTH = 200
+UNBOUNDED = 100_000  # columns of what has none
 LOG_LINE, LOG_TIME = "%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ"
 LARGEST_SAFE_INTEGER = (1 << 53) - 1  # beyond it a JSON reader may round
 # What the chain counts in smallest units or in fixed point: text, however small it is today.
@@ -196,12 +197,36 @@ def tell_read(understood: str) -> None:
 
 
 def console() -> Console:
-    """Where people read: colours on a terminal, plain text elsewhere."""
+    """Where people read: colours on a terminal, plain text elsewhere.
+
+    A pipe or a file has no width: lines are as long as what they say, and nothing is padded.
+    ``COLUMNS`` gives it one, as it gives a terminal another one.
+    """
     from rich.console import Console
 
-    # A pipe has no width: lines are left whole for whatever reads them.
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    return Console(highlight=False, width=width, soft_wrap=width is not None)
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    given = os.environ.get("COLUMNS", "")
+    width = None if given.isdecimal() and int(given) > 0 else UNBOUNDED
+    return Console(
+        file=cast("IO[str]", _Unpadded()), highlight=False, width=width, soft_wrap=width is not None
+    )
+
+
+class _Unpadded:
+    """Standard output without the spaces that end a table's lines. A write holds whole lines."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        lines = text.split("\n")
+        return sys.stdout.write("\n".join([*(line.rstrip(" ") for line in lines[:-1]), lines[-1]]))
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+    def isatty(self) -> bool:
+        return False
 
 
 def conclude(exit_code: int, tell: Callable[[], None]) -> NoReturn:
