@@ -46,7 +46,8 @@ LONGEST_SECONDS = 600
 WIDTH = "110"  # columns of the terminal that the README shows
 TOOLS = ("DEXMM_NODE_MODULES", "DEXMM_ANVIL")  # where they are, not how the product is set
 EXPECTED_CODES = {0, 2, 3, 4, 5}
-BLOCK, AT = 9_150, 1_704_585_900  # where the kept chain stands still; the sandbox ends before
+LEAST_ALIKE = 0.6  # of two lines that say the same of different figures
+BLOCK, AT = 10_000, 1_704_586_800  # where the kept chain stands still; the sandbox ends before
 LAST = "dexmm withdraw"  # takes everything out of the kept chain
 
 MASKS = (
@@ -247,50 +248,68 @@ def difference(command: Command, said: Sequence[str]) -> str:
 def rewritten(command: Command, said: Sequence[str]) -> list[str]:
     """The lines to show now: those that were shown, with the text of today.
 
-    A shown line is the one that looks most like it, in the same order. Where that is not plain for
-    every one of them, everything that was said is shown, for a person to shorten.
+    A shown line is the one that looks most like it, in the same order; what is new between two of
+    them is shown too, what stood at ``...`` stays away. Where fewer than half of them are found,
+    everything that was said is shown, for a person to shorten.
     """
     if not difference(command, said):
         return list(command.shown)
-    if not command.shown:
-        return []
     kept = [line for line in command.shown if line.strip() != ELISION]
-    if len(kept) == len(command.shown):
-        return list(said)
+    if not command.shown or len(kept) == len(command.shown):
+        return list(said) if command.shown else []
     places = _aligned(kept, said)
-    if places is None:
+    if 2 * sum(place is not None for place in places) < len(kept):
         return list(said)
+    lines: list[str] = []
+    left_out, last = False, -1
     found = iter(places)
-    return [
-        shown if shown.strip() == ELISION else _elided(shown, said[next(found)])
-        for shown in command.shown
-    ]
+    for shown in command.shown:
+        if shown.strip() == ELISION:
+            left_out = True
+            continue
+        place = next(found)
+        if place is None:
+            continue
+        if left_out:
+            lines.append(ELISION)
+        else:
+            lines += said[last + 1 : place]
+        lines.append(said[place])
+        left_out, last = False, place
+    if left_out:
+        lines.append(ELISION)
+    else:
+        lines += said[last + 1 :]
+    return lines
 
 
-def _elided(shown: str, said: str) -> str:
-    """``said``, shortened at the end where ``shown`` is."""
-    if shown.endswith(ELISION) and not said.endswith(ELISION):
-        head = shown.removesuffix(ELISION)
-        return said[: len(head)] + ELISION
-    if ELISION in shown:  # in the middle: columns are left out, which a person has to do again
-        return shown if same(shown, said) else said
-    return said
-
-
-def _aligned(shown: Sequence[str], said: Sequence[str]) -> list[int] | None:
+def _aligned(shown: Sequence[str], said: Sequence[str]) -> list[int | None]:
     """Which line of ``said`` stands for each of ``shown``, in order, looking most alike in sum."""
     shapes = [[_shape(line) for line in lines] for lines in (shown, said)]
-    best: list[tuple[float, list[int]]] = [(0.0, [])] + [(-1.0, [])] * len(shown)
-    for number, shape in enumerate(shapes[1]):
-        for count in range(len(shown), 0, -1):
-            score, places = best[count - 1]
-            if score < 0:
-                continue
-            alike = SequenceMatcher(None, shapes[0][count - 1], shape, autojunk=False).ratio()
-            if alike > 0.6 and score + alike > best[count][0]:
-                best[count] = (score + alike, [*places, number])
-    score, places = best[-1]
-    return places if score > 0 else None
+    best = [[0.0] * (len(said) + 1) for _ in range(len(shown) + 1)]
+    for i, one in enumerate(shapes[0]):
+        for j, other in enumerate(shapes[1]):
+            take = best[i][j] + _alike(one, other)
+            best[i + 1][j + 1] = max(take, best[i][j + 1], best[i + 1][j])
+    places: list[int | None] = [None] * len(shown)
+    i, j = len(shown), len(said)
+    while i and j:
+        if best[i][j] == best[i - 1][j]:
+            i -= 1
+        elif best[i][j] == best[i][j - 1]:
+            j -= 1
+        else:
+            i, j = i - 1, j - 1
+            places[i] = j
+    return places
+
+
+def _alike(one: str, other: str) -> float:
+    """0 to 1; 0 for lines that are not the same but for some figures and words."""
+    if one == other:
+        return 1.0
+    ratio = SequenceMatcher(None, one, other, autojunk=False).ratio()
+    return ratio if ratio > LEAST_ALIKE else 0.0
 
 
 def _shape(line: str) -> str:

@@ -117,5 +117,11 @@ def test_what_is_written_anew_is_no_difference_and_stays_as_short() -> None:
     assert rewritten(COMMAND, SAID) == list(COMMAND.shown)
 
 
+def test_a_line_that_is_new_between_two_that_are_shown_is_shown_too() -> None:
+    said = ["price 4 001.00", "noise", "in 5 s, block 9", "share 35.0 %", "net −7.25 USDT", "more"]
+    anew = ["price 4 001.00", "...", "in 5 s, block 9", "share 35.0 %", "net −7.25 USDT", "..."]
+    assert rewritten(COMMAND, said) == anew
+
+
 def test_an_output_of_another_shape_is_shown_whole() -> None:
     assert rewritten(COMMAND, ["nothing", "alike"]) == ["nothing", "alike"]
