@@ -1,7 +1,7 @@
 """What the stop-loss costs and saves, on every gold history there is: each half-year its own run.
 
     python bench/stop_loss.py DATA [--interval SECONDS] [--capital QUOTE]
-        [--who STRATEGY] [--json]
+        [--who STRATEGY] [--only pool|exchange] [--in-pool MODE] [--seed N] [--json]
 
 DATA holds candles of PAXG (``*PAXG*USDT*_perp_*`` and ``*_spot_1h_*`` as CSV), merged to
 ``--interval``. Each history is run with the defaults and with a stop-loss that never sells,
@@ -77,9 +77,16 @@ def merged(path: PricePath, interval: int) -> PricePath:
 
 
 def scenario(
-    path: PricePath, capital: Decimal, *, stop_loss: bool, exchange: bool, who: str = "budget"
+    path: PricePath,
+    capital: Decimal,
+    *,
+    stop_loss: bool,
+    exchange: bool,
+    who: str = "budget",
+    in_pool: str = "band",
+    seed: int = 1,
 ) -> Scenario:
-    """The defaults, but for how often they look and for the strategy."""
+    """The defaults, but for how often they look and for what is asked."""
     settings: dict[str, Any] = {
         "network": {"name": "sandbox", "rpc_urls": "http://127.0.0.1:1"},
         "market": {
@@ -90,7 +97,7 @@ def scenario(
         },
         "loop": {"interval_seconds": path.interval_seconds},
         "strategy": {"name": who},
-        "guards": {} if stop_loss else NEVER,
+        "guards": {"stop_loss_in_pool": in_pool, **({} if stop_loss else NEVER)},
     }
     config = parse_config(settings, Path(), "the bench")
     return Scenario(
@@ -99,6 +106,7 @@ def scenario(
         market=paxg_usdt_market(config),
         capital=capital,
         exchange=VenueCosts() if exchange else None,
+        seed=seed,
     )
 
 
@@ -112,11 +120,11 @@ def falls_of(found: Backtest) -> int:
 
 
 def compared(
-    name: str, path: PricePath, capital: Decimal, exchange: bool, who: str
+    name: str, path: PricePath, capital: Decimal, exchange: bool, **asked: Any
 ) -> dict[str, Any]:
-    """One row: money in basis points of the capital."""
+    """One row: money in basis points of the capital. ``asked`` as ``scenario`` takes it."""
     with_it, without = (
-        run_backtest(scenario(path, capital, stop_loss=on, exchange=exchange, who=who))
+        run_backtest(scenario(path, capital, stop_loss=on, exchange=exchange, **asked))
         for on in (True, False)
     )
     unit = capital / 10_000
@@ -145,14 +153,18 @@ def main() -> int:
     parser.add_argument("--capital", type=Decimal, default=CAPITAL)
     parser.add_argument("--who", default="budget", help="the strategy; measured is a newcomer's")
     parser.add_argument("--only", choices=("pool", "exchange"), help="one of the two")
+    parser.add_argument(
+        "--in-pool", default="band", choices=("band", "swap", "range"), help="stop_loss_in_pool"
+    )
     options = parser.parse_args()
+    asked = {"who": options.who, "in_pool": options.in_pool, "seed": options.seed}
     rows = []
     venues = [
         v for v, name in ((False, "pool"), (True, "exchange")) if options.only in (None, name)
     ]
     for name, path in histories(options.data, options.interval):
         for exchange in venues:
-            rows.append(compared(name, path, options.capital, exchange, options.who))
+            rows.append(compared(name, path, options.capital, exchange, **asked))
             if not options.json:
                 show(rows[-1])
     missed = [
