@@ -36,6 +36,8 @@ TOTAL_WITH_PROFIT = {**dict.fromkeys(_WITH, True), **dict.fromkeys(_WITHOUT, Fal
 
 # One account is spot's and the margin of perpetuals: all OKX's, and Bybit's unified ones.
 UNIFIED = frozenset({"okx", "okxus", "myokx", "bybit", "bybiteu", "bybitid"})
+# Where every order states the symbol's margin mode, and is refused in another one.
+ORDERS_STATE_MODE = frozenset({"kucoin", "kucoinfutures"})
 _CASH = frozenset({"okx", "okxus", "myokx"})
 _OF_THE_REQUEST = frozenset({"timestamp", "signature", "recvWindow", "nonce"})
 

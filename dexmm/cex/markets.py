@@ -22,6 +22,7 @@ from typing import Any
 
 from dexmm.cex.errors import CallFailed, Fate, NotOffered
 from dexmm.cex.lane import Lane
+from dexmm.cex.margins import ORDERS_STATE_MODE
 from dexmm.cex.numbers import (
     EXACT,
     maybe,
@@ -54,6 +55,7 @@ class Markets:
         self._suspended: set[str] = set()  # of the symbols that were asked for
         self._used: dict[str, Mapping[str, Any]] = {}  # those, as they were last listed
         self._prices: dict[str, Decimal] = {}
+        self._modes: dict[str, str] = {}  # "cross" or "isolated", by symbol
         self._doubted: int | None = None  # seconds that they are kept for, while in doubt
         self._paid: dict[tuple[str, bool], Decimal] = {}  # by symbol, and whether as a maker
 
@@ -96,6 +98,7 @@ class Markets:
         for lane in self._also:
             lane.exchange.set_markets_from_exchange(self._lane.exchange)
         self._prices.clear()
+        self._modes.clear()
         self._loaded_at = self._clock()
         self._doubted = None
         self._suspended.clear()  # whoever asks for a symbol finds out anew
@@ -135,6 +138,20 @@ class Markets:
             amount_max=self._most(limits["amount"].get("max"), "maximum amount", size),
             cost_max=self._most(limits["cost"].get("max"), "maximum cost", ONE),
         )
+
+    def margin_mode(self, symbol: str) -> str:
+        """Which margin mode an order of this perpetual must state; empty where it states none.
+
+        Asked once for as long as the markets are kept. Raises ``Transient``, ``Halt``.
+        """
+        exchange = self._lane.exchange
+        if exchange.id not in ORDERS_STATE_MODE or not self._market(symbol).get("contract"):
+            return ""
+        if symbol not in self._modes:
+            what = f"read the margin mode of {symbol}"
+            told = record(self._lane.read(what, "fetch_margin_mode", symbol), "margin mode")
+            self._modes[symbol] = str(told.get("marginMode") or "cross")
+        return self._modes[symbol]
 
     def contract_size(self, symbol: str) -> Decimal:
         """Base per unit of ccxt's amounts: 1 for spot."""

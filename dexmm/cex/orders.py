@@ -109,23 +109,26 @@ class Orders:
             if refusal.rule in RULES_OF_THE_EXCHANGE:
                 desk.markets.doubt()
             return Outcome(step=step.kind, status="refused", detail=refusal.detail, refusal=refusal)
+        mode = desk.markets.margin_mode(step.symbol)
         intent = self._intent(step)
         self._log.save_order(intent)
         self._tally.sent()
         try:
-            told = self._create(desk, intent)
+            told = self._create(desk, intent, mode)
         except CallFailed as failed:
             return self._failed(desk, intent, failed)
         except Transient as odd:
             return self._look_up(desk, intent, odd.message)
         return self._answered(desk, intent, told)
 
-    def _create(self, desk: Desk, intent: OrderIntent) -> Told:
+    def _create(self, desk: Desk, intent: OrderIntent, margin_mode: str) -> Told:
         """Once. A refusal for the time stamp alone is no acceptance, and is sent again in time."""
         symbol, size = intent.symbol, desk.size(intent.symbol)
         params: dict[str, object] = {"clientOrderId": intent.client_id, **TIMES[intent.kind]}
         if intent.reduce_only and desk.instrument(symbol).contract:
             params["reduceOnly"] = True
+        if margin_mode:
+            params["marginMode"] = margin_mode
         answer = desk.lane.ask(
             "create_order",
             symbol,

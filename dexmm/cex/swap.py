@@ -13,6 +13,7 @@ from decimal import Decimal
 from dexmm.cex.accounts import counted_once, read_perpetual
 from dexmm.cex.books import read_book
 from dexmm.cex.desk import Desk
+from dexmm.cex.errors import CallFailed, Fate
 from dexmm.cex.lane import Lane
 from dexmm.cex.moves import Moves
 from dexmm.cex.numbers import maybe, record
@@ -92,8 +93,10 @@ class SwapWatch:
         lane = self.desk.lane
         if not lane.exchange.has.get("fetchLeverage"):
             return None
-        answer = record(
-            lane.read(f"read the leverage of {self.symbol}", "fetch_leverage", self.symbol),
-            "leverage",
-        )
+        try:
+            answer = record(lane.ask("fetch_leverage", self.symbol), "leverage")
+        except CallFailed as failed:
+            if failed.fate is Fate.UNABLE:  # ccxt has it for spot margin alone (Gate)
+                return None
+            raise failed.as_error(f"read the leverage of {self.symbol}") from None
         return maybe(answer.get("shortLeverage"), "leverage")

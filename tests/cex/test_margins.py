@@ -10,24 +10,28 @@ from contextlib import contextmanager
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import ccxt
 import pytest
 from cex.cex_world import PERPETUAL, Hand, config_for, order
+from cex.kucoin_world import Kucoin, kucoin
 from cex.okx_world import Okx, okx
 
 from dexmm.cex.accounts import read_perpetual
 from dexmm.cex.capabilities import capabilities
 from dexmm.cex.client import ExchangeClient, open_client
+from dexmm.cex.desk import Desk
 from dexmm.cex.exchange import make
 from dexmm.cex.lane import Lane, Pause
 from dexmm.cex.margins import TOTAL_WITH_PROFIT, UNIFIED, cash, request_of
 from dexmm.cex.markets import Markets
+from dexmm.cex.swap import SwapWatch
 from dexmm.config import Exchange
 from dexmm.errors import BadInput
-from dexmm.model.steps import CancelAll, PlaceOrder
+from dexmm.model.order import OrderKind, Purpose
+from dexmm.model.steps import CancelAll, CancelOrder, PlaceOrder, SetLeverage
 from dexmm.model.venue import Book, Level, Perpetual, Side, VenueView
 from dexmm.ops.check_exchange import exchange
 from dexmm.ops.checks import Verdict
@@ -40,11 +44,11 @@ D = Decimal
 
 
 @contextmanager
-def trading(root: Path, world: Okx) -> Iterator[ExchangeClient]:
+def trading(root: Path, world: Okx | Kucoin) -> Iterator[ExchangeClient]:
     log = SqlOrderLog(open_database(f"sqlite:///{root / 'journal.sqlite'}", durable=True))
-    config = config_for(
-        root, world.url, id="okx", password="p", perpetual_id="okx", perpetual_symbol=PERPETUAL
-    )
+    names = ("okx", "okx") if isinstance(world, Okx) else ("kucoin", "kucoinfutures")
+    keys = {"password": "passphrase", "perpetual_symbol": PERPETUAL}
+    config = config_for(root, world.url, id=names[0], perpetual_id=names[1], **keys)
     client = open_client(config, log, Hand())
     for lane in client.connection.lanes():
         lane.exchange.enableRateLimit = False
@@ -107,6 +111,45 @@ def test_lost_answers_to_perpetual_orders_there_are_found_by_our_id(tmp_path: Pa
         assert (len(world.orders), world.position) == (2, 0)
         assert worth(client.observe(), world.mid) == world.worth
         assert client.send(CancelAll()).status == "done"
+
+
+@pytest.mark.parametrize("mode", ["CROSS", "ISOLATED"])
+def test_kucoin_s_orders_state_the_margin_mode_of_the_symbol(tmp_path: Path, mode: str) -> None:
+    with kucoin() as world, trading(tmp_path, world) as client:
+        world.margin_mode = mode
+        client.observe()
+        sold = client.send(on_perpetual(Side.SELL, "1.50", "3990"))
+        assert sold.order is not None
+        assert (sold.status, sold.order.filled) == ("done", D("1.50")), sold.detail
+        world.mid = D(4400)
+        view = client.observe()
+        assert view.position is not None
+        assert (view.position.margin, view.position.unrealised) == (world.money, world.profit)
+        assert worth(view, world.mid) == world.worth
+        world.lost = 1
+        bought = client.send(on_perpetual(Side.BUY, "1.50", "4410", reduce_only=True))
+        assert (bought.status, world.position, len(world.orders)) == ("done", 0, 2)
+        assert worth(client.observe(), world.mid) == world.worth
+
+
+def test_an_order_lives_at_kucoin_as_anywhere(tmp_path: Path) -> None:
+    with kucoin() as world, trading(tmp_path, world) as client:
+        client.observe()
+        world.lost = 1
+        bought = client.send(order(Side.BUY, "0.1", "4005"))
+        assert bought.order is not None
+        assert (bought.status, bought.order.filled) == ("done", D("0.1"))
+        assert bought.order.fee_quote == D("0.40004")
+        rest = order(Side.BUY, "0.1", "3900", order=OrderKind.POST_ONLY, purpose=Purpose.QUOTE)
+        placed = client.send(rest)
+        assert placed.order is not None
+        assert [o.ours for o in client.observe().resting] == [True]
+        cancel = CancelOrder(symbol=rest.symbol, client_id=placed.order.client_id)
+        assert client.send(cancel).status == "done"
+        view = client.observe()
+        assert (view.resting, view.pending, len(world.orders)) == ((), (), 2)
+        assert view.balance("PAXG").total == world.spot["PAXG"] == D("5.1")
+        assert client.send(SetLeverage(symbol=PERPETUAL, leverage=D(1))).status == "done"
 
 
 # Separate accounts, as the exchanges' documents show them: 10,000 in it, a short of 1 at 4000 that
@@ -187,7 +230,7 @@ def answering(answers: dict[str, Any], *, wrapped: bool) -> Iterator[str]:
         server.shutdown()
 
 
-def read_at(exchange_id: str, market_id: str, url: str) -> Perpetual:
+def markets_at(exchange_id: str, market_id: str, url: str) -> tuple[Lane, Markets]:
     settings = Exchange(id=exchange_id, api_key="k", secret="cw==", password="p", base_url=url)
     there = make(settings, exchange_id, contract=True)
     there.enableRateLimit = False
@@ -204,6 +247,11 @@ def read_at(exchange_id: str, market_id: str, url: str) -> Perpetual:
     markets._loaded_at = int(time.time())  # these ones
     markets._fees[PERPETUAL] = (D("0.0002"), D("0.0005"))
     markets._fees_at = markets._loaded_at
+    return lane, markets
+
+
+def read_at(exchange_id: str, market_id: str, url: str) -> Perpetual:
+    lane, markets = markets_at(exchange_id, market_id, url)
     instrument = markets.instrument(PERPETUAL)
     level = Level(price=D(4099), amount=D(1)), Level(price=D(4101), amount=D(1))
     book = Book(symbol=PERPETUAL, bids=level[:1], asks=level[1:], at=0)
@@ -227,6 +275,14 @@ def test_a_loss_that_is_not_realised_counts_once_wherever_it_stands(
     assert position.liquidation_price == 13_000
     assert position.funding_rate == D("0.0001")
     assert position.funding_at == 1_795_800_000_000
+
+
+def test_where_leverage_cannot_be_asked_the_position_tells_it() -> None:
+    """ccxt has ``fetchLeverage`` at Gate, and refuses it for perpetuals."""
+    with answering(GATE, wrapped=False) as url:
+        lane, markets = markets_at("gate", "PAXG_USDT", url)
+        desk = Desk(lane, markets, capabilities(lane.exchange, contract=True))
+        assert SwapWatch(desk, PERPETUAL, cast("Any", None), lane.now_ms)._read_leverage() is None
 
 
 def test_the_doctor_reads_the_account_as_every_turn_does(tmp_path: Path) -> None:
