@@ -250,7 +250,7 @@ def exit_code(entry: Entry) -> int:
 
     4: halted, by the flag, by a guard that tripped and stays, or while the turn ran.
     5: a step failed or was cut short, a transaction or an order is not final yet, or the node's
-       newest block is too old: the next turn may see it through.
+       newest block is too old, so that nothing is known of now: the next turn may see it through.
     3: a guard refused what was wanted, or one stands that only a person can lift.
     0: acted, or nothing to do.
     """
@@ -264,7 +264,7 @@ def exit_code(entry: Entry) -> int:
         return FAILED
     if entry.decision.withheld or refused or standing(entry):
         return REFUSED
-    return DONE
+    return FAILED if "stale_block" in rules else DONE
 
 
 def standing(entry: Entry) -> tuple[Refusal, ...]:

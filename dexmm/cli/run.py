@@ -76,7 +76,7 @@ def _once(configs: Sequence[Config], as_json: bool) -> int:
 
     Nobody would look after quotes once this process has ended, so none are placed.
     """
-    from dexmm.loop import FAILED, Shutdown, exit_code, keep_halted, run_once, worst
+    from dexmm.loop import FAILED, HALTED, Shutdown, exit_code, keep_halted, run_once, worst
     from dexmm.ops.world import open_worlds
 
     codes: list[int] = []
@@ -96,10 +96,13 @@ def _once(configs: Sequence[Config], as_json: bool) -> int:
                 continue
             if len(configs) == 1:
                 keep_halted(world, entry)
-            codes.append(exit_code(entry))
+            meanwhile = "" if entry.snapshot.halted else world.journal.halted()
+            codes.append(HALTED if meanwhile else exit_code(entry))
             told.append({"market": world.config.market.name, **_facts(entry, codes[-1])})
             if not as_json:
                 _tell(entry, codes[-1], world.config.market.name if len(configs) > 1 else "")
+                if meanwhile and not entry.memory.halted:
+                    click.echo(f"dexmm: HALT was set while it ran: {meanwhile}", err=True)
     if failure is not None and not codes:
         raise failure
     code = worst([*codes, *([FAILED] if failure is not None else [])])
@@ -122,17 +125,20 @@ def _tell(entry: Entry, code: int, market: str) -> None:
 
     ``market`` is named where it is one of several.
     """
-    from dexmm.loop import HALTED, standing
+    from dexmm.loop import FAILED, HALTED, standing
     from dexmm.ops.narrate import events, headline
 
     lines = events(entry)
     if not entry.decision.withheld and code != HALTED:
         lines += [f"stands until you act: {r.rule}: {r.detail}" for r in standing(entry)]
+    stale = [r.detail for r in entry.decision.refusals if r.rule == "stale_block"]
     stands = f"{market}  {headline(entry)}" if market else headline(entry)
     if lines:
         click.echo("\n".join([stands, *(f"  {line}" for line in lines)]))
     elif code == HALTED:
         click.echo(f"dexmm: {entry.decision.reason}: {_why_halted(entry)}", err=True)
+    elif stale and code == FAILED:  # it decided nothing that counts
+        click.echo(f"dexmm: {stale[0]}", err=True)
     elif not is_quiet():
         what = "only quotes were moved" if entry.outcomes else "nothing done"
         click.echo(f"{stands}  {what}: {entry.decision.reason}")

@@ -77,7 +77,15 @@ TURNS = {
         FAILED,
     ),
     "a stale node holds it back": (an_entry(rules=("stale_block",), withheld=True), FAILED),
-    "a stale node, nothing wanted": (an_entry(rules=("stale_block",)), DONE),
+    "a stale node, nothing wanted of what it shows": (an_entry(rules=("stale_block",)), FAILED),
+    "a stale node and a passing guard, nothing wanted": (
+        an_entry(rules=("stale_block", "calendar")),
+        FAILED,
+    ),
+    "a stale node and one that only a person lifts": (
+        an_entry(rules=("stale_block", "price_band")),
+        REFUSED,
+    ),
     "a stale node and a guard": (
         an_entry(rules=("stale_block", "gas_cap"), withheld=True),
         REFUSED,

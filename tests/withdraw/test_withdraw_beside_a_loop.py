@@ -56,6 +56,19 @@ def test_a_loop_that_waits_for_a_receipt_yields_at_once(scene: Scene) -> None:
     assert loop.wait().code == 0
 
 
+def test_one_turn_that_is_halted_while_it_waits_says_so(scene: Scene) -> None:
+    """Cron is told that nothing acts before resume, not to try again."""
+    scene.anvil.rpc("evm_setAutomine", [False])
+    turn = scene.start("run", "--once")
+    scene.until(lambda: scene.nonce("pending") > scene.nonce())
+    assert scene.beside(lambda: scene.run("halt", "stop", "now")).code == 0
+    ran = turn.wait()
+    scene.anvil.rpc("evm_setAutomine", [True])
+    assert "stopped while it waited for its receipt: stop now" in ran.out
+    assert "HALT was set while it ran: stop now" in ran.err
+    assert ran.code == 4
+
+
 @pytest.mark.parametrize("journal", ["kept", "lost"])
 def test_a_stuck_transaction_of_the_loop(scene: Scene, journal: str) -> None:
     """The exit takes its nonce, whatever it offers.

@@ -96,9 +96,9 @@ def answering(proxy: Any, change: Callable[[dict[str, Any], dict[str, Any]], Any
     proxy._forward = changed
 
 
-def test_with_only_a_stale_node_everything_comes_out_and_nothing_is_proved(scene: Scene) -> None:
-    """By this machine's clock, as on mainnet: the newest block is a quarter of an hour old."""
-    scene.mint(-600, 600)
+def mainnet_of_old(scene: Scene) -> dict[str, str]:
+    """The settings under which the scene's chain is mainnet, with a newest block that is a quarter
+    of an hour old by this machine's clock."""
     key = Account.encrypt(KEY, "a word", kdf="pbkdf2", iterations=1)
     (scene.folder / "key.json").write_text(json.dumps(key))
     (scene.folder / "key.json").chmod(0o600)
@@ -110,13 +110,36 @@ def test_with_only_a_stale_node_everything_comes_out_and_nothing_is_proved(scene
         return {**answer, "result": "Geth/v1.16.0"} if geth else answer
 
     answering(scene.proxy, says_geth)
-    ran = scene.withdraw(
-        "--yes",
-        network__name="mainnet",
-        wallet__private_key="",
-        wallet__keystore="key.json",
-        wallet__password="a word",
-    )
+    return {
+        "network__name": "mainnet",
+        "wallet__private_key": "",
+        "wallet__keystore": "key.json",
+        "wallet__password": "a word",
+    }
+
+
+def test_a_turn_that_sees_only_the_past_is_not_done(scene: Scene) -> None:
+    """What is held is what was wanted a quarter of an hour ago: cron is not told that all is well,
+    and why it is not, however quiet it is asked to be."""
+    file = scene.folder / "dexmm.toml"
+    file.write_text(file.read_text() + "\n[guards]\nclosed_weekly = []\n")  # whatever day it is
+    scene.anvil.set_time(int(time.time()) - 1000)
+    scene.anvil.mine()
+    assert scene.run("run", "--once").code == 0
+    settings = mainnet_of_old(scene)
+    ran = scene.run("run", "--once", "--live", "--quiet", **settings)
+    assert ran.code == 5, ran.out + ran.err
+    assert ran.out == ""
+    assert "dexmm: the node's newest block is 9" in ran.err
+    nonce = scene.nonce("pending")
+    assert scene.run("run", "--once", "--live", "--json", **settings).answer["exit_code"] == 5
+    assert scene.nonce("pending") == nonce
+
+
+def test_with_only_a_stale_node_everything_comes_out_and_nothing_is_proved(scene: Scene) -> None:
+    """By this machine's clock, as on mainnet: the newest block is a quarter of an hour old."""
+    scene.mint(-600, 600)
+    ran = scene.withdraw("--yes", **mainnet_of_old(scene))
     assert ran.code == 5, ran.out + ran.err
     assert scene.all_out()
     answer = ran.answer
