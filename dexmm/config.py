@@ -171,10 +171,10 @@ class Strategy(Section):
     risk_aversion: NotNegative = Decimal("0.5")  # avellaneda: how far the share skews the edges
 
     # measured: provide only where the pool pays, in the size that pays
-    pay_halflife_hours: Positive = Decimal(336)  # in which half of what the pool paid is forgotten
+    pay_halflife_hours: Positive = Decimal(2016)  # in which half of what the pool paid is forgotten
     pay_measure_hours: Positive = Decimal(12)  # looked at before anything is provided
-    pay_horizon_hours: Positive = Decimal(168)  # in which a change must earn its gas
-    pay_dwell_hours: NotNegative = Decimal(3)  # how long that must be so
+    pay_horizon_hours: Positive = Decimal(504)  # in which a change must earn its gas
+    pay_dwell_hours: NotNegative = Decimal(6)  # how long that must be so
 
     # triggers
     dwell_seconds: Seconds = 900

@@ -24,10 +24,13 @@ from dexmm.config import Config
 from dexmm.model.decision import State
 from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory
+from dexmm.sim.chain import SimChain
 from dexmm.sim.world import Doze, World, woken
 from dexmm.strategy.advance import sampled, sigma_of, strays
 from dexmm.strategy.edges import distance
-from dexmm.strategy.precise import BP, HOUR
+from dexmm.strategy.ladder import Ladder
+from dexmm.strategy.pay import measured, sample_seconds
+from dexmm.strategy.precise import BP, HOUR, precise
 from dexmm.strategy.session import next_change
 from dexmm.strategy.stop_loss import distance_of, release_of
 from dexmm.strategy.strategies import STRATEGIES
@@ -65,23 +68,38 @@ def sleep(world: World, journal: MemoryJournal, doze: Doze, config: Config) -> b
     chain, pool, market = world.chain, world.chain.pool, world.chain.market
     halted = journal.newest is not None and journal.newest.decision.state is State.HALTED
     every = max(int(config.strategy.sigma_sample_seconds), 1)
+    by_pay = STRATEGIES[config.strategy.name].needs_pay
+    if by_pay:
+        every = min(every, sample_seconds(config.strategy))
     while True:
-        last = journal.memory().last_time
+        known = journal.memory()
+        last = known.fee_growth_at if by_pay else known.last_time
         due = max((last if last is not None else chain.timestamp) + every, chain.timestamp + 1)
         if not world.advance_to(replace(doze, until=min(due, doze.until))):
             return False
         if woken(world, doze):
             return True
+        strayed = strays(pool.tick, chain.mean_tick(), config, market.fee_pips)
         memory = sampled(
             journal.memory(),
             lambda: market.price(pool.sqrt_price_x96),
-            strays(pool.tick, chain.mean_tick(), config, market.fee_pips),
+            strayed,
             chain.timestamp,
             config,
         )
+        if by_pay and not strayed:
+            memory = _measured(memory, chain, config)
         journal.amend(memory)
         if not halted and _other_regime(memory, config, market.fee_pips):
             return True
+
+
+@precise
+def _measured(memory: Memory, chain: SimChain, config: Config) -> Memory:
+    """What the pool has paid, as a turn would have measured it now."""
+    pool, market = chain.pool, chain.market
+    s = Ladder.of(market).root(pool.sqrt_price_x96)
+    return measured(memory, pool, market, chain.timestamp, s, config.strategy, chain.base_fee_wei)
 
 
 def _idle(entry: Entry, config: Config) -> bool:
@@ -199,6 +217,8 @@ def _next_event(entry: Entry, config: Config, interval_seconds: int) -> int:
         moments.append(memory.edge_since + int(settings.dwell_seconds))
     if memory.last_rerange_at is not None:
         moments.append(memory.last_rerange_at + int(settings.max_age_hours * HOUR))
+    if memory.pay_since is not None:
+        moments.append(memory.pay_since + int(settings.pay_dwell_hours * HOUR))
     due = min(moment for moment in moments if moment > now)
     change = next_change(now, config.guards)
     if change is None or change > due:

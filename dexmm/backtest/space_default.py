@@ -24,9 +24,9 @@ EDGES = """\
 "strategy.regime_ratio" = { choices = ["1.5", 2, 3, 4] }
 """
 MEASURED = """\
-"strategy.pay_halflife_hours" = { choices = [24, 48, 96, 168, 336] }
+"strategy.pay_halflife_hours" = { choices = [336, 672, 1344, 2016, 4032] }
 "strategy.pay_measure_hours" = { choices = [6, 12, 24, 48] }
-"strategy.pay_horizon_hours" = { choices = [24, 48, 96, 168, 336] }
+"strategy.pay_horizon_hours" = { choices = [168, 336, 504, 1008] }
 "strategy.pay_dwell_hours" = { choices = [0, 1, 3, 6, 12] }
 "strategy.edge_min_bp" = { choices = [50, 100, 150, 200, 300, 400, 600] }
 "strategy.edge_max_bp" = { choices = [800, 1000, 1500, 2500] }

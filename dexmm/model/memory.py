@@ -100,11 +100,15 @@ class Memory:
     recent_paid: Decimal = ZERO  # the same over the last hours, without what was paid at once
     recent_liquidity: Decimal = ZERO
     recent_seconds: Decimal = ZERO
-    pool_variance: Decimal = ZERO  # of the pool's log price a second, over the same time
-    recent_variance: Decimal = ZERO  # without the largest moves
+    pool_variance: Decimal = ZERO  # of the log price a second, over the same time
+    pool_variance_error: Decimal = ZERO  # of it: sum of the squares of what it is the sum of
+    pool_sample_seconds: Decimal = ZERO  # between two samples of it, mean
+    recent_variance: Decimal = ZERO  # over the last hours, without the largest moves
+    recent_variance_most: Decimal = ZERO  # with them
     pool_variance_seconds: int = 0  # how much history both have seen
     pool_price: Decimal | None = None  # at the last sample of them; quote per base
-    pool_price_at: int | None = None  # timestamp, seconds
+    pool_price_at: int | None = None  # timestamp, seconds; of journals until now
+    pool_price_there: bool = False  # it is the middle of the exchange's book, not the pool's
     pay_since: int | None = None  # another liquidity than that held has been worth its gas since
 
     # the exchange

@@ -15,10 +15,11 @@ from dexmm.model.memory import Memory, SeenPosition, draft, evolve, settled
 from dexmm.model.snapshot import Snapshot
 from dexmm.model.venue import VenueView
 from dexmm.strategy import volatility
+from dexmm.strategy.fair import age_of
 from dexmm.strategy.grid import least_amount
 from dexmm.strategy.held import HeldRange, Holding
 from dexmm.strategy.inventory import Inventory
-from dexmm.strategy.pay import measured, moved
+from dexmm.strategy.pay import measured
 from dexmm.strategy.precise import BP, DAY, precise
 from dexmm.strategy.session import closed_window
 from dexmm.strategy.stop_loss import followed, offered
@@ -392,15 +393,17 @@ def _price(seen: Observation, memory: Memory) -> Memory:
     calm Monday, and the gap at the open belongs to the first hour of trading.
     """
     pool, market = seen.view.pool, seen.view.market
-    memory = sampled(
-        memory,
-        lambda: market.price(pool.sqrt_price_x96),
-        strays(pool.tick, pool.mean_tick, seen.config, seen.view.market.fee_pips),
-        seen.now,
-        seen.config,
-    )
-    base_fee = seen.view.block.base_fee_wei
-    memory = measured(memory, pool, market, seen.now, seen.s, seen.settings, base_fee)
+    strayed = strays(pool.tick, pool.mean_tick, seen.config, seen.view.market.fee_pips)
+    price = lambda: market.price(pool.sqrt_price_x96)  # noqa: E731 - most turns take no sample
+    memory = sampled(memory, price, strayed, seen.now, seen.config)
+    venue, exchange, there = seen.snapshot.venue, seen.config.exchange, None
+    if venue is not None and exchange is not None:
+        fresh = age_of(venue.spot_book, venue) <= exchange.max_ticker_age_seconds
+        there = venue.spot_book.mid if fresh else None
+        strayed = there is None  # the next look that has a price sees both, and loses nothing
+    if not strayed:
+        base_fee = seen.view.block.base_fee_wei
+        memory = measured(memory, pool, market, seen.now, seen.s, seen.settings, base_fee, there)
     if memory.sigma_at_rerange is None and seen.held:
         return evolve(memory, sigma_at_rerange=sigma_of(memory, seen.settings))
     return memory
@@ -411,8 +414,6 @@ def sampled(
     memory: Memory, price: Callable[[], Decimal], strayed: bool, now: int, config: Config
 ) -> Memory:
     """The statistics of the pool's price after one look at it; see ``_price``."""
-    if not strayed:
-        memory = moved(memory, price, now, config.strategy)
     if memory.last_time is not None and closed_window(now, config.guards.closed_weekly):
         return evolve(memory, last_time=now)
     if strayed or not volatility.due(memory, now, config.strategy):

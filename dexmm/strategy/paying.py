@@ -22,7 +22,6 @@ from dexmm.strategy.economics import (
     in_quote,
 )
 from dexmm.strategy.look import Look
-from dexmm.strategy.pool_pay import worth_of_best
 from dexmm.strategy.precise import DAY, HOUR, ONE, precise
 from dexmm.units import sum_text
 
@@ -56,8 +55,10 @@ def _size_is_off(seen: Look) -> bool:
     pay = seen.pay
     if not pay.known:
         return False
-    best = worth_of_best(pay.fees, pay.others, pay.cost)
-    gained = best - pay.net(_held(seen))
+    best, held = pay.worth, _held(seen)
+    if not best and not held:
+        return False
+    gained = best - pay.net(held)
     gas = GAS_BASE + len(seen.held) * GAS_BURN + (GAS_MINT if best else 0)
     return _within_horizon(seen, gained) > _gas(seen, gas)
 
@@ -121,6 +122,7 @@ def aside_words(seen: Look) -> str:
     gas = _gas(seen, GAS_BASE + GAS_MINT)
     taken = pay.cost * pay.others
     needed = (taken.sqrt() + (gas / _within_horizon(seen, ONE)).sqrt()) ** 2
+    needed = pay.measured_at(needed)
     quote = seen.view.market.quote
     daily, each = (needed * DAY).scaleb(-quote.decimals), gas.scaleb(-quote.decimals)
     ratio = f", {needed / taken:.2f} of it" if taken else ""

@@ -247,7 +247,10 @@ def _regime(seen: Look) -> Wanted | None:
 
 
 def _age(seen: Look) -> Wanted | None:
+    """Where the pool's pay decides, a range that the price has not left does not age."""
     placed = seen.known.last_rerange_at
+    if provides_by_pay(seen) and seen.known.edge_since is None:
+        return None
     if placed is None or seen.now - placed < seen.settings.max_age_hours * HOUR:
         return None
     return Trigger.AGE, f"the last re-range was {(seen.now - placed) // HOUR} hours ago"

@@ -9,7 +9,7 @@ from strategy.builders import GWEI, World, a_config
 
 from dexmm.config import Config
 from dexmm.model.snapshot import ChainView
-from dexmm.strategy.pay import ARBITRAGE_FEE, ARBITRAGE_GAS, LAG
+from dexmm.strategy.pay import ARBITRAGE_FEE, ARBITRAGE_GAS, HIDDEN
 from dexmm.strategy.pool_pay import arbitrage_pays_back, lvr_after_arbitrage_fees, lvr_rate
 from dexmm.strategy.precise import DAY, YEAR
 
@@ -41,7 +41,7 @@ class PayingWorld(World):
     @property
     def lvr(self) -> Decimal:
         """lambda, smallest units of quote a second: a little more than the pool's price shows."""
-        return LAG * lvr_rate(self.sigma, self.s)
+        return HIDDEN * lvr_rate(self.sigma, self.s)
 
     @property
     def cost(self) -> Decimal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from dataclasses import replace
 from decimal import Decimal, localcontext
 
@@ -13,7 +15,7 @@ from strategy.paying_world import PayingWorld, measured_config
 
 from dexmm.model.memory import Memory
 from dexmm.strategy.look import look
-from dexmm.strategy.pay import Pay, measured, moved, protocol_share
+from dexmm.strategy.pay import Pay, measured, protocol_share
 from dexmm.strategy.precise import DAY, HOUR
 from dexmm.units import PRICE
 
@@ -43,7 +45,7 @@ def test_the_ratio_that_is_paid_is_the_one_that_is_measured(ratio: str) -> None:
 def test_our_own_liquidity_changes_nothing_in_what_others_pay() -> None:
     world = paying("3")
     world.live(72)
-    assert world.in_range() > world.pool_liquidity * Decimal("1.3")
+    assert world.in_range() > world.pool_liquidity * Decimal("1.1")
     pay = believed(world)
     assert pay.ratio == pytest.approx(Decimal(3), rel=Decimal("0.02"))
     assert pay.others == world.pool_liquidity
@@ -142,24 +144,100 @@ def test_a_spike_of_gas_is_no_reason_to_believe_another_ratio() -> None:
     assert believed(world).cost == pytest.approx(before.cost, rel=Decimal("0.03"))
 
 
-@given(st.decimals("1.01", 20, places=2))
-def test_what_is_worth_providing_nets_nine_tenths_of_the_best(ratio: Decimal) -> None:
+@given(
+    ratio=st.decimals("1.01", 20, places=2),
+    error=st.decimals(0, 2, places=3),
+    more=st.decimals("1.1", 3, places=1),
+    returned=st.decimals(0, 3, places=1),
+)
+def test_the_less_is_known_the_nearer_to_one_a_ratio_is_believed(
+    ratio: Decimal, error: Decimal, more: Decimal, returned: Decimal
+) -> None:
     with localcontext(PRICE):
-        pay = Pay(fees=ratio, others=Decimal(1), cost=Decimal(1))
-        assert 0 < pay.prudent < pay.best
-        assert pay.net(pay.prudent) >= pay.net(pay.best) * Decimal("0.9")
-    nothing = Pay(fees=Decimal("0.9"), others=Decimal(1), cost=Decimal(1))
-    assert nothing.prudent == 0
+        one, other = (
+            Pay(fees=ratio, others=Decimal(1), cost=Decimal(1), error=each, returned=returned)
+            for each in (error, error * more)
+        )
+        assert 1 < other.expected <= one.expected <= ratio
+        assert 0 < other.best <= one.best
+        assert one.measured_at(one.expected) == pytest.approx(ratio, rel=Decimal("0.0001"))
+        most = one.worth
+        assert most == pytest.approx(one.net(one.best), rel=Decimal("1e-20"))
+        assert one.net(one.best * Decimal("1.1")) < most > one.net(one.best * Decimal("0.9"))
+    nothing = Pay(fees=Decimal("0.9"), others=Decimal(1), cost=Decimal(1), error=error)
+    assert nothing.best == nothing.worth == 0
+
+
+@pytest.mark.parametrize("days", [7, 28])
+def test_the_stated_error_is_the_scatter_of_what_is_measured(days: int) -> None:
+    """Over paths whose volatility and flow move together, as a random walk's logarithm does."""
+    config = measured_config(sigma_halflife_hours=12)
+    world = PayingWorld(config, pool_liquidity=10**15)
+    dice, found, stated = random.Random(days), [], []  # noqa: S311 - statistics
+    for _ in range(80):
+        memory, now, growth, price, wild = Memory(), 0, 0, Decimal(2000), 0.0
+        pool = world.view().pool
+        for _ in range(days * 12):
+            now += 2 * HOUR
+            wild = 0.97 * wild + dice.gauss(0, 0.1)
+            moved = 0.002 * math.exp(wild)
+            price *= Decimal(repr(math.exp(dice.gauss(0, moved))))
+            growth += int(moved**2 * 2**128 * 10**6)
+            pool = replace(pool, fee_growth_global1_x128=growth)
+            memory = measured(
+                memory, pool, world.market, now, world.s, config.strategy, there=price
+            )
+        found.append(float(memory.pool_variance / memory.pool_paid * memory.pool_seconds))
+        stated.append(float(memory.pool_variance_error / memory.pool_variance**2 * 2 / 3))
+    mean = sum(found) / len(found)
+    scatter = sum((each / mean - 1) ** 2 for each in found) / len(found)
+    assert 0.7 < scatter / (sum(stated) / len(stated)) < 1.6
+
+
+def test_one_wild_day_counts_as_eight_usual_ones_and_its_moves_with_it() -> None:
+    """A day of a hundred times the usual, in which nothing else was different, changes nothing."""
+    config = measured_config()
+    world = PayingWorld(config, pool_liquidity=10**15)
+    memory, now, growth, price = Memory(), 0, 0, Decimal(2000)
+    pool = world.view().pool
+    for hour in range(24 * 60):
+        times = 100 if 1200 <= hour < 1224 else 1
+        now += HOUR
+        growth += times * 2**100
+        price *= Decimal(repr(math.exp(0.001 * math.sqrt(times) * (1 if hour % 2 else -1))))
+        pool = replace(pool, fee_growth_global1_x128=growth)
+        memory = measured(memory, pool, world.market, now, world.s, config.strategy, there=price)
+        paid = memory.pool_paid / memory.pool_seconds if hour else Decimal(0)
+        if hour == 1199:
+            before = paid, memory.pool_variance
+    assert before[0] < paid < before[0] * Decimal("1.3")
+    ratios = [variance / each for each, variance in (before, (paid, memory.pool_variance))]
+    assert ratios[0] == pytest.approx(ratios[1], rel=Decimal("0.01"))
 
 
 def test_the_time_in_which_the_market_is_closed_counts_for_what_arbitrage_took() -> None:
     """The variance is over the same time as the fees: half of it calm is half of the variance."""
     config = measured_config(sigma_halflife_hours=24, pay_halflife_hours=24)
-    memory, now, price = Memory(), 0, Decimal(2000)
+    world = PayingWorld(config)
+    pool, memory, now, price = world.view().pool, Memory(), 0, Decimal(2000)
     for look_number in range(400):
         now += HOUR
         if look_number % 2:
             price *= Decimal("1.001") if look_number % 4 == 1 else 1 / Decimal("1.001")
-        memory = moved(memory, lambda here=price: here, now, config.strategy)
+        memory = measured(memory, pool, world.market, now, world.s, config.strategy, there=price)
     squared = Decimal("1.001").ln() ** 2
     assert memory.pool_variance == pytest.approx(squared / 2 / HOUR, rel=Decimal("0.02"))
+
+
+def test_a_move_is_between_two_prices_of_one_place() -> None:
+    """An exchange that comes or goes quotes another price; that is no move, and no fees are lost
+    on one side only."""
+    config = measured_config()
+    world = PayingWorld(config)
+    pool, memory, now = world.view().pool, Memory(), 0
+    for there in (None, None, Decimal(9999), Decimal(9999), None, None):
+        now += HOUR
+        memory = measured(memory, pool, world.market, now, world.s, config.strategy, there=there)
+    assert memory.pool_variance == 0
+    assert memory.pool_seconds == pytest.approx(3 * HOUR, rel=Decimal("0.01"))
+    assert memory.pool_variance_seconds == 3 * HOUR

@@ -34,7 +34,7 @@ def measured(situation: Situation) -> tuple[Range, ...]:
     pay = situation.pay
     if pay is None or not pay.known:
         return ()
-    best = pay.prudent
+    best = pay.best
     if best <= 0:
         return ()
     found: tuple[Range, ...] = ()
