@@ -35,7 +35,7 @@ from dexmm.ops.report.refused import Refused
 from dexmm.strategy.edges import distance
 from dexmm.strategy.precise import BP, YEAR
 from dexmm.strategy.strategies import STRATEGIES
-from dexmm.units import PRICE, bp, price_text
+from dexmm.units import PRICE, bp, sum_places, sum_text
 
 ZERO = Decimal(0)
 LEAST_DAYS = Decimal(1)
@@ -45,6 +45,7 @@ OUT_OF_BAND = Decimal("0.02")
 BEYOND = Decimal("0.03")  # of share
 COSTLY = Decimal("0.5")
 HELD = Decimal("0.5")  # of the turns without a range
+MOST_PLACES = 8
 GAS_RULES = {"economic_gate", "gas_budget", "gas_cap"}
 
 
@@ -76,7 +77,7 @@ def _advise(
         yield from _few_fills(run, config, fee_pips)
     yield from _idle_quotes(run, config)
     yield from _swings(run, config)
-    yield from _heavy_costs(run, config)
+    yield from _heavy_costs(run, config, refusals or ())
     yield from _arbitrage(run, config)
 
 
@@ -105,8 +106,9 @@ def _out_of_range(
     if never:
         yield (
             f"Stood aside: {config.strategy.name} placed no range in {run.days:.1f} days and no "
-            "guard held one back: it expects none to pay here; look for a pool with more flow of "
-            "others (dexmm scout)."
+            "guard held one back: it expects none to pay its gas here; look for a pool with more "
+            "flow of others (dexmm scout), or put in more capital: the same gas is paid for any "
+            "amount."
         )
         return
     if STRATEGIES[config.strategy.name].needs_pay:
@@ -184,23 +186,25 @@ def _smaller(config: Config) -> str:
     return "put less to work (market.budget), or a smaller band"
 
 
-def _heavy_costs(run: Figures, config: Config) -> Iterator[str]:
+def _heavy_costs(run: Figures, config: Config, refusals: Sequence[Refused]) -> Iterator[str]:
     if not _heavy(run):
         return
     costs = _costs(run)
     what = max(costs, key=lambda name: costs[name])
+    spent, income = _apart(sum(costs.values(), ZERO), _income(run))
     yield (
-        f"Costs are heavy: {_sum(sum(costs.values(), ZERO))} against "
-        f"{_sum(_income(run))} of income, {what} most of all ({_sum(costs[what])}); "
-        f"{_cheaper(what, config)}."
+        f"Costs are heavy: {spent} against {income} of income, {what} most of all "
+        f"({sum_text(costs[what])}); {_cheaper(what, config, refusals)}."
     )
 
 
-def _cheaper(what: str, config: Config) -> str:
+def _cheaper(what: str, config: Config, refusals: Sequence[Refused]) -> str:
     settings = config.strategy
     if what == "gas":
+        short = any(held.rule in GAS_RULES and held.withheld for held in refusals)
+        more = "put in more capital, the same gas is paid for any amount; or " if short else ""
         return (
-            f"widen (strategy.edge_sigmas above {_plain(settings.edge_sigmas)}) or act less "
+            f"{more}widen (strategy.edge_sigmas above {_plain(settings.edge_sigmas)}) or act less "
             f"(strategy.dwell_seconds above {settings.dwell_seconds}, strategy.max_age_hours above "
             f"{_plain(settings.max_age_hours)})"
         )
@@ -215,10 +219,11 @@ def _arbitrage(run: Figures, config: Config) -> Iterator[str]:
     lost = -run.loss_versus_rebalancing
     if lost <= run.fees or not run.fees or not STRATEGIES[config.strategy.name].most_ranges:
         return
+    taken, paid = _apart(lost, run.fees)
     yield (
-        f"Arbitrage takes more than the pool pays: {_sum(lost)} against {_sum(run.fees)} "
-        f"of fees; widen (strategy.edge_sigmas above {_plain(config.strategy.edge_sigmas)}), or "
-        "look for a pool with more flow of others."
+        f"Arbitrage takes more than the pool pays: {taken} against {paid} of fees; widen "
+        f"(strategy.edge_sigmas above {_plain(config.strategy.edge_sigmas)}), or look for a pool "
+        "with more flow of others."
     )
 
 
@@ -236,9 +241,12 @@ def _income(run: Figures) -> Decimal:
     return max(run.fees, ZERO) + max(run.quoting, ZERO)
 
 
-def _sum(amount: Decimal) -> str:
-    """To the cent; what is less than one with its digits that count: the quote may be ether."""
-    return price_text(amount) if 0 < abs(amount) < 1 else f"{amount:.2f}"
+def _apart(one: Decimal, other: Decimal) -> tuple[str, str]:
+    """Two sums for people, to the cent; where that does not tell them apart, to where it does."""
+    places = max(sum_places(one), sum_places(other))
+    while places < MOST_PLACES and one != other and f"{one:.{places}f}" == f"{other:.{places}f}":
+        places += 1
+    return f"{one:.{places}f}", f"{other:.{places}f}"
 
 
 def _percent(part: Decimal) -> str:

@@ -50,6 +50,10 @@ class Money:
     def signed(self, value: Decimal) -> str:
         return money(value, self.places)
 
+    def said(self, value: Decimal) -> str:
+        """In a sentence: nothing is a number too."""
+        return self.signed(value) if value else self.plain(value)
+
     def plain(self, value: Decimal) -> str:
         return digits(value, self.places)
 

@@ -95,12 +95,12 @@ def _outcome(rows: Sequence[Row], sums: Money) -> str:
     if not above:
         return (
             "This market did not pay: every way of providing liquidity ended at or below plain "
-            f"holding. The least bad, {top.name}, made {sums.signed(top.figures.net)} against it."
+            f"holding. The least bad, {top.name}, made {sums.said(top.figures.net)} against it."
         )
     also = ", after its gas" if top.figures.gas else ""
     return (
         f"{len(above)} of {len(makers)} ways of providing liquidity ended above plain holding; "
-        f"the best, {top.name}, by {sums.signed(top.figures.net)} "
+        f"the best, {top.name}, by {sums.said(top.figures.net)} "
         f"({top.figures.net_bp:+.1f} bp){also}."
     )
 
@@ -114,7 +114,7 @@ def _against_rebalanced(rows: Sequence[Row], sums: Money) -> str:
     top = max(makers, key=lambda row: row.figures.against_rebalanced).figures
     return (
         f"Against the inventory rebalanced to its target {len(above)} of {len(makers)} ended "
-        f"above; the best, {top.name}, made {sums.signed(top.against_rebalanced)} "
+        f"above; the best, {top.name}, made {sums.said(top.against_rebalanced)} "
         f"({top.against_rebalanced_bp:+.1f} bp) against it."
     )
 
@@ -131,8 +131,8 @@ def _luck(rows: Sequence[Row], sums: Money) -> str:
     traded = any((f.swap_cost, f.hedge, f.quoting, f.exchange_fees, f.funding))
     costs = "took, gas and trading costs" if traded else "took and gas"
     return (
-        f"Of what {f.name} made, {sums.signed(steady)} is fees less what arbitrage {costs}; "
-        f"the other {sums.signed(f.net - steady)} is where the price happened to go."
+        f"Of what {f.name} made, {sums.said(steady)} is fees less what arbitrage {costs}; "
+        f"the other {sums.said(f.net - steady)} is where the price happened to go."
     )
 
 

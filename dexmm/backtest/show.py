@@ -84,9 +84,9 @@ def _figures(run: Backtest, brought: Earned, seconds: Decimal) -> Iterator[tuple
     yield from lines(brought, track.quote)
     yield (
         "net",
-        f"{sums.signed(f.net)} {track.quote} against holding ({f.net_bp:+.1f} bp), "
-        f"{sums.signed(f.against_rebalanced)} against the rebalanced inventory; skill "
-        f"{sums.signed(f.skill or Decimal(0))}",
+        f"{sums.said(f.net)} {track.quote} against holding ({f.net_bp:+.1f} bp), "
+        f"{sums.said(f.against_rebalanced)} against the rebalanced inventory; skill "
+        f"{sums.said(f.skill or Decimal(0))}",
     )
     yield (
         "share",

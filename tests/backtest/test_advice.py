@@ -122,6 +122,23 @@ def test_costs_without_any_income_are_heavy() -> None:
     assert "3.00 against 0.00 of income" in only(advise(figures_of(gas=D(-3)), config_for()))
 
 
+def test_gas_that_is_heavy_for_the_capital_asks_for_more_of_it() -> None:
+    """Where a guard held re-ranges back for their gas: the same gas is paid for any amount."""
+    run = figures_of(**{**WELL, "gas": D(-90)})
+    said = only(advise(run, config_for(), (held("economic_gate", 159),)))
+    assert "put in more capital, the same gas is paid for any amount; or widen" in said
+    assert "capital" not in only(advise(run, config_for(), (held("calendar", 159),)))
+
+
+def test_sums_that_differ_are_told_apart() -> None:
+    lost = {"fees": D("1.0151"), "loss_versus_rebalancing": D("-1.0189"), "gas": D(0)}
+    said = only(advise(figures_of(**{**WELL, **lost, "days": D(3)}), config_for()))
+    assert "pays: 1.019 against 1.015 of fees" in said
+    tiny = {"fees": D("0.0000512"), "loss_versus_rebalancing": D("-0.0000911"), "gas": D(0)}
+    said = advise(figures_of(**{**WELL, **tiny, "start": D("0.5")}), config_for())[-1]
+    assert "pays: 0.0000911 against 0.0000512 of fees" in said
+
+
 def test_a_swap_that_the_price_made_good_is_no_cost() -> None:
     assert advise(figures_of(**WELL, swap_cost=D(100)), config_for()) == ()
 
@@ -175,6 +192,8 @@ def test_a_guard_that_held_back_little_is_not_why_ranges_were_away() -> None:
 def test_a_strategy_that_stood_aside_is_not_told_to_follow_sooner() -> None:
     said = only(advise(figures_of(**NEVER), config_for(), (held("calendar", 0),)))
     assert said.startswith("Stood aside: budget placed no range in 30.0 days and no guard held one")
+    assert "follow sooner" not in said
+    assert "the same gas is paid for any amount" in said
 
 
 def test_one_that_provides_only_where_it_pays_is_told_that_it_was_aside() -> None:

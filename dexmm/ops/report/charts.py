@@ -17,7 +17,7 @@ from dexmm.ops.holding import Worth, worths
 from dexmm.ops.report import palette
 from dexmm.ops.report.bands import Stretch, stretches
 from dexmm.ops.report.marks import marked
-from dexmm.ops.report.numbers import signed
+from dexmm.ops.report.numbers import places_of, signed
 from dexmm.ops.report.palette import Tone
 from dexmm.ops.report.steps import steps
 from dexmm.ops.report.thin import thinned
@@ -121,6 +121,7 @@ def waterfall(found: Attribution, quote: str) -> Figure:
     """From holding to what was earned against it, source by source."""
     shown = steps(found)
     labels = [step.label for step in shown]
+    amounts = [*(step.amount for step in shown), found.against_holding]
     figure = _figure()
     figure.add_trace(
         {
@@ -129,7 +130,7 @@ def waterfall(found: Attribution, quote: str) -> Figure:
             "y": [*labels, "net against holding"],
             "x": [*(float(step.amount) for step in shown), 0],
             "measure": ["relative"] * len(shown) + ["total"],
-            "text": [signed(step.amount) for step in shown] + [signed(found.against_holding)],
+            "text": [signed(amount, places_of(quote)) for amount in amounts],
             "textposition": "outside",
             "cliponaxis": False,
             "hovertemplate": f"%{{y}}: %{{text}} {quote}<extra></extra>",

@@ -10,6 +10,7 @@ from textwrap import wrap
 
 from dexmm.ops.narrate import digits
 from dexmm.ops.report import palette
+from dexmm.ops.report.numbers import places_of
 from dexmm.ops.report.palette import Tone
 from dexmm.ops.track import Action, Track
 
@@ -70,6 +71,6 @@ def _some(actions: Sequence[Action]) -> Sequence[Action]:
 def _words(action: Action, quote: str) -> str:
     name = KINDS[action.kind][0]
     head = f"<b>{name}</b> {action.status}" + (f", {action.trigger}" if action.trigger else "")
-    cost = f"gas {digits(action.gas_quote, 2)} {quote}" if action.gas_quote else ""
+    cost = f"gas {digits(action.gas_quote, places_of(quote))} {quote}" if action.gas_quote else ""
     lines = [head, *(escape(line) for line in wrap(action.reason, WIDTH)), cost]
     return "<br>".join(line for line in lines if line)

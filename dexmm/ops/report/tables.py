@@ -12,11 +12,11 @@ from dexmm.model.order import OrderIntent
 from dexmm.ops.accounting import Attribution, Source
 from dexmm.ops.earned import earned
 from dexmm.ops.holding import worths
-from dexmm.ops.narrate import digits
+from dexmm.ops.narrate import digits, price_digits
 from dexmm.ops.report.earned_shown import headings, per_cent, rows
 from dexmm.ops.report.filled import filled
 from dexmm.ops.report.legs_shown import LegShown, legs_shown
-from dexmm.ops.report.numbers import duration, moment, money, percent, signed, whole
+from dexmm.ops.report.numbers import duration, moment, money, percent, places_of, signed, whole
 from dexmm.ops.report.parts import Banner, Cell, Html, Table, Tile, Tiles, Tone
 from dexmm.ops.report.presence import presence
 from dexmm.ops.report.refused import refused
@@ -81,14 +81,20 @@ def criteria(verdict: Verdict) -> Table:
 
 def parts(found: Attribution, track: Track) -> Table:
     """Every source by timing and edge, with the holding before and the change after them."""
+    places = places_of(track.quote)
     rows: list[Sequence[str | Cell]] = [
-        ("holding", signed(found.holding), "", _money(found.holding))
+        ("holding", signed(found.holding, places), "", _money(found.holding, places))
     ]
     rows += [
-        (NAMES[source], signed(part.timing), signed(part.edge), _money(part.total))
+        (
+            NAMES[source],
+            signed(part.timing, places),
+            signed(part.edge, places),
+            _money(part.total, places),
+        )
         for source, part in found.parts.items()
     ]
-    rows.append(("change of net worth", "", "", _money(found.change)))
+    rows.append(("change of net worth", "", "", _money(found.change, places)))
     return Table(
         headings=(
             "source",
@@ -141,7 +147,7 @@ def legs(track: Track) -> Parts:
                 f"exchange and swaps, {unit}",
                 f"net, {unit}",
             ),
-            rows=[_leg(leg) for leg in reversed(found[-MOST_ROWS:])],
+            rows=[_leg(leg, places_of(unit)) for leg in reversed(found[-MOST_ROWS:])],
             words=(1,),
             caption=_newest(len(found), "re-ranges"),
             empty="Liquidity was never moved.",
@@ -229,12 +235,20 @@ def spread_table(track: Track) -> Table:
 
 
 def depth_table(track: Track) -> Table:
-    seen = presence(track)
+    seen, places = presence(track), places_of(track.quote)
     return Table(
         headings=("side", f"mean depth, {track.base}", f"mean depth, {track.quote}"),
         rows=[
-            ("bids", digits(seen.bid_base, BASE_PLACES), digits(seen.bid_quote, 2)),
-            ("asks", digits(seen.ask_base, BASE_PLACES), digits(seen.ask_quote, 2)),
+            (
+                "bids",
+                digits(seen.bid_base, BASE_PLACES),
+                digits(seen.bid_quote, places),
+            ),
+            (
+                "asks",
+                digits(seen.ask_base, BASE_PLACES),
+                digits(seen.ask_quote, places),
+            ),
         ],
     )
 
@@ -279,18 +293,18 @@ def order_parts(track: Track) -> Parts:
     )
 
 
-def _leg(leg: LegShown) -> Sequence[str | Cell]:
+def _leg(leg: LegShown, places: int) -> Sequence[str | Cell]:
     why = f"{leg.trigger}: {leg.reason}" if leg.trigger else leg.reason
     return (
         moment(leg.began),
         why,
         duration(leg.seconds),
-        signed(leg.fees),
-        signed(leg.divergence),
-        signed(leg.loss_versus_rebalancing),
-        signed(leg.gas),
-        signed(leg.exchange + leg.swap),
-        _money(leg.net),
+        signed(leg.fees, places),
+        signed(leg.divergence, places),
+        signed(leg.loss_versus_rebalancing, places),
+        signed(leg.gas, places),
+        signed(leg.exchange + leg.swap, places),
+        _money(leg.net, places),
     )
 
 
@@ -325,8 +339,8 @@ def _order(order: OrderIntent, track: Track) -> Sequence[str | Cell]:
         what,
         order.side.value,
         digits(order.filled, BASE_PLACES),
-        digits(average, 2),
-        digits(order.cost, 2),
+        price_digits(average),
+        digits(order.cost, places_of(track.quote)),
         ", ".join(_fees(order, track)) or "none",
     )
 
@@ -360,17 +374,17 @@ def _day(day: Track, track: Track) -> Sequence[str]:
         f"{datetime.fromtimestamp(day.quoted[0].at, UTC):%Y-%m-%d}",
         percent(seen.two_sided),
         _bp(seen.spread_mean_bp),
-        digits(seen.bid_quote, 2),
-        digits(seen.ask_quote, 2),
+        digits(seen.bid_quote, places_of(track.quote)),
+        digits(seen.ask_quote, places_of(track.quote)),
         whole(found.orders),
         percent(found.success) if found.orders else "",
         percent(found.cancel_ratio) if found.sent else "",
     )
 
 
-def _money(amount: Decimal) -> Cell:
+def _money(amount: Decimal, places: int) -> Cell:
     tone: Tone = "good" if amount > 0 else "bad" if amount < 0 else ""
-    return Cell(text=signed(amount), tone=tone)
+    return Cell(text=signed(amount, places), tone=tone)
 
 
 def _bp(value: Decimal | None) -> str:

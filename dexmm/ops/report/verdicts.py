@@ -12,7 +12,7 @@ from decimal import Decimal
 from dexmm.ops.accounting import Source, attribute
 from dexmm.ops.narrate import digits
 from dexmm.ops.report.filled import filled
-from dexmm.ops.report.numbers import duration, percent, signed, whole
+from dexmm.ops.report.numbers import duration, money, percent, whole
 from dexmm.ops.report.presence import presence
 from dexmm.ops.report.uptime import uptime
 from dexmm.ops.track import Track
@@ -148,7 +148,7 @@ def _net(track: Track) -> tuple[Criterion, ...]:
         Criterion(
             what="net after all costs",
             wanted=f"more than 0 {track.quote} against holding",
-            found=f"{signed(net)} {track.quote}",
+            found=money(net, track, sign=True),
             passed=net > 0 and not missing,
             note=f"{NOT_ENOUGH}: exchange fees of "
             + " and ".join(f"{amount:f} {coin}" for coin, amount in missing)
@@ -159,7 +159,7 @@ def _net(track: Track) -> tuple[Criterion, ...]:
         Criterion(
             what="accounts explained",
             wanted=f"all but {EXPLAINED_BP} bp of the starting value",
-            found=f"{signed(left)} {track.quote} unexplained",
+            found=f"{money(left, track, sign=True)} unexplained",
             passed=told,
             note="" if told else "the net cannot be believed before this is",
         ),

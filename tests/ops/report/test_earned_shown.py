@@ -103,3 +103,21 @@ def test_the_page_and_json_have_them_all() -> None:
 def test_the_first_sentence_says_gain_price_and_making() -> None:
     first = headline(days_of(31))[0]
     assert "a gain of +60.00 USDT (+0.60 %), +30.00 USDT by the price and +30.00 USDT by" in first
+
+
+def test_a_page_in_ether_shows_no_small_change_as_nothing() -> None:
+    """A hundredth of an ether is no small change: every table and tile has six decimals."""
+    track = days_of(31, "WETH")
+    small = tuple(
+        replace(
+            mark,
+            quote=D(6) + D("0.000123") * number,
+            base=D("0.001"),
+            flows=(Flow(source=Source.FEES, quote=D("0.000123")),) if number else (),
+        )
+        for number, mark in enumerate(track.marks)
+    )
+    text = track_page(replace(track, marks=small)).html()
+    assert "+0.003690" in text  # thirty days of fees
+    assert "+0.000123" not in text
+    assert ">0.00<" not in text
