@@ -113,11 +113,11 @@ def _idle(entry: Entry, config: Config) -> bool:
         return False
     if memory.band_since is not None:
         return False
-    edge_since, dwell = memory.edge_since, config.strategy.dwell_seconds
-    if edge_since is not None and entry.at - edge_since >= dwell:
-        return False  # nothing to move, or not worth it, now: a little later it may be
     if decision.withheld:
         return _rules(entry) <= PATIENT
+    edge_since, dwell = memory.edge_since, config.strategy.dwell_seconds
+    if edge_since is not None and entry.at - edge_since >= dwell:
+        return False  # what is held serves as it is now: where the price moves on, it may not
     return decision.trigger is None
 
 

@@ -146,10 +146,10 @@ class SimChain:
         if base_fee_wei is not None:
             self._base_fee, self._base_fee_wei = None, base_fee_wei
 
-    def skip(self, at: int, base_fee: BaseFee) -> None:
-        """A new block that holds nothing."""
+    def skip(self, at: int, base_fee: BaseFee, blocks: int = 1) -> None:
+        """A new block that holds nothing, or so many, the newest at ``at``."""
         self._base_fee = base_fee
-        self._number += 1
+        self._number += blocks
         self.timestamp = self.pool.timestamp = at
 
     def mine_deeds(self, at: int, base_fee: BaseFee, deeds: Sequence[Deed]) -> None:

@@ -69,6 +69,14 @@ class NoiseStream:
         self._dice = random.Random(f"noise:{seed}")  # noqa: S311 - a repeatable market, not a secret
         self._next = self._dice.expovariate(flow.swaps_per_second)  # seconds from here
 
+    def pass_quiet(self, length: float) -> bool:
+        """As an interval of ``length`` (seconds times activity) in which nobody trades; False,
+        with nothing passed, where somebody does."""
+        if self._next < length:
+            return False
+        self._next -= length
+        return True
+
     def pass_interval(self, seconds: int, activity: float = 1.0) -> tuple[NoiseTrade, ...]:
         """The swaps of the next ``seconds``, in order of time; ``activity`` times as many."""
         length = seconds * activity

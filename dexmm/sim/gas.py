@@ -34,9 +34,9 @@ class BaseFee:
         self._spell, self._peak_at, self._peak = -1, 0, 0.0
         self._knots: dict[int, float] = {}  # the two around the block that was asked for last
 
-    def pass_block(self) -> None:
-        """To the next block."""
-        self._block += 1
+    def pass_block(self, count: int = 1) -> None:
+        """To the next block, or so many further."""
+        self._block += count
 
     @property
     def wei(self) -> int:
@@ -78,7 +78,7 @@ class Steady(BaseFee):
     def __init__(self, gwei: Decimal) -> None:
         self._wei = int(gwei * GWEI)
 
-    def pass_block(self) -> None:
+    def pass_block(self, count: int = 1) -> None:
         """Nothing changes."""
 
     @property

@@ -49,9 +49,11 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.util import find_spec
+from typing import Any
 
 from dexmm.sim.candle_walk import OUTSIDE
 from dexmm.sim.flow import Flow
@@ -64,6 +66,7 @@ YEAR_SECONDS = 365 * 86_400
 USUAL_SIGMA = 0.2  # a year: gold's, at which people trade as was measured
 CALMEST = 0.05**2 / YEAR_SECONDS  # variance a second: nobody counts on a calmer market than this
 _GROUPS = 64
+_MANY = 4096  # candles from which on arrays pay for their import
 _LEAST, _MOST = 1e-6, 1e24  # liquidity in whole tokens' units: far beyond any pool's
 
 
@@ -207,14 +210,26 @@ def activity(walk: PriceWalk, around: Surroundings, pay_ratio: float) -> Sequenc
     back = returned * around.fee
     # What arbitrage costs L0 in a candle over what people pay in it at their usual pace.
     much = pay_ratio * liquidity / 4 * around.price / around.fees / walk.interval_seconds
-    found, root, sqrt = array("d"), OUTSIDE / math.sqrt(walk.slots), math.sqrt
-    for own, price in zip(walk.candles.own, walk.opens, strict=True):
-        if own <= 0:
-            found.append(0.0)
-            continue
+    root, count = OUTSIDE / math.sqrt(walk.slots), len(walk.candles.own)
+
+    def times(own: Any, price: Any, sqrt: Callable[[Any], Any]) -> Any:
+        """Of one candle, or of arrays of them."""
         over = root * sqrt(own)
         beyond = over / 2 * (1 + over / (threshold + over))
-        found.append(much * own * (1 - back / (fixed + beyond)) / sqrt(price))
+        return much * own * (1 - back / (fixed + beyond)) / sqrt(price)
+
+    if count < _MANY or find_spec("numpy") is None:
+        both = zip(walk.candles.own, walk.opens, strict=True)
+        return array("d", [times(own, at, math.sqrt) if own > 0 else 0.0 for own, at in both])
+    import numpy as np
+
+    found, opens = array("d"), walk.opens
+    for first in range(0, count, _MANY):  # in parts, so that no column of a history is made anew
+        owns = np.asarray(walk.candles.own[first : first + _MANY])
+        here = np.fromiter(opens, np.float64, len(owns))
+        active, moves = np.zeros(len(owns)), owns > 0
+        active[moves] = times(owns[moves], here[moves], np.sqrt)
+        found.frombytes(active.tobytes())
     return found
 
 

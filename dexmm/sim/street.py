@@ -147,6 +147,13 @@ class Street:
             return self._noise.pass_interval(self.interval_seconds)
         return self._noise.pass_interval(self.interval_seconds, self._activity[index])
 
+    def quiet(self, index: int) -> bool:
+        """Whether there are none in the candle ``index``; if so, it has been drawn."""
+        if self._noise is None:
+            return True
+        busy = self._activity[index] if self._activity else 1.0
+        return self._noise.pass_quiet(self.interval_seconds * busy)
+
     def pass_candle(self, ground: Ground, candle: Candle) -> None:
         """Everything that happens until the candle's close; the last block carries that time."""
         index = 0 if self.walk is None else self.walk.index(candle.at)

@@ -133,7 +133,7 @@ class CandleWorld:
         path, street, chain = self._path, self.street, self.chain
         lows, highs, closes = path.low_units, path.high_units, path.close_units
         interval, every = path.interval_seconds, self._every
-        noise, base_fee, pool = street.noise, street.base_fee, chain.pool
+        noise, quiet, base_fee, pool = street.noise, street.quiet, street.base_fee, chain.pool
         awake, fair_low, fair_high = inf, -inf, inf
         if doze is not None:
             awake, scale = doze.until, self._scale
@@ -145,12 +145,12 @@ class CandleWorld:
             self._look_at_feeds()
         if not self._moves:
             self._moves.append((pool.sqrt_price_x96, float(street.fair_price)))
-        index = self._next
+        index, skipped = self._next, 0  # candles behind us that were a block each
         while index < until:
             low, high, close = lows[index], highs[index], closes[index]
             opened = path.start + index * interval
             at = opened + interval
-            trades = noise(index)
+            trades = () if quiet(index) else noise(index)
             if (
                 trades
                 or low < self._pool_low
@@ -159,10 +159,15 @@ class CandleWorld:
                 or self._feed_high < high
                 or self._feed_at <= at
             ):
+                if skipped:
+                    base_fee.pass_block(skipped)
+                    chain.skip(opened, base_fee, skipped)
+                    skipped = 0
                 self._pass_noisy(opened, index, trades)
-            if chain.timestamp < at:
-                base_fee.pass_block()
-                chain.skip(at, base_fee)
+                if chain.timestamp < at:
+                    skipped = 1
+            else:
+                skipped += 1
             index += 1
             if (
                 doze is not None
@@ -174,6 +179,9 @@ class CandleWorld:
                 )
             ):
                 break
+        if skipped:
+            base_fee.pass_block(skipped)
+            chain.skip(path.start + index * interval, base_fee, skipped)
         if index > self._next:
             street.fair_price = self._price(closes[index - 1])
         self._next = index

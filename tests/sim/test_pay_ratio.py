@@ -19,13 +19,21 @@ from hypothesis import strategies as st
 
 from dexmm.backtest.compare_play import play
 from dexmm.backtest.contestants import Static
-from dexmm.backtest.run import Scenario, open_world
+from dexmm.backtest.run import Scenario, around, open_world
 from dexmm.ops.figures import figures
 from dexmm.sim.background import others
 from dexmm.sim.flow import FLOWS
 from dexmm.sim.gas import BaseFee
 from dexmm.sim.packed import PackedPath, read_path
-from dexmm.sim.pay_ratio import USUAL_SIGMA, YEAR_SECONDS, Pace, Surroundings, others_liquidity
+from dexmm.sim.pay_ratio import (
+    USUAL_SIGMA,
+    YEAR_SECONDS,
+    Pace,
+    Surroundings,
+    activity,
+    others_liquidity,
+)
+from dexmm.sim.price_walk import walk_of
 from dexmm.sim.prices import Candle, generate
 from dexmm.sim.street import NOISE, Deed, Trade
 from dexmm.sim.traders import NO_COSTS, USUAL_COSTS
@@ -254,3 +262,16 @@ def test_all_prices_have_the_same_liquidity(liquidity: int) -> None:
     assert edges[0][0] is None
     assert edges[-1][1] is None
     assert all(one[1] == other[0] for one, other in pairwise(edges))
+
+
+def test_a_long_history_is_as_active_as_each_of_its_candles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With arrays as without, to the last digit."""
+    path = generate(6, 4500, interval_seconds=60)
+    scenario = a_scenario(path)
+    walk = walk_of(path, 1)
+    liked = activity(walk, around(scenario, walk), 1.0)
+    monkeypatch.setattr("dexmm.sim.pay_ratio.find_spec", lambda _name: None)
+    assert list(activity(walk, around(scenario, walk), 1.0)) == list(liked)
+    assert 0 < min(x for x in liked if x) < max(liked)
