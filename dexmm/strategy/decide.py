@@ -33,7 +33,13 @@ from dexmm.strategy.fair import price_spread
 from dexmm.strategy.guards import Bite, Blocks, biting
 from dexmm.strategy.limits import ETHER
 from dexmm.strategy.look import Look, look, situation
-from dexmm.strategy.paying import aside_words, provides_by_pay, rerange_gas, worth_it
+from dexmm.strategy.paying import (
+    aside_words,
+    must_bring_back,
+    provides_by_pay,
+    rerange_gas,
+    worth_it,
+)
 from dexmm.strategy.precise import precise, record
 from dexmm.strategy.reduce import reduction, sale, untouched
 from dexmm.strategy.situation import Range, Situation
@@ -266,6 +272,7 @@ def fresh_targets(seen: Look) -> Targets:
         situation(seen, near_rungs(seen)),
         settings=answerable(seen),
         gas_quote=rerange_gas(seen),
+        bring_back=must_bring_back(seen),
     )
     shape = STRATEGIES[seen.settings.name].shape
     return as_targets(here, without_dust(here, shape(here), seen))

@@ -9,7 +9,8 @@
 
 An action passes when cost <= income + risk. Four things stand outside that comparison:
 
-- what restores a promise (a share outside its band, a stop-loss) is never held back;
+- what restores a promise (a share outside its band, a stop-loss) is never held back, nor is the
+  taking out of a range that has restored one where the pool pays for none;
 - what has no income to be measured against (a first deposit, a range of age, another strategy,
   less than a day of earning so far) passes unless its gas exceeds ``max_gas_bp`` of NAV;
 - what another size would earn has been held against its gas already (``paying.py``);
@@ -109,6 +110,8 @@ def refuse_uneconomic(
         return None
     if outside_band(seen.inventory.share, seen.settings, seen.settings.band_tolerance):
         return None
+    if seen.limits.definition.needs_pay and not targets:
+        return None  # what has done its work would only undo it
     cost = in_quote(seen.view, gas_of(change) * gas_price(seen.view, seen.config))
     symbol = seen.view.market.quote.symbol
     most = seen.settings.max_gas_bp * seen.inventory.nav / BP

@@ -33,6 +33,12 @@ def provides_by_pay(seen: Look) -> bool:
     return seen.limits.definition.needs_pay
 
 
+def must_bring_back(seen: Look) -> bool:
+    """Whether the share is outside its band where only ranges can bring it back, paid or not."""
+    hedged = seen.snapshot.venue is not None and seen.config.hedge.enabled
+    return provides_by_pay(seen) and seen.known.band_since is not None and not hedged
+
+
 def size_is_off(seen: Look) -> bool:
     """Whether any other liquidity could be worth its gas; a bound, cheap to work out.
 

@@ -55,6 +55,7 @@ class Situation:
     kept: tuple[int, int] | None = None  # the held edges that could be kept
     pay: Pay | None = None  # what the pool pays; None where nobody has measured it
     gas_quote: Decimal = Decimal(0)  # of a re-range, smallest units of quote
+    bring_back: bool = False  # the share is outside its band, and nothing but ranges can help
 
     @property
     def fee_pips(self) -> int:

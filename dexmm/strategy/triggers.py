@@ -25,7 +25,7 @@ from decimal import Decimal
 from dexmm.model.decision import Trigger
 from dexmm.strategy.held import HeldRange, Side
 from dexmm.strategy.look import Look
-from dexmm.strategy.paying import due, pay_words, provides_by_pay
+from dexmm.strategy.paying import due, must_bring_back, pay_words, provides_by_pay
 from dexmm.strategy.precise import HOUR
 from dexmm.strategy.strategies import Definition
 from dexmm.units import SqrtPriceX96
@@ -38,6 +38,10 @@ PROMISE_TOLERANCE = Decimal("0.03")  # of share: fees and roundings come nowhere
 def first_trigger(seen: Look) -> Wanted | None:
     """The most urgent trigger and its facts in one sentence; None when all is as it should be."""
     if provides_by_pay(seen) and not seen.held:
+        if must_bring_back(seen) and (wanted := _band(seen)):
+            return wanted[
+                0
+            ], f"{wanted[1]}: a range one grid step wide beside the price trades back"
         return (Trigger.START, pay_words(seen)) if due(seen) else None
     if not seen.held:
         return Trigger.START, "nothing is held in this market yet"
@@ -225,6 +229,11 @@ def _edge(seen: Look) -> Wanted | None:
     if since is None or seen.now - since < seen.settings.dwell_seconds:
         return None
     lone = all(held.side is not Side.BOTH for held in seen.held)
+    # Where the pool pays for nothing such a one brings the share back. When the price has gone the
+    # other way, to follow it at each step would cost more than it brings.
+    waits = provides_by_pay(seen) and lone and not seen.holding.filled
+    if waits and seen.now - since < seen.settings.recovery_hours * HOUR:
+        return None
     if seen.holding.filled and (lone or not seen.holding.beyond_edge):
         return Trigger.FILLED, "a limit position was wholly converted"
     return Trigger.EDGE, f"the price has been beyond an edge for {seen.now - since} s"

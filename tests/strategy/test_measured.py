@@ -169,3 +169,55 @@ def test_other_strategies_do_not_ask_what_the_pool_pays() -> None:
     world.config = measured_config(name="budget")
     assert world.live(1)[:1] == ["start"]
     assert fresh_targets(looked(world))
+
+
+def off_band(share: str, **strategy: object) -> PayingWorld:
+    """An unpaid pool, and an inventory of 50,000 with this share of base."""
+    world = paying("0.1", **strategy)
+    part = D(share)
+    base = int(part * 50_000 / world.price * 10**18)
+    world.idle = [base, int((1 - part) * 50_000 * 10**6)]
+    return world
+
+
+@pytest.mark.parametrize(("share", "goal", "way"), [("0.6", "0.47", 1), ("0.1", "0.23", -1)])
+def test_a_share_outside_its_band_is_brought_back_where_nothing_pays(
+    share: str, goal: str, way: int
+) -> None:
+    world = off_band(share)
+    assert world.live(6) == ["band"]
+    assert "trades back" in next(d for d in world.decisions if d.trigger == "band").reason
+    ((lower, upper, _),) = world.ranges.values()
+    assert upper - lower == world.market.tick_spacing
+    assert world.share() == pytest.approx(D(share), rel=D("0.001"))
+    world.price *= 1 + way * D("0.003")
+    assert world.live(2) == ["filled"]
+    assert world.ranges == {}
+    assert world.share() == pytest.approx(D(goal), abs=D("0.002"))
+    assert world.live(72) == []
+
+
+def test_the_price_is_not_chased_by_what_brings_the_share_back() -> None:
+    world = off_band("0.6")
+    assert world.live(6) == ["band"]
+    before = dict(world.ranges)
+    for _ in range(20):
+        world.price *= D("0.9995")
+        assert world.live(1) == []
+    assert world.ranges == before
+    assert world.live(6) == ["edge"]
+    assert world.ranges != before
+
+
+def test_it_goes_when_the_share_has_come_back_by_itself() -> None:
+    world = off_band("0.51")
+    assert world.live(6) == ["band"]
+    world.price *= D("0.9")
+    assert world.share() < D("0.49")
+    assert world.live(30) == ["edge"]
+    assert world.ranges == {}
+
+
+def test_inside_of_the_band_nothing_is_placed_to_bring_it_back() -> None:
+    world = off_band("0.49")
+    assert world.live(48) == []

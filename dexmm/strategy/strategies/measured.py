@@ -13,6 +13,12 @@ Budgets keep the share inside the band by construction, whatever part of them is
 
 Where L* is nothing, where no distance nets anything, or before ``pay_measure_hours`` have been
 looked at, no liquidity is placed: the inventory is held. What would change that is said.
+
+A share outside its band, which nothing else can bring back, is brought back all the same, by one
+range over the single grid step beside the price: it trades what the share is off the band and
+``INSIDE`` of the way from there to the target. The first bounce converts it, half a step and its
+gas being the cost (a swap would pay the pool's fee and move its price), and it is taken out before
+it could trade back.
 """
 
 from __future__ import annotations
@@ -27,10 +33,13 @@ from dexmm.strategy.strategies.budget import fill
 
 ZERO = Decimal(0)
 DISTANCES = 8  # that are compared, evenly in their logarithm
+INSIDE = Decimal("0.2")
 
 
 def measured(situation: Situation) -> tuple[Range, ...]:
     """Base and limit that together bring the liquidity that pays, or nothing."""
+    if situation.bring_back:
+        return brought_back(situation)
     pay = situation.pay
     if pay is None or not pay.known:
         return ()
@@ -45,6 +54,26 @@ def measured(situation: Situation) -> tuple[Range, ...]:
         if placed and net > most:
             found, most = placed, net
     return found
+
+
+def brought_back(situation: Situation) -> tuple[Range, ...]:
+    """The range beside the price that trades the share back into its band; none inside of it."""
+    settings, ladder, share = situation.settings, situation.ladder, situation.share
+    price = situation.s * situation.s
+    value = situation.base * price + situation.quote
+    if share > settings.band_high:
+        bid = ladder.up(situation.ceiling)
+        edges = bid, bid + ladder.spacing
+        goal = settings.band_high - (settings.band_high - settings.target) * INSIDE
+        base = min((share - goal) * value / price, situation.deployable({edges})[0])
+        return ranges((edges, situation.most(*edges, base, ZERO), Role.LIMIT))
+    if share < settings.band_low:
+        ask = ladder.down(situation.floor)
+        edges = ask - ladder.spacing, ask
+        goal = settings.band_low + (settings.target - settings.band_low) * INSIDE
+        quote = min((goal - share) * value, situation.deployable({edges})[1])
+        return ranges((edges, situation.most(*edges, ZERO, quote), Role.LIMIT))
+    return ()
 
 
 def distances(situation: Situation) -> tuple[Decimal, ...]:
