@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -14,16 +14,31 @@ from dexmm.errors import BadInput, Transient
 from dexmm.model.venue import Balance, Book, Instrument, Perpetual
 
 
-def read_balances(lane: Lane) -> tuple[Balance, ...]:
-    """Every coin that is held, in one request."""
+def read_balances(lane: Lane, ours: Collection[str] = ()) -> tuple[Balance, ...]:
+    """Every coin that is held, in one request.
+
+    Where an exchange tells only what is free of a coin, or only what is locked, that is all there
+    is of it. One of which it tells nothing is left out, unless it is one of ``ours``: absence is
+    not zero, and raises ``Transient``.
+    """
     answer = record(lane.read("read the account", "fetch_balance"), "account")
     free, total = record(answer.get("free"), "free"), record(answer.get("total"), "total")
+    used = record(answer.get("used") or {}, "used")
     money = cash(lane.exchange.id, answer)
     found = []
-    for coin in sorted(total):
-        held = money[coin] if coin in money else number(total[coin], f"balance of {coin}")
+    for coin in sorted({*total, *money}):
+        available = or_zero(free.get(coin), f"free balance of {coin}")
+        if coin in money:
+            held = money[coin]
+        elif total.get(coin) is not None:
+            held = number(total[coin], f"balance of {coin}")
+        elif free.get(coin) is None and used.get(coin) is None:
+            if coin in ours:
+                raise Transient(f"the exchange's answer has no balance of {coin}")
+            continue
+        else:
+            held = available + or_zero(used.get(coin), f"locked balance of {coin}")
         if held:
-            available = or_zero(free.get(coin), f"free balance of {coin}")
             found.append(Balance(coin=coin, free=available, total=held))
     return tuple(found)
 

@@ -146,6 +146,7 @@ class ExchangeClient:
             Markets(connection.private, (connection.public,), clock),
             connection.can,
         )
+        self._coins = frozenset(settings.symbol.split("/"))
         self._desks = dict.fromkeys((settings.symbol, *settings.triangle), self._spot)
         perpetual = _perpetual_desk(connection, clock)
         if perpetual is not None and settings.perpetual_symbol is not None:
@@ -164,7 +165,7 @@ class ExchangeClient:
             market,
             FeePrices(connection.public, settings.symbol.partition("/")[2], clock),
             clients,
-            settings.symbol.split("/"),
+            self._coins,
         )
         self._teller = uuid.uuid4().hex[:12]
         self._reconciler = Reconciler(
@@ -252,14 +253,15 @@ class ExchangeClient:
         unsure = [symbol for symbol in mine if every or self._is_unsure(symbol)]
         for symbol in unsure:
             self._reconciler.reconcile(symbol)
-        balances = read_balances(lane)
+        balances = read_balances(lane, self._coins)
+        self._looks.demand_coins(_amounts(balances), self._clock())
         resting = [s for s in mine if s not in unsure and self._reconciler.stored(s)]
         if resting and self._looks.moved(_amounts(balances)):
             for symbol in resting:
                 self._reconciler.reconcile(symbol)
-            balances = read_balances(lane)
+            balances = read_balances(lane, self._coins)
         if self._looks.lagging(_amounts(balances), self._orders.moves, self._orders.others):
-            balances = read_balances(lane)
+            balances = read_balances(lane, self._coins)
         return balances
 
     def _is_unsure(self, symbol: str) -> bool:
@@ -311,6 +313,7 @@ class ExchangeClient:
         amounts = _amounts(balances)
         if self._swap is not None and (position := seen or self._swap.position):
             amounts[self._swap.symbol] = position.base
+            self._looks.demand_position(self._swap.symbol, position.base, self._orders.moves)
         if late := self._looks.lagging(amounts, self._orders.moves, self._orders.others):
             self._looks.demand_patience(late, self._clock())
         waiting = any(self._reconciler.stored(symbol) for symbol in self.symbols)
@@ -329,7 +332,9 @@ class ExchangeClient:
         instrument = self._desk_of(order.symbol).instrument(order.symbol)
         if instrument.contract:
             return False
-        held = _amounts(read_balances(self.connection.private)).get(instrument.base, ZERO)
+        held = _amounts(read_balances(self.connection.private, self._coins)).get(
+            instrument.base, ZERO
+        )
         moved = self._looks.unexplained(
             instrument.base, held, self._orders.moves, self._orders.others
         )

@@ -16,6 +16,7 @@ from dexmm.cex.numbers import ZERO
 from dexmm.errors import Transient
 
 LAG_SECONDS = 30  # after which the exchange's word is taken, whatever we had expected
+EMPTY_SECONDS = 120  # after which an account that is told empty is
 SURPLUS_SECONDS = 120  # after which an unexplained move was a deposit, or a person's trade
 
 NOBODY = Moves()  # where one client alone trades in the account
@@ -29,6 +30,8 @@ class Looks:
         self._lagging_since: int | None = None
         self._surplus: dict[str, Decimal] = {}
         self._surplus_at = 0
+        self._empty_since: int | None = None
+        self._gone: set[str] = set()  # positions that were told once to be no more
 
     @property
     def unsettled(self) -> bool:
@@ -86,6 +89,31 @@ class Looks:
         self._lagging_since = None
         moves.by_name.clear()
         others.by_name.clear()
+
+    def demand_coins(self, amounts: Mapping[str, Decimal], now: int) -> None:
+        """Raises ``Transient`` for a while when an account that held coins is told without any: so
+        is an answer that was not worked out. Later it is the exchange's word.
+        """
+        last = self._last or {}
+        held = sorted(name for name, amount in last.items() if amount and ":" not in name)
+        if amounts or not held:
+            self._empty_since = None
+            return
+        if self._empty_since is None:
+            self._empty_since = now
+        if now - self._empty_since <= EMPTY_SECONDS:
+            raise Transient(f"the exchange tells an account without {', '.join(held)} and all else")
+
+    def demand_position(self, name: str, now: Decimal, moves: Moves) -> None:
+        """Raises ``Transient`` once when a position is gone that no fill of ours has closed: an
+        answer that lists none is believed when it comes a second time.
+        """
+        before = (self._last or {}).get(name, ZERO)
+        if not before or now or moves.by_name.get(name):
+            self._gone.discard(name)
+        elif name not in self._gone:
+            self._gone.add(name)
+            raise Transient(f"the exchange tells no position in {name}, where {before:f} was held")
 
     def demand_patience(self, late: tuple[str, ...], now: int) -> None:
         """Raises ``Transient`` for as long as it makes sense to wait."""

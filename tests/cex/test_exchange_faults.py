@@ -27,6 +27,7 @@ from cex.cex_world import (
 from strategy.builders import World
 
 from dexmm.cex.client import RECONCILE_EVERY, open_client
+from dexmm.cex.looks import EMPTY_SECONDS
 from dexmm.cex.markets import (
     KEPT_CARRIED_SECONDS,
     KEPT_DOUBTED_SECONDS,
@@ -523,6 +524,22 @@ def test_balances_that_lag_a_fill_are_waited_for(trader: Trader) -> None:
     with pytest.raises(Transient, match="lag behind our fills in PAXG, USDT"):
         trader.observe()
     agree(trader, "5.0999")
+
+
+def test_an_account_that_is_told_empty_at_once_is_not_believed_at_once(
+    trader: Trader, clock: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer without one coin is how some exchanges write that they could not work it out."""
+    exchange = trader.client.connection.private.exchange
+    trader.observe()
+    monkeypatch.setattr(exchange, "fetch_balance", lambda: {"free": {}, "used": {}, "total": {}})
+    for _ in range(3):
+        with pytest.raises(Transient, match="an account without BTC, PAXG, USDC, USDT"):
+            trader.observe()
+        clock.ahead += EMPTY_SECONDS // 2
+    assert trader.observe().balances == ()  # then it is the exchange's word
+    monkeypatch.undo()
+    assert trader.observe().balance("PAXG").total == D(5)
 
 
 def test_balances_that_lag_once_are_asked_again_at_once(trader: Trader) -> None:

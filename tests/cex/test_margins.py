@@ -19,7 +19,7 @@ from cex.cex_world import PERPETUAL, Hand, config_for, order
 from cex.kucoin_world import Kucoin, kucoin
 from cex.okx_world import Okx, okx
 
-from dexmm.cex.accounts import read_perpetual
+from dexmm.cex.accounts import read_balances, read_perpetual
 from dexmm.cex.capabilities import capabilities
 from dexmm.cex.client import ExchangeClient, open_client
 from dexmm.cex.desk import Desk
@@ -29,7 +29,7 @@ from dexmm.cex.margins import TOTAL_WITH_PROFIT, UNIFIED, cash, request_of
 from dexmm.cex.markets import Markets
 from dexmm.cex.swap import SwapWatch
 from dexmm.config import Exchange
-from dexmm.errors import BadInput
+from dexmm.errors import BadInput, Transient
 from dexmm.model.order import OrderKind, Purpose
 from dexmm.model.steps import CancelAll, CancelOrder, PlaceOrder, SetLeverage
 from dexmm.model.venue import Book, Level, Perpetual, Side, VenueView
@@ -97,6 +97,25 @@ def test_in_one_account_a_short_and_its_profit_count_once(tmp_path: Path, later:
         # (equity + short * mark) / (short * 1.05): what is left there covers 5 % of the notional
         equity = world.cash["USDT"] + world.profit
         assert liquidation_price(view) == (equity + D("1.5") * world.mid) / (D("1.5") * D("1.05"))
+
+
+def test_a_position_that_is_gone_at_once_is_believed_the_second_time(tmp_path: Path) -> None:
+    """An answer that lists none: the hedge would open all of it again."""
+    with okx() as world, trading(tmp_path, world) as client:
+        client.observe()
+        client.send(on_perpetual(Side.SELL, "1.50", "3990"))
+        client.observe()
+        held, world.position = world.position, D(0)
+        with pytest.raises(Transient, match=r"no position in PAXG/USDT:USDT, where -1.50 was held"):
+            client.observe()
+        world.position = held
+        assert client.observe().position is not None
+        world.position = D(0)  # a person has closed it, or the exchange has
+        with pytest.raises(Transient, match="no position"):
+            client.observe()
+        position = client.observe().position
+        assert position is not None
+        assert position.base == 0
 
 
 def test_lost_answers_to_perpetual_orders_there_are_found_by_our_id(tmp_path: Path) -> None:
@@ -344,3 +363,21 @@ def test_cash_is_read_where_totals_are_with_profit() -> None:
     assert cash("okx", answer) == {"USDT": D("7.5")}
     assert cash("kucoin", answer) == {}
     assert cash("okx", {"info": []}) == {}
+
+
+def test_a_coin_of_which_only_a_part_is_told_is_held_and_a_strange_one_blocks_nothing() -> None:
+    """ccxt's total of a coin that stands in one of free and locked alone is None."""
+    coins = {"PAXG": {"free": "1.5"}, "USDT": {"locked": "7"}, "ODD": {}, "DUST": {"free": "0"}}
+    answers = {"/spot/accounts": [{"currency": c, **_of_gate(t)} for c, t in coins.items()]}
+    with answering({**answers, **GATE}, wrapped=False) as url:
+        settings = Exchange(id="gate", api_key="k", secret="cw==", base_url=url)
+        spot = make(settings, "gate", contract=False)
+        spot.set_markets([], {})
+        held = {b.coin: (b.free, b.total) for b in read_balances(Lane(spot, Pause()))}
+        assert held == {"PAXG": (D("1.5"), D("1.5")), "USDT": (0, 7)}
+        with pytest.raises(Transient, match="no balance of ODD"):
+            read_balances(Lane(spot, Pause()), ("PAXG", "ODD"))
+
+
+def _of_gate(told: dict[str, str]) -> dict[str, str]:
+    return {{"free": "available"}.get(name, name): value for name, value in told.items()}
