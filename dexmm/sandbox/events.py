@@ -53,6 +53,6 @@ def _told(entry: Entry) -> list[Line]:
     failed = {outcome.status for outcome in entry.outcomes} & {"failed", "reverted"}
     tone = Tone.FAILED if failed else Tone.DONE
     return [
-        Line(Tone.REFUSED if " refused " in f" {text}" else tone, _HASH.sub(r"\1…", text))
+        Line(Tone.REFUSED if " refused " in f" {text}" else tone, _HASH.sub(r"\1...", text))
         for text in events(entry)
     ]

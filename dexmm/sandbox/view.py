@@ -30,6 +30,7 @@ from dexmm.sim.prices import PricePath
 from dexmm.units import bp, to_decimal
 
 WIDEST = 120
+PICTURE = 64  # columns
 FRAME_SECONDS = 0.1  # between redraws; the eye needs no more
 _PATH_POINTS = 240
 _LOG_LINES = 10
@@ -123,15 +124,15 @@ class LiveScreen:
 
     def _frame(self, progress: Progress, config: Config, width: int) -> RenderableType:
         inner = width - 4
-        body = [
-            _header(progress, inner),
-            _price(progress, list(self._path), inner),
+        lines = [
+            *_header(progress, inner),
+            *_price(progress, list(self._path), inner),
             _share(progress, config, inner),
-            _value(progress),
+            *_value(progress, inner),
             Text(),
-            _positions(progress, inner),
         ]
-        height = max(min(self._console.height - len(body) - 10, _LOG_LINES), 3)
+        body = [*lines, _positions(progress, inner)]
+        height = max(min(self._console.height - len(lines) - 11, _LOG_LINES), 3)
         return Group(
             Panel(Group(*body), title=self._title, title_align="left", width=width),
             Panel(self._log_lines(height, inner), title="log", title_align="left", width=width),
@@ -173,24 +174,41 @@ def _standing(progress: Progress) -> str:
     )
 
 
-def _header(progress: Progress, width: int) -> Text:
+def _rows(pieces: list[tuple[str, str]], width: int) -> list[Text]:
+    """Pieces of text, each with its style, side by side as far as they have room."""
+    found = [Text(no_wrap=True)]
+    for text, style in pieces:
+        if found[-1] and len(found[-1]) + 2 + len(text) > width:
+            found.append(Text(no_wrap=True))
+        if found[-1]:
+            found[-1].append("  ")
+        found[-1].append(text, style)
+    return found
+
+
+def _header(progress: Progress, width: int) -> list[Text]:
     left = f"turn {progress.number}/{progress.planned}  {_clock(progress):%a %Y-%m-%d %H:%M} UTC"
     chain = progress.entry.snapshot.chain
     right = f"block {chain.block.number:,}  {progress.entry.decision.state}"
-    room = max(width - len(left) - len(right) - 4, 0)
+    room = width - len(left) - len(right) - 4
+    if room < 0:
+        return _rows([(left, "bold"), (right, "bold")], width)
     done = room * progress.number // progress.planned
     text = Text(no_wrap=True)
     text.append(f"{left}  ", "bold").append("█" * done, "cyan").append("░" * (room - done), "dim")
-    return text.append(f"  {right}", "bold")
+    return [text.append(f"  {right}", "bold")]
 
 
-def _price(progress: Progress, path: list[Decimal], width: int) -> Text:
+def _price(progress: Progress, path: list[Decimal], width: int) -> list[Text]:
     point = progress.point
     off = bp(point.pool_price - point.fair_price, point.fair_price)
-    prices = f"price {price_digits(point.pool_price)}  fair {price_digits(point.fair_price)}"
-    words = f"{prices} ({off:+.0f} bp)  "
-    text = Text(no_wrap=True).append(words)
-    return text.append(sparkline(path, max(width - len(words), 0)), "cyan")
+    price = f"price {price_digits(point.pool_price)}"
+    fair = f"fair {price_digits(point.fair_price)} ({off:+.0f} bp)"
+    found = _rows([(price, ""), (fair, "")], width)
+    room = width - len(found[-1]) - 2
+    if room > 0:
+        found[-1].append("  ").append(sparkline(path, room), "cyan")
+    return found
 
 
 def _share(progress: Progress, config: Config, width: int) -> Text:
@@ -207,19 +225,20 @@ def _share(progress: Progress, config: Config, width: int) -> Text:
     )
 
 
-def _value(progress: Progress) -> Text:
+def _value(progress: Progress, width: int) -> list[Text]:
     entry, point = progress.entry, progress.point
     quote = entry.snapshot.chain.market.quote.symbol
     memory = entry.memory
     fees = memory.fees_base * point.fair_price + memory.fees_quote
     gas = to_decimal(memory.gas_spent, 18)
     gained = _against_holding(progress)
-    return (
-        Text(no_wrap=True, overflow="ellipsis")
-        .append(f"value {digits(point.nav, 2)} {quote}  against holding ")
-        .append(_signed(gained), "green" if gained >= 0 else "red")
-        .append(f"  fees {digits(fees, 2)}  gas {gas:.5f} ETH")
-    )
+    pieces = [
+        (f"value {digits(point.nav, 2)} {quote}", ""),
+        (f"against holding {_signed(gained)}", "green" if gained >= 0 else "red"),
+        (f"fees {digits(fees, 2)}", ""),
+        (f"gas {gas:.5f} ETH", ""),
+    ]
+    return _rows(pieces, width)
 
 
 def _against_holding(progress: Progress) -> Decimal:
@@ -228,7 +247,12 @@ def _against_holding(progress: Progress) -> Decimal:
 
 
 def _positions(progress: Progress, width: int) -> RenderableType:
-    """Two rows at least, so that the frame keeps its height."""
+    """Two rows at least, so that the frame keeps its height.
+
+    The picture of each range needs ``PICTURE`` columns; where there are fewer, words are enough.
+    """
+    if width < PICTURE:
+        return _in_words(progress, width)
     entry = progress.entry
     chain = entry.snapshot.chain
     market, price = chain.market, progress.point.pool_price
@@ -253,6 +277,20 @@ def _positions(progress: Progress, width: int) -> RenderableType:
     for _ in range(2 - len(ranges)):
         table.add_row("", "", "", "", "", "")
     return table
+
+
+def _in_words(progress: Progress, width: int) -> RenderableType:
+    """As ``_positions``, every amount whole, two lines a range."""
+    chain, price = progress.entry.snapshot.chain, progress.point.pool_price
+    found: list[Text] = []
+    for position in chain.positions:
+        low, high = price_range(chain.market, position.tick_lower, position.tick_upper)
+        value, fees = _worth(chain.market, position, price)
+        tone = "green" if position.in_range(chain.pool.tick) else "yellow"
+        ends = f"{_role(progress.entry, position)} {price_digits(low)} to {price_digits(high)}"
+        held = [(f"value {digits(value, 2)}", ""), (f"fees {digits(fees, 2)}", "")]
+        found += _rows([(ends, tone), *held], width)
+    return Group(*found, *(Text() for _ in range(2 - len(found))))
 
 
 def _role(entry: Entry, position: Position) -> str:

@@ -59,7 +59,7 @@ def read_all(terminal: int) -> str:
     return b"".join(pieces).decode()
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
 def test_the_frame_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -73,8 +73,11 @@ def test_the_frame_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPat
     frame = lines[: next(n for n, line in enumerate(lines) if line.startswith("turns "))]
     assert len(frame) <= 30
     text = "\n".join(lines)
-    for part in ("turn 5/5", "fair", "share", "┣", "┫", "base", "log", "liquidity moved into"):
+    parts = ("turn 5/5", "fair", "share", "┣", "┫", "base", "log", "liquidity moved", "against")
+    for part in parts:
         assert part in text
+    assert re.search(r"[0-9.]…|… *[0-9]", text) is None  # no amount is cut
+    assert re.search(r"gas \d\.\d{5} ETH", text)
     assert "0 untracked" in text
 
 
