@@ -149,8 +149,8 @@ def candles(
 @click.option(
     "--check-prices",
     is_flag=True,
-    help="Prove that each swap begins where the one before it ended; from the pool's first block "
-    "on, replay them all in the exact pool.",
+    help="Hold each swap against the one before it to the last unit; from the pool's first block "
+    "on, replay them all in the exact pool, fee growth included.",
 )
 @output_option
 def swaps(

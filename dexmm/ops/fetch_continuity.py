@@ -16,13 +16,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
+from dexmm.ops.fetch_events import KINDS
 from dexmm.ops.fetch_words import integers
 from dexmm.uniswap.sqrt_price_math import get_amount0_delta, get_amount1_delta
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick, get_tick_at_sqrt_ratio
+
+SWAP, INITIALIZE = KINDS.index("swap"), KINDS.index("initialize")
+CHANGES = [KINDS.index("mint"), KINDS.index("burn")]
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Places = np.ndarray[tuple[int], np.dtype[np.intp]]
+Limbs = np.ndarray[tuple[int, int], np.dtype[np.uint64]]  # of 256 bits, the lowest first
+_SCALE = np.array([2.0 ** (64 * limb) for limb in range(4)])
+_Q96 = 2.0**96
+_LOOSE = 1e-9  # relative: far more than floats lose, far less than any swap moves
+_UNITS = 3  # smallest units by which roundings may differ
 
 
 class LogRow(NamedTuple):
@@ -101,6 +114,98 @@ class Continuity:
             before = self._before
             if row.tick_lower <= before.tick < row.tick_upper:
                 before.liquidity += row.amount if row.kind == "mint" else -row.amount
+
+
+class QuickContinuity:
+    """The same question, some fifty times as fast: all swaps at once in floats, and only those
+    that look wrong in exact integers. What it finds is exact; a difference below a billionth is
+    not looked at. Nor are ticks held against their prices."""
+
+    def __init__(self, tick_spacing: int) -> None:
+        self._spacing = tick_spacing
+        self._tail: pa.RecordBatch | None = None  # from the last swap on
+
+    def look(self, logs: pa.RecordBatch) -> Break | None:
+        """The first break, from the last swap of the batch before this one on."""
+        if self._tail is not None:
+            joined = pa.Table.from_batches([self._tail, logs]).combine_chunks()
+            logs = joined.to_batches()[0] if joined.num_rows else logs
+        kinds = logs.column("kind").indices.to_numpy()
+        moves = np.flatnonzero(np.isin(kinds, (SWAP, INITIALIZE)))
+        if not len(moves):
+            return None
+        self._tail = logs.slice(int(moves[-1]))
+        for before, at in _doubtful(logs, kinds, moves, self._spacing):
+            exact = Continuity(self._spacing).look(logs.slice(before, at - before + 1))
+            if exact is not None:
+                return exact
+        return None
+
+
+def _doubtful(
+    logs: pa.RecordBatch, kinds: np.ndarray[Any, Any], moves: Places, spacing: int
+) -> list[tuple[int, int]]:
+    """(row of the swap before, row) of every swap that may not begin where that one ended."""
+    swaps = kinds[moves[1:]] == SWAP
+    before, at = moves[:-1][swaps], moves[1:][swaps]
+    ticks = logs.column("tick").fill_null(0).to_numpy()
+    prices = _limbs(logs.column("sqrt_price_x96"))
+    rises, moved = _difference(prices[at], prices[before])
+    amount0, amount1 = (_limbs(logs.column(name))[at] for name in ("amount0", "amount1"))
+    (paid0, out0), (paid1, out1) = _magnitudes(amount0), _magnitudes(amount1)
+    falls = ~out0 & (paid0 > 0)
+    against = (falls & rises) | (~out1 & (paid1 > 0) & ~rises & (moved > 0))
+
+    liquidities = _limbs(logs.column("liquidity"))
+    changes = np.cumsum(np.isin(kinds, CHANGES))
+    differs = (kinds[before] != SWAP) | (changes[at] != changes[before])  # counted exactly
+    differs |= (liquidities[at] != liquidities[before]).any(axis=1)
+
+    liquidity, price = liquidities[at] @ _SCALE, prices[at] @ _SCALE
+    other = np.maximum(prices[before] @ _SCALE, 1.0)
+    delta1 = liquidity * moved / _Q96
+    delta0 = liquidity * (moved / other) * (_Q96 / np.maximum(price, 1.0))
+    unit = np.where(falls, liquidity / _Q96, liquidity / other * (_Q96 / np.maximum(price, 1.0)))
+    due, paid = np.where(falls, delta0, delta1), np.where(falls, paid0, paid1)
+    most, got = np.where(falls, delta1, delta0), np.where(falls, paid1, paid0)
+    wrong = paid < due * (1 - _LOOSE) - _UNITS
+    wrong |= np.abs(most - got) > most * _LOOSE + unit + _UNITS
+    same = ticks[at] // spacing == ticks[before] // spacing
+    found = np.flatnonzero(against | (same & (differs | wrong)))
+    return [(int(before[each]), int(at[each])) for each in found]
+
+
+def _limbs(array: pa.Array) -> Limbs:
+    """A column of 256-bit decimals; what a null holds is not defined."""
+    buffer = array.buffers()[1]
+    if buffer is None:
+        return np.zeros((len(array), 4), np.uint64)
+    words = np.frombuffer(buffer, "<u8").reshape(-1, 4)
+    return words[array.offset : array.offset + len(array)]
+
+
+def _magnitudes(limbs: Limbs) -> tuple[Floats, Flags]:
+    """How large each number is, and whether it is negative."""
+    negative = limbs[:, 3] >> 63 == 1
+    flipped = np.where(negative[:, None], ~limbs, limbs)  # one less than the magnitude
+    return flipped @ _SCALE + negative, negative
+
+
+def _difference(these: Limbs, those: Limbs) -> tuple[Flags, Floats]:
+    """Whether the first is larger, and by how much; exact before it becomes a float."""
+    larger = np.zeros(len(these), np.bool_)
+    for limb in range(4):  # the highest decides last
+        more, equal = these[:, limb] > those[:, limb], these[:, limb] == those[:, limb]
+        larger = more | (equal & larger)
+    high = np.where(larger[:, None], these, those)
+    low = np.where(larger[:, None], those, these)
+    total, borrow = np.zeros(len(these)), np.zeros(len(these), np.uint64)
+    for limb in range(4):
+        taken = high[:, limb] - low[:, limb] - borrow
+        short = (high[:, limb] < low[:, limb]) | ((high[:, limb] == low[:, limb]) & (borrow == 1))
+        borrow = short.astype(np.uint64)
+        total += taken * _SCALE[limb]
+    return larger, total
 
 
 def _off_its_tick(row: LogRow) -> str:

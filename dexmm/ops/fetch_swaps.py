@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from dexmm.chain.rpc import Rpc
 from dexmm.errors import BadInput, NodeError, Transient
 from dexmm.model.market import Market
-from dexmm.ops.fetch_continuity import Continuity
+from dexmm.ops.fetch_continuity import Continuity, QuickContinuity
 from dexmm.ops.fetch_node import Node
 from dexmm.ops.fetch_output import demand_writable
 from dexmm.ops.fetch_parts import Parts, Span, Wanted, discard, read_wanted
@@ -70,8 +70,8 @@ def fetch_swaps(
 ) -> SwapsFetched:
     """Fetch what is missing of the range, and write the file when nothing is.
 
-    ``check_prices`` holds each swap against the next, and with ``prove`` replays a history that
-    begins with the pool's opening.
+    Each swap is held against the one before it, with ``check_prices`` to the last unit; with
+    ``prove`` that replays a history which begins with the pool's opening.
 
     Raises ``BadInput`` for what a person must correct, ``Transient`` for what may pass: the same
     call then goes on where it ended.
@@ -103,10 +103,11 @@ class _Hold:
     def wrong(self) -> tuple[list[Mismatch], bool]:
         """Where logs must be missing, and whether the pool's state at the end is known."""
         found, held = mismatches(self.rpc, self.parts, self.market.tick_spacing)
-        if self.check_prices and not found:
-            found = _broken(self.parts, self.market.tick_spacing)
-            if self.prove is not None and not found:
-                found = replayed(self.prove, self.rpc, self.parts, self.market)
+        if found:
+            return found, held
+        found = _broken(self.parts, self.market.tick_spacing, exact=self.check_prices)
+        if self.check_prices and self.prove is not None and not found:
+            found = replayed(self.prove, self.rpc, self.parts, self.market)
         return found, held
 
 
@@ -182,9 +183,9 @@ def _demand_same_chain(node: Node, wanted: Wanted) -> None:
         )
 
 
-def _broken(parts: Parts, tick_spacing: int) -> list[Mismatch]:
+def _broken(parts: Parts, tick_spacing: int, *, exact: bool) -> list[Mismatch]:
     """The first swap that does not follow from the one before it."""
-    continuity = Continuity(tick_spacing)
+    continuity = Continuity(tick_spacing) if exact else QuickContinuity(tick_spacing)
     for logs in parts.batches():
         if broken := continuity.look(logs):
             why = (
