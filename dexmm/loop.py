@@ -112,7 +112,7 @@ def run_forever(
     Of several worlds, which share one wallet, each has its turn in order. ``seen`` is called with
     every entry: to print it, to count it. Quotes are refreshed between turns. Whatever ends the
     loop cancels every order of ours that may rest, quotes and hedges, and disarms the exchange's
-    dead-man's switch.
+    dead-man's switch. After a signal, markets that quote are looked at once more.
     """
     markets = (worlds,) if isinstance(worlds, World) else tuple(worlds)
     resting = [
@@ -122,9 +122,25 @@ def run_forever(
     ]
     try:
         quoting = [each for each in resting if each.config.quotes.enabled]
-        return _turns(markets, quoting, shutdown, seen)
+        code = _turns(markets, quoting, shutdown, seen)
     finally:
         cancel_all(resting)
+    if code == DONE:
+        for world in markets:
+            if world.cex is not None and world.config.quotes.enabled:
+                _last_look(world, shutdown)
+    return code
+
+
+def _last_look(world: World, shutdown: Shutdown) -> None:
+    """A turn of which no step begins any more: what refreshes and the last cancels have found out
+    (fills, and what they cost in other coins) is remembered, so that the guards of the next process
+    count it. One that cannot be made costs nothing else.
+    """
+    try:
+        run_once(world, shutdown)
+    except DexmmError as error:
+        log.info("what filled at last is not in the journal yet: %s", error.message)
 
 
 def _may_rest(config: Config) -> bool:

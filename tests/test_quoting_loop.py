@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -276,6 +277,43 @@ def test_fees_in_bnb_are_part_of_what_the_report_calls_net(tmp_path: Path) -> No
     assert Decimal(value) > 0
     assert Decimal(told["figures"]["exchange_fees"]) == -Decimal(value)
     assert told["exchange"]["fees_unvalued"] == []
+
+
+def test_what_fills_between_the_last_turn_and_the_end_is_remembered(tmp_path: Path) -> None:
+    """Above all what it cost in other coins: the next process begins its count at zero."""
+    opening = Opening(
+        spot={"PAXG": Decimal(2), "USDT": Decimal(14_000), "BNB": Decimal(1)},
+        margin=Decimal(0),
+        pays_fees_in_bnb=True,
+    )
+    flows = dict.fromkeys(PaperSettings().flows, QUIET)
+    settings = PaperSettings(accounts=(opening,), flow=QUIET, flows=flows, limits=UNLIMITED)
+    (tmp_path / "dexmm.toml").write_text(CONFIG + "\n[loop]\ninterval_seconds = 3600\n")
+    with PaperExchange(settings) as paper:
+        log = tmp_path / "log"
+        command = [sys.executable, "-m", "dexmm.cli.main", "run"]
+        with log.open("w") as stderr:
+            process = subprocess.Popen(
+                [*command, "--config", str(tmp_path / "dexmm.toml")],
+                env=environment_for(paper),
+                stderr=stderr,
+            )
+        until(lambda: len(resting(paper)) == 2)
+        paper.set_fair_price("PAXGUSDT", Decimal(4020))  # through the ask
+        until(lambda: "quote sell at" in log.read_text())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        with paper.exchange.visit():
+            account = paper.exchange.ledger.accounts["paper"]
+            paid = (1 - account.free_of("BNB")) * paper.exchange.price_of("BNBUSDT")
+            held = account.free_of("PAXG")
+    with sqlite3.connect(tmp_path / ".dexmm" / "journal.sqlite") as journal:
+        turns = [json.loads(body) for (body,) in journal.execute("SELECT memory FROM turns")]
+    journal.close()
+    assert paid > 0
+    assert Decimal(turns[-1]["fees_outside"]) == paid
+    assert Decimal(turns[-1]["venue_base"]) == held
+    assert Decimal(turns[0]["fees_outside"]) == 0
 
 
 def test_without_a_pool_there_must_be_quotes(tmp_path: Path) -> None:
