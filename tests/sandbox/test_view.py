@@ -40,7 +40,10 @@ def start(columns: int, rows: int, *arguments: str) -> tuple[int, int]:
     pid, terminal = pty.fork()
     if pid == 0:
         # The child inherits the size that the parent sets before the first byte is read.
-        os.execv(sys.executable, [sys.executable, "-m", "dexmm.cli.main", "sandbox", *arguments])  # noqa: S606 - fixed arguments
+        # The environment as Python sees it: the library behind line editing puts the size of the
+        # parent's terminal into that of the process itself.
+        command = [sys.executable, "-m", "dexmm.cli.main", "sandbox", *arguments]
+        os.execve(sys.executable, command, dict(os.environ))  # noqa: S606 - fixed arguments
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     return pid, terminal
 
@@ -70,7 +73,7 @@ def test_the_frame_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPat
     last = _ANSI.sub("", shown[shown.rindex("╭─ dexmm sandbox") :])
     lines = last.replace("\r", "").split("\n")
     assert max(map(len, lines)) <= columns
-    frame = lines[: next(n for n, line in enumerate(lines) if line.startswith("turns "))]
+    frame = lines[: next(n for n, line in enumerate(lines) if line.startswith("start "))]
     assert len(frame) <= 30
     text = "\n".join(lines)
     parts = ("turn 5/5", "fair", "share", "┣", "┫", "base", "log", "liquidity moved", "against")
