@@ -39,6 +39,8 @@ from dexmm.sim.flow import Flow, NoiseStream
 from dexmm.sim.traders import NOISE_SLIPPAGE
 
 BLOCKS = 1024  # walked side by side
+ENOUGH = 160  # entries after which hardly ever a path remembers where it began
+PIECE = 1 << 18  # slots: no column of a long history is made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +57,8 @@ def noise_of(flow: Flow, seed: int, bars: Bars, others: float) -> Noise:
     stream, interval = NoiseStream(flow, seed), bars.interval_seconds
     ends = [interval * number // bars.slots for number in range(1, bars.slots + 1)]
     slots, sizes = [], []
-    for bar in range(len(bars)):
-        for trade in stream.pass_interval(interval):
+    for bar, trades in stream.pass_many(interval, len(bars)):
+        for trade in trades:
             slots.append(bar * bars.slots + bisect_right(ends, trade.at))
             sizes.append(float(trade.base) if trade.buys_base else -float(trade.base))
     return Noise(slot=np.array(slots, dtype=np.int64), base=np.array(sizes), others=others)
@@ -111,28 +113,41 @@ class NoisyPaths:
     def _walked(self, factor: Floats) -> Floats:
         """The root of the price after each entry, in their order."""
         low, high = self.low, self.high
-        width, blocks = low.shape
-        by = np.ones((width, blocks))
+        by = np.ones(low.shape)
         by.reshape(-1)[self.trade] = factor
-        ends = np.zeros((2, blocks))
-        ends[1] = np.inf
-        for row in range(width):
-            ends *= by[row]
-            np.maximum(ends, low[row], out=ends)
-            np.minimum(ends, high[row], out=ends)
-        product = np.multiply.reduce(by, axis=0)
-        root = math.sqrt(self.opening)
-        starts = []
-        for scale, below, above in zip(product.tolist(), *ends.tolist(), strict=True):
-            starts.append(root)
-            root = min(max(root * scale, below), above)
-        here = np.array(starts)
-        for row in range(width):
+        starts = self._starts(by)
+        here = starts
+        for row in range(len(low)):
             after = by[row]
             np.multiply(here, after, out=after)
             np.maximum(after, low[row], out=after)
             here = np.minimum(after, high[row], out=after)
         return by.T.reshape(-1)[: len(self.when)]
+
+    def _starts(self, by: Floats) -> Floats:
+        """Where each block begins: where the one before it ends, wherever that began.
+
+        Paths that a clip has touched are one from there on: mostly the last entries of a block,
+        from both infinities, tell its end. Where they do not, all of them do, and the path through
+        the block itself.
+        """
+        low, high = self.low, self.high
+        width, blocks = low.shape
+        root = math.sqrt(self.opening)
+        for first in (max(width - ENOUGH, 0), 0):
+            ends = np.zeros((2, blocks))
+            ends[1] = np.inf
+            for row in range(first, width):
+                ends *= by[row]
+                np.maximum(ends, low[row], out=ends)
+                np.minimum(ends, high[row], out=ends)
+            if (ends[0, :-1] == ends[1, :-1]).all():
+                return np.concatenate(([root], ends[0, :-1]))
+        product, starts = np.multiply.reduce(by, axis=0), []
+        for scale, below, above in zip(product.tolist(), *ends.tolist(), strict=True):
+            starts.append(root)
+            root = min(max(root * scale, below), above)
+        return np.array(starts)
 
 
 def factors(push: Floats, sale: NDArray[np.bool_], liquidity: float) -> Floats:
@@ -143,28 +158,30 @@ def factors(push: Floats, sale: NDArray[np.bool_], liquidity: float) -> Floats:
 
 def noisy_paths(bars: Bars, market: Market, noise: Noise) -> NoisyPaths:
     """What all paths through a history and these trades share."""
-    fair = bars.walked * scale_of(market)
-    opening = float(bars.open[0]) * scale_of(market)
-    kept = 1 - market.fee_pips / PIPS
-    lower, upper = np.sqrt(fair * kept), np.sqrt(fair / kept)
-    before = np.concatenate(([opening], fair[:-1]))[noise.slot]
-    push = np.abs(noise.base) * 10.0**market.base.decimals * np.sqrt(before) * kept
-    sale = noise.base < 0
-    matters = _matters(math.sqrt(opening), (lower, upper), noise.slot, push, sale, noise.others)
-    slots = np.flatnonzero(matters)
+    scale, total = scale_of(market), len(bars.walked)
+    opening = float(bars.open[0]) * scale
+    pieces = _Pieces(market, math.sqrt(opening), noise.others)
+    before = opening
+    for first in range(0, total, PIECE):
+        fair = bars.walked[first : first + PIECE] * scale
+        trades = slice(*np.searchsorted(noise.slot, (first, first + PIECE)))
+        pieces.add(fair, first, before, noise.slot[trades] - first, noise.base[trades])
+        before = float(fair[-1])
+    slots, push = np.concatenate(pieces.slots), np.concatenate(pieces.push)
     count = len(slots) + len(noise.slot)
     # Of the trades in a slot and its clip, the clip is last.
     at_slot = np.arange(len(slots)) + np.searchsorted(noise.slot, slots, "right")
     at_trade = np.arange(len(noise.slot)) + np.searchsorted(slots, noise.slot, "left")
     when = np.empty(count)
-    when[at_slot], when[at_trade] = fair[slots], fair[noise.slot]
-    closes = np.arange(bars.slots - 1, len(fair), bars.slots)
+    when[at_slot] = bars.walked[slots] * scale
+    when[at_trade] = bars.walked[noise.slot] * scale
+    closes = np.arange(bars.slots - 1, total, bars.slots)
     closed = np.searchsorted(slots, closes, "right") + np.searchsorted(noise.slot, closes, "right")
     blocks = min(BLOCKS, max(math.isqrt(count), 1))
     width = max(-(-count // blocks), 1)
     low, high = np.zeros(width * blocks), np.full(width * blocks, np.inf)
     place = at_slot % width * blocks + at_slot // width
-    low[place], high[place] = lower[slots], upper[slots]
+    low[place], high[place] = np.concatenate(pieces.lower), np.concatenate(pieces.upper)
     return NoisyPaths(
         source=bars.source,
         market=market,
@@ -173,39 +190,53 @@ def noisy_paths(bars: Bars, market: Market, noise: Noise) -> NoisyPaths:
         opening=opening,
         others=noise.others,
         before=pool_path(bars.first(1), market),
-        fair=np.ascontiguousarray(fair[bars.slots - 1 :: bars.slots]),
+        fair=bars.walked[bars.slots - 1 :: bars.slots] * scale,
         when=when,
         closed=closed.astype(np.int64),
         low=low.reshape(width, blocks),
         high=high.reshape(width, blocks),
         trade=at_trade % width * blocks + at_trade // width,
         push=push,
-        sale=sale,
+        sale=noise.base < 0,
     )
 
 
-def _matters(
-    start: float,
-    clips: tuple[Floats, Floats],
-    slot: Integers,
-    push: Floats,
-    sale: NDArray[np.bool_],
-    others: float,
-) -> NDArray[np.bool_]:
-    """Whether a slot's clip reaches the highest or the lowest path that there can be."""
-    lower, upper = clips
-    factor = factors(push, sale, others)
-    count = len(lower) + len(slot)
-    arrived = np.arange(len(lower)) + np.searchsorted(slot, np.arange(len(lower)), "right")
-    traded = np.ones(count, dtype=bool)
-    traded[arrived] = False
-    low, high = np.zeros(count), np.full(count, np.inf)
-    low[arrived], high[arrived] = lower, upper
-    reached = np.zeros(len(lower), dtype=bool)
-    for sales in (True, False):
+class _Pieces:
+    """The slots whose clip reaches the highest or the lowest path that there can be, and what is
+    known of them and of the trades; piece after piece of the history."""
+
+    def __init__(self, market: Market, root: float, others: float) -> None:
+        self._market, self._others = market, others
+        self._highest = self._lowest = root
+        self.slots: list[Integers] = []
+        self.lower: list[Floats] = []
+        self.upper: list[Floats] = []
+        self.push: list[Floats] = []
+
+    def add(self, fair: Floats, first: int, before: float, slot: Integers, base: Floats) -> None:
+        """``fair`` of the slots from ``first`` on, after one at ``before``; trades' ``slot`` is
+        counted from there."""
+        kept = 1 - self._market.fee_pips / PIPS
+        lower, upper = np.sqrt(fair * kept), np.sqrt(fair / kept)
+        then = np.concatenate(([before], fair[:-1]))[slot]
+        push = np.abs(base) * 10.0**self._market.base.decimals * np.sqrt(then) * kept
+        factor, sale = factors(push, base < 0, self._others), base < 0
+        count = len(fair) + len(slot)
+        arrived = np.arange(len(fair)) + np.searchsorted(slot, np.arange(len(fair)), "right")
+        traded = np.ones(count, dtype=bool)
+        traded[arrived] = False
+        low, high = np.zeros(count), np.full(count, np.inf)
+        low[arrived], high[arrived] = lower, upper
         by = np.ones(count)
-        by[traded] = np.where(sale == sales, factor, 1.0)
-        walked = clipped_walk(start, low, high, by)
-        came = np.concatenate(([start], walked[:-1]))[arrived]
-        reached |= lower > came if sales else upper < came
-    return reached
+        by[traded] = np.where(sale, factor, 1.0)
+        lowest = clipped_walk(self._lowest, low, high, by)
+        reached = lower > np.concatenate(([self._lowest], lowest[:-1]))[arrived]
+        by[traded] = np.where(sale, 1.0, factor)
+        highest = clipped_walk(self._highest, low, high, by)
+        reached |= upper < np.concatenate(([self._highest], highest[:-1]))[arrived]
+        self._lowest, self._highest = float(lowest[-1]), float(highest[-1])
+        found = np.flatnonzero(reached)
+        self.slots.append(found + first)
+        self.lower.append(lower[found])
+        self.upper.append(upper[found])
+        self.push.append(push)

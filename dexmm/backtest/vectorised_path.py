@@ -69,7 +69,7 @@ class Bars:
             low=packed.lows / scale,
             close=packed.closes / scale,
             slots=walk.slots,
-            walked=walked / float(10**walk.decimals),
+            walked=np.divide(walked, float(10**walk.decimals), out=walked),
         )
 
     def __len__(self) -> int:

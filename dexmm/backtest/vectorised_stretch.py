@@ -20,7 +20,7 @@ from dexmm.backtest.vectorised_ranges import Held
 from dexmm.backtest.vectorised_tally import Tally
 from dexmm.model.market import Market
 
-SLICE = 8_192  # turns: columns below what the allocator maps anew each time
+SLICE = 16_384  # turns: columns below what the allocator maps anew each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,46 +85,69 @@ class _Slice:
     when: Floats  # the fair price at each node of it
 
     def pass_by(self, held: tuple[Held, ...], idle: Pair, rates: Rates, tally: Tally) -> list[Pair]:
-        base, quote, fees_base, fees_quote = np.zeros((4, len(self.way)))
+        way = self.way
+        bounds = float(way.min()), float(way.max())
+        base, quote, fees_base, fees_quote = np.zeros((4, len(way)))
         earned = []
-        for one in held:
-            before = float(fees_base[-1]), float(fees_quote[-1])
-            _add(one, self.way, rates, (base, quote, fees_base, fees_quote))
-            earned.append((float(fees_base[-1]) - before[0], float(fees_quote[-1]) - before[1]))
+        for number, one in enumerate(held):
+            here = _columns(one, way, bounds, rates)
+            if number:
+                base, quote = base + here[0], quote + here[1]
+                fees_base, fees_quote = fees_base + here[2], fees_quote + here[3]
+            else:
+                base, quote, fees_base, fees_quote = here
+            earned.append((float(here[2][-1]), float(here[3][-1])))
         if held:
-            self._principal(held, base, quote, tally)
-        all_base = np.take(base + fees_base + idle[0], self.at)
-        all_quote = np.take(quote + fees_quote + idle[1], self.at)
-        tally.see(self.fair, all_base, all_quote)
+            self._principal(held, base, quote, bounds, tally)
+        for principal, fees, before in ((base, fees_base, idle[0]), (quote, fees_quote, idle[1])):
+            np.add(principal, fees, out=fees)
+            fees += before
+        tally.see(self.fair, fees_base.take(self.at), fees_quote.take(self.at))
         return earned
 
-    def _principal(self, held: tuple[Held, ...], base: Floats, quote: Floats, tally: Tally) -> None:
+    def _principal(
+        self, held: tuple[Held, ...], base: Floats, quote: Floats, bounds: Pair, tally: Tally
+    ) -> None:
         counted = tally.counted(len(self.fair))
-        base_then, quote_then = np.take(base, self.at), np.take(quote, self.at[:counted])
-        tally.deployed_sum += _dot(base_then[:counted], self.fair[:counted])
-        tally.deployed_sum += float(quote_then.sum())
+        at = self.at[:counted]
+        tally.deployed_sum += _dot(base.take(at), self.fair[:counted])
+        tally.deployed_sum += float(quote.take(at).sum())
         moved_quote = float(quote[-1] - quote[0])
         tally.moved_base += float(base[-1] - base[0])
         tally.moved_quote += moved_quote
-        tally.rebalancing += _dot(np.diff(base), self.when[1:]) + moved_quote
+        tally.rebalancing += _dot(base[1:] - base[:-1], self.when[1:]) + moved_quote
+        if any(one.spread.low <= bounds[0] and bounds[1] < one.spread.high for one in held):
+            tally.in_range += counted
+            return
         inside = np.zeros(len(self.way), dtype=bool)
         for one in held:
             inside |= (self.way >= one.spread.low) & (self.way < one.spread.high)
-        tally.in_range += int(np.count_nonzero(np.take(inside, self.at[:counted])))
+        tally.in_range += int(np.count_nonzero(inside.take(at)))
 
 
-def _add(one: Held, way: Floats, rates: Rates, into: tuple[Floats, Floats, Floats, Floats]) -> None:
+def _columns(
+    one: Held, way: Floats, bounds: Pair, rates: Rates
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Principal at each node, and the fees of what swaps have brought in up to it."""
-    base, quote, fees_base, fees_quote = into
     spread, liquidity = one.spread, one.liquidity
-    inside = np.minimum(np.maximum(way, spread.low), spread.high)
+    inside = way
+    if bounds[0] < spread.low or spread.high < bounds[1]:
+        inside = np.minimum(np.maximum(way, spread.low), spread.high)
     inverse = 1 / inside
-    base += liquidity * (inverse - 1 / spread.high)
-    quote += liquidity * (inside - spread.low)
-    for values, fees, rate in ((inverse, fees_base, rates.base), (inside, fees_quote, rates.quote)):
-        risen = np.diff(values)
+    fees = []
+    for values, rate in ((inverse, rates.base), (inside, rates.quote)):
+        brought = np.zeros(len(way))
+        risen = brought[1:]
+        np.subtract(values[1:], values[:-1], out=risen)
         np.maximum(risen, 0, out=risen)
-        fees[1:] += liquidity * rate * np.cumsum(risen, out=risen)
+        np.cumsum(risen, out=risen)
+        risen *= liquidity * rate
+        fees.append(brought)
+    inverse -= 1 / spread.high
+    inverse *= liquidity
+    quote = inside - spread.low
+    quote *= liquidity
+    return inverse, quote, fees[0], fees[1]
 
 
 def _dot(one: Floats, other: Floats) -> float:

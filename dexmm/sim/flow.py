@@ -14,7 +14,7 @@ direction is a fair coin: what these swaps push, the arbitrageur brings back.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from types import MappingProxyType
@@ -76,6 +76,23 @@ class NoiseStream:
             return False
         self._next -= length
         return True
+
+    def pass_many(self, seconds: int, count: int) -> Iterator[tuple[int, tuple[NoiseTrade, ...]]]:
+        """So many intervals of ``seconds``: the number of each in which somebody trades, and who.
+
+        The same as ``pass_interval`` for each.
+        """
+        number = 0
+        while number < count:
+            until = self._next
+            while until >= seconds and number < count:
+                until -= seconds
+                number += 1
+            self._next = until
+            if number < count:
+                if trades := self.pass_interval(seconds):
+                    yield number, trades
+                number += 1
 
     def pass_interval(self, seconds: int, activity: float = 1.0) -> tuple[NoiseTrade, ...]:
         """The swaps of the next ``seconds``, in order of time; ``activity`` times as many."""

@@ -54,15 +54,13 @@ rounded to a price's units before anybody trades on them.
 
 from __future__ import annotations
 
-import math
 import random
-from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from dexmm.sim.candle_walk import OUTSIDE, draws_of, walk
+from dexmm.sim.candle_variance import read_candles
+from dexmm.sim.candle_walk import draws_of, walk
 from dexmm.sim.history import PricePath
 from dexmm.sim.packed import PackedPath, packed
 
@@ -71,21 +69,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SLOT_SECONDS = 12
-NEIGHBOURS = 16  # candles after which an earlier one's weight has fallen to 1/e
-FARTHEST = 4.0  # mean ranges of the neighbours that a wick reaches at most
-ERRORS = 3.0  # standard errors by which ranges may say more than changes
 DIGITS = 7  # that a price has at least
 BLOCK_SLOTS = 4096  # that are walked at a time
 
-_CLOSE_PART = 2 * math.log(2) - 1
-_RANGE = 2 * math.sqrt(2 / math.pi)  # the mean range of a Brownian motion of variance 1
-_LEAST_SHOWN = 0.4  # a handful of slots: the formula is for many
-_UNLIKE = 0.03  # how far a real price is from a Brownian one in this
-_CERTAIN = 50.0
-_NOISE, _NOISE_IN_SLOTS, _OUTLIER = 0.3, 0.95, 25.0
-_LOOK_ALWAYS = 1024  # candles
-_NOTHING = 1e-9
-_CUT = 1 - 1e-12  # less than one: the corners are not the candle's
 _WORTH_IT = 16_384  # slots from which on arrays pay for their import
 
 
@@ -232,116 +218,3 @@ def walk_of(path: PricePath | PackedPath, seed: int) -> PriceWalk:
 def slots_of(interval_seconds: int) -> int:
     """How many blocks a candle has; at least one."""
     return max(interval_seconds // SLOT_SECONDS, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Candles:
-    """What candles say of the fair price: variances are relative to a candle's squared open."""
-
-    own: array[float]  # the variance of a candle by itself
-    walked: array[float]  # what it is walked with
-    insets: array[float]  # of high and low, relative to the open: what is not seen in slots
-    nearer: dict[int, tuple[int, int]]  # high and low of those whose wicks count less
-
-    @property
-    def total(self) -> float:
-        """Of all candles."""
-        return math.fsum(self.own)
-
-
-def read_candles(
-    opens: Sequence[int],
-    highs: Sequence[int],
-    lows: Sequence[int],
-    closes: Sequence[int],
-    slots: int,
-    finer: int = 1,
-) -> Candles:
-    """``nearer`` is in units ``finer`` times finer. Nothing after a candle counts in it."""
-    found, walked, insets = array("d"), array("d"), array("f")
-    nearer: dict[int, tuple[int, int]] = {}
-    mean = ranges = squares = changes = 0.0
-    recent = widths = both = wicks = 0.0  # both: change times wick
-    scatter = noise = inset = 0.0
-    seen = 1.0
-    by_chance = _NOISE + _NOISE_IN_SLOTS / math.sqrt(slots)
-    per_step = OUTSIDE / math.sqrt(slots)
-    hidden, kept = _hidden(slots), math.exp(-1 / NEIGHBOURS)
-    columns = zip(opens, highs, lows, closes, strict=True)
-    for number, (opened, high, low, close) in enumerate(columns, start=1):
-        own = 0.0
-        weight = 1 - kept if number > NEIGHBOURS else max(1 - kept, 1 / number)
-        if high > low:
-            top, bottom = (close, opened) if close > opened else (opened, close)
-            width, change = (high - low) / opened, (top - bottom) / opened
-            above, below = (high - top) / opened, (bottom - low) / opened
-            part = 1.0
-            if number > NEIGHBOURS:
-                most = FARTHEST * max(recent, widths / (number - 1))
-                if above > most or below > most:
-                    above, below, part = min(above, most), min(below, most), _CUT
-            wick, squared = above + below, change * change
-            changes += squared
-            both += change * wick
-            wicks += wick * wick
-            ranges += (change + wick) ** 2 / 2 - _CLOSE_PART * squared
-            if number > NEIGHBOURS and both + wicks / 2 > changes * (0.5 + _CLOSE_PART):
-                part *= _part_of_wicks(changes, both, wicks, math.sqrt(squares) / ranges)
-            reach = change + wick * part
-            if part < 1:
-                nearer[number - 1] = (
-                    top * finer + round(above * part * opened * finer),
-                    bottom * finer - round(below * part * opened * finer),
-                )
-            recent += weight * (width - recent)
-            widths += width
-            own = reach * reach / 2 - _CLOSE_PART * squared
-            squares += own * own
-        else:
-            recent -= weight * recent
-        if own and number > NEIGHBOURS and mean:
-            scatter += min((own / mean - 1) ** 2, _OUTLIER)
-            noise += by_chance
-        informed = 1 - noise / scatter if scatter > noise else 0.0
-        mean += weight * (own - mean)
-        if number <= _LOOK_ALWAYS or not number % NEIGHBOURS:  # it hardly moves any more
-            seen = _agreement(ranges, changes, number, hidden)
-            inset = (1 - (seen - 1) / hidden) * per_step
-        found.append(own * seen)
-        variance = (informed * own + (1 - informed) * mean) * seen
-        walked.append(variance)
-        insets.append(inset * math.sqrt(variance) if own and inset > _NOTHING else 0.0)
-    return Candles(found, walked, insets, nearer)
-
-
-def _agreement(ranges: float, changes: float, count: int, hidden: float) -> float:
-    """By how much the variance seen in ranges is too small, from the sums of both kinds.
-
-    Prices that are looked at in slots only never quite show their extremes (``hidden`` too little);
-    prices of every trade do. Which of the two it is, the changes from close to close tell; they are
-    too few to measure it by, so it is one, the other, or as likely as they make each of them.
-    """
-    if ranges <= 0 or changes <= 0:
-        return 1 + hidden / 2
-    ratio, noise = changes / ranges, 2 / count + _UNLIKE * _UNLIKE
-    # The two likelihoods' ratio, as a logistic of the middle that lies between them.
-    evidence = hidden * (ratio - 1 - hidden / 2) / noise
-    return 1 + hidden / (1 + math.exp(-min(max(evidence, -_CERTAIN), _CERTAIN)))
-
-
-def _part_of_wicks(changes: float, both: float, wicks: float, error: float) -> float:
-    """How much of the wicks agrees with the changes, at most 1; ``error`` is relative.
-
-    With the mean change b and wick w, (b + k w)^2 / 2 - (2 ln 2 - 1) b^2 is b^2 and its error.
-    """
-    agreed = (0.5 + _CLOSE_PART + ERRORS * error) * changes
-    if both + wicks / 2 <= agreed:
-        return 1.0
-    return (math.sqrt(both * both + 2 * wicks * agreed) - both) / wicks
-
-
-def _hidden(slots: int) -> float:
-    """The part of a candle's variance that its range does not show when looked at in slots."""
-    wider = (1 + 2 * OUTSIDE / (_RANGE * math.sqrt(slots))) ** 2
-    shown = (1 + _CLOSE_PART) / wider - _CLOSE_PART
-    return 1 / max(shown, _LEAST_SHOWN) - 1

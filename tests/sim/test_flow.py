@@ -67,3 +67,20 @@ def test_nobody_trades_where_nothing_moves() -> None:
     stream = NoiseStream(FLOWS["real"], 4)
     assert stream.pass_interval(10**6, 0.0) == ()
     assert stream.pass_interval(86_400) == NoiseStream(FLOWS["real"], 4).pass_interval(86_400)
+
+
+def test_many_intervals_are_each_of_them() -> None:
+    one, many = NoiseStream(FLOWS["real"], 5), NoiseStream(FLOWS["real"], 5)
+    each = [(number, one.pass_interval(60)) for number in range(3000)]
+    assert list(many.pass_many(60, 3000)) == [(number, seen) for number, seen in each if seen]
+    assert one.pass_interval(86_400) == many.pass_interval(86_400)
+
+
+def test_a_quiet_time_is_passed_as_an_interval_is() -> None:
+    one, other = NoiseStream(FLOWS["busy"], 5), NoiseStream(FLOWS["busy"], 5)
+    for _ in range(500):
+        quiet = other.pass_quiet(30.0)
+        seen = one.pass_interval(30)
+        assert quiet is not bool(seen) or not seen  # what is dust is no trade, and no quiet either
+        if not quiet:
+            assert other.pass_interval(30) == seen
