@@ -219,6 +219,7 @@ class Guards(Section):
     max_move_ticks: Count = 2000  # of a range's centre, in one step
     max_drawdown_bp: Bp = Decimal(1500)  # of NAV below its peak: HALT
     max_drawdown_hold_bp: Bp = Decimal(800)  # of NAV against holding, below its best: HALT
+    on_halt: Literal["stay", "withdraw"] = "stay"  # of the positions, when one of these two trips
     stop_loss_bp: Bp = Decimal(500)  # price below its reference: REDUCING
     stop_loss_reference: Literal["high", "cost"] = "high"
     stop_loss_release_bp: Bp = Decimal(150)  # closer than this to the reference: it is over

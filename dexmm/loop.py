@@ -18,6 +18,7 @@ from types import FrameType
 
 from dexmm.config import Config
 from dexmm.errors import BadInput, Busy, DexmmError, Halt, NodeError, Transient
+from dexmm.halted_exit import ExitOnHalt
 from dexmm.model.decision import Refusal, State
 from dexmm.model.entry import Entry
 from dexmm.model.steps import Outcome
@@ -25,6 +26,7 @@ from dexmm.protocols import Cex, Chain, Clock, Flag, Journal, Lease
 from dexmm.quoting import Quoting, cancel_all, told
 from dexmm.strategy.guards import for_a_person
 from dexmm.turn import HALT_WAS_SET, turn
+from dexmm.withdraw_legs import World as ExitWorld
 
 log = logging.getLogger("dexmm.loop")
 
@@ -49,6 +51,7 @@ class World:
     config: Config
     clock: Clock
     cex: Cex | None = None
+    exit_means: Callable[[str, bool], ExitWorld] | None = None  # see ``exit_of``
 
 
 class Shutdown:
@@ -156,6 +159,7 @@ def _turns(
 ) -> int:
     silent = unexpected = 0
     settings = worlds[0].config.loop
+    exits = {id(world): exit_of(world, several=len(worlds) > 1) for world in worlds}
     skipped = {id(world): Skipped() for world in worlds}
     while True:
         answered = True
@@ -169,6 +173,7 @@ def _turns(
                 seen(entry)
                 if len(worlds) == 1:
                     keep_halted(world, entry)
+                exits[id(world)].after(entry.memory.halted, entry)
             except Halt as error:
                 log.critical("halted: %s", error.message)
                 world.flag.set(error.message)
@@ -178,6 +183,7 @@ def _turns(
             except Transient as error:
                 answered = False
                 skipped[id(world)].one(error)
+                exit_unseen(world, exits[id(world)])
             except BadInput:
                 raise
             except Exception:
@@ -286,6 +292,25 @@ def exit_code(entry: Entry) -> int:
 def standing(entry: Entry) -> tuple[Refusal, ...]:
     """Guards that no time lifts, whether or not anything was wanted; see ``for_a_person``."""
     return for_a_person(entry.snapshot, entry.decision.refusals)
+
+
+def exit_of(world: World, *, several: bool) -> ExitOnHalt:
+    """The exit of a market that a guard halts. Of several markets the others go on: the HALT flag,
+    which would stop them, is left alone."""
+    means = world.exit_means
+    return ExitOnHalt(
+        world.config, None if means is None else lambda reason: means(reason, several)
+    )
+
+
+def exit_unseen(world: World, exit_: ExitOnHalt) -> None:
+    """Where no turn can be taken, an exit that is due still is: it needs less of the world."""
+    if world.config.guards.on_halt != "withdraw":
+        return
+    try:
+        exit_.after(world.journal.memory().halted, None)
+    except Transient as error:  # the journal cannot be read now
+        log.warning("%s", error.message)
 
 
 def keep_halted(world: World, entry: Entry) -> None:

@@ -17,7 +17,7 @@ TURN = {"turn", "strategy", "protocols"} | NOUNS
 WITHDRAW = {"withdraw"} | {
     f"withdraw_{part}" for part in ("exchange", "legs", "plan", "proof", "report")
 }
-RUN = {"loop", "quoting", "markets"}
+RUN = {"loop", "quoting", "markets", "halted_exit"}
 OUTER = {"chain", "cex", "store", "settings"}
 
 # layer -> the other layers it may import; a layer may always import itself
@@ -40,7 +40,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(WITHDRAW, NOUNS | WITHDRAW | {"strategy", "protocols"}),
     "markets": {"config", "settings", "errors"},
     "quoting": TURN,
-    "loop": TURN | WITHDRAW | {"quoting"},
+    "halted_exit": NOUNS | WITHDRAW | {"strategy", "protocols"},
+    "loop": TURN | WITHDRAW | {"quoting", "halted_exit"},
     "ops": TURN | WITHDRAW | RUN | OUTER | {""},
     "telemetry": TURN | {"loop", "ops"},
     "sim": {"model", "uniswap", "units", "errors"},

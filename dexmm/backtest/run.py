@@ -13,11 +13,13 @@ from pathlib import Path
 
 from dexmm.backtest.desk import Desk, parts, with_exchange
 from dexmm.backtest.doze import doze, sleep
+from dexmm.backtest.exit_world import SimExitWorld
 from dexmm.backtest.gas import gas_of
 from dexmm.backtest.memory import MemoryJournal
 from dexmm.backtest.recorder import Recorder
 from dexmm.config import NO_POOL, Config
 from dexmm.errors import BadInput
+from dexmm.halted_exit import Ended, ExitOnHalt
 from dexmm.model.market import Block, Market, Token
 from dexmm.model.order import OrderIntent
 from dexmm.ops.accounting import Leg, legs
@@ -259,14 +261,19 @@ def run_in(world: World, scenario: Scenario, watch: Watch | None = None) -> Back
     advance = world.advance if desk is None else desk.advance
     interval = max(config.loop.interval_seconds, 1)
     taken = 0
+    cex = desk.cex if desk is not None else None
+    exits = ExitOnHalt(config, lambda reason: SimExitWorld(chain, cex, reason))
+    got_out = ""
     moved = advance()
     while moved:
         before, flows = chain.tally, desk.flows() if desk is not None else ()
         moves = world.take_moves()
-        cex = desk.cex if desk is not None else None
         entry = turn(chain, journal, config, lambda: chain.timestamp, cex=cex)
         recorder.saw(entry, world.fair_price, before, flows, moves)
         taken += 1
+        if (ended := exits.after(entry.memory.halted, entry)) is not None:
+            got_out = _got_out(ended)
+            entry = replace(entry, snapshot=replace(entry.snapshot, chain=chain.observe()))
         until = None if scenario.every_turn or desk is not None else doze(entry, config, interval)
         if desk is not None:
             desk.turned()
@@ -283,7 +290,15 @@ def run_in(world: World, scenario: Scenario, watch: Watch | None = None) -> Back
     moves = world.take_moves()
     recorder.ended(chain.observe(), venue, world.fair_price, chain.tally, flows, moves)
     orders = desk.orders if desk is not None else ()
-    return finish(recorder, scenario, taken, journal.memory().halted, orders)
+    halted = journal.memory().halted
+    return finish(recorder, scenario, taken, f"{halted}{got_out}", orders)
+
+
+def _got_out(ended: Ended) -> str:
+    """What became of the positions, behind the reason of the halt."""
+    if ended.exit_code == 0:
+        return "; everything was taken out of the pool (guards.on_halt)"
+    return f"; guards.on_halt could not take everything out: {'; '.join(ended.lines)}"
 
 
 def finish(

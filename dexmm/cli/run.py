@@ -76,7 +76,17 @@ def _once(configs: Sequence[Config], as_json: bool) -> int:
 
     Nobody would look after quotes once this process has ended, so none are placed.
     """
-    from dexmm.loop import FAILED, HALTED, Shutdown, exit_code, keep_halted, run_once, worst
+    from dexmm.loop import (
+        FAILED,
+        HALTED,
+        Shutdown,
+        exit_code,
+        exit_of,
+        exit_unseen,
+        keep_halted,
+        run_once,
+        worst,
+    )
     from dexmm.ops.world import open_worlds
 
     codes: list[int] = []
@@ -90,6 +100,7 @@ def _once(configs: Sequence[Config], as_json: bool) -> int:
                     judge_market(world)
                 entry = run_once(world, shutdown)
             except Transient as error:
+                exit_unseen(world, exit_of(world, several=len(configs) > 1))
                 failure = error
                 if len(configs) > 1:
                     log.warning("%s skipped: %s", world.config.market.name, error.message)
@@ -97,8 +108,13 @@ def _once(configs: Sequence[Config], as_json: bool) -> int:
             if len(configs) == 1:
                 keep_halted(world, entry)
             meanwhile = "" if entry.snapshot.halted else world.journal.halted()
-            codes.append(HALTED if meanwhile else exit_code(entry))
-            told.append({"market": world.config.market.name, **_facts(entry, codes[-1])})
+            ended = exit_of(world, several=len(configs) > 1).after(entry.memory.halted, entry)
+            if ended is not None and ended.exit_code == FAILED:
+                codes.append(FAILED)
+            else:
+                codes.append(HALTED if meanwhile else exit_code(entry))
+            facts = _facts(entry, codes[-1])
+            told.append({"market": world.config.market.name, **facts, "exit": ended})
             if not as_json:
                 _tell(entry, codes[-1], world.config.market.name if len(configs) > 1 else "")
                 if meanwhile and not entry.memory.halted:

@@ -124,8 +124,12 @@ MEANINGS = {
         "max_loss_bp": "value a re-range may lose at one price, basis points",
         "slippage_bp": "each leg's minimum below its simulated amount, basis points",
         "max_move_ticks": "how far a range's centre may move at once",
-        "max_drawdown_bp": "value below its peak, basis points: halts",
-        "max_drawdown_hold_bp": "value against never having traded, basis points: halts",
+        "max_drawdown_bp": "value below its peak, basis points: halts; what is in the pool stays "
+        "there unless on_halt is withdraw",
+        "max_drawdown_hold_bp": "value against never having traded, basis points: halts, as above",
+        "on_halt": "when one of these two has halted it: stay (positions stay in the pool, go on "
+        "gaining and losing with the price, and nothing looks after them) or withdraw (everything "
+        "is taken out at once, orders cancelled and the perpetual closed, as by `dexmm withdraw`)",
         "stop_loss_bp": "price below its reference, basis points: sells part of the base, once",
         "stop_loss_reference": "high (the highest price seen) or cost (what was paid)",
         "stop_loss_release_bp": "closer than this to the reference, basis points: buys again",

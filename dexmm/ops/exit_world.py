@@ -227,3 +227,30 @@ class ExitWorld:
 
     def _journal(self) -> IntentLog:
         return SqlIntentLog(open_database(journal_url(self._config), durable=True))
+
+
+class HaltedExitWorld(ExitWorld):
+    """As above, for an exit that a guard's halt has asked for (``halted_exit``), with the client of
+    the exchange that the loop has.
+
+    HALT keeps the guard's reason. Of ``several`` markets it is not set, for it would stop the
+    others as well: the halt of one of them is in its journal, from before the exit.
+    """
+
+    def __init__(self, config: Config, cex: Cex | None, reason: str, *, several: bool) -> None:
+        super().__init__(config, dry_run=False)
+        self._cex = cex
+        self._reason = reason
+        self._several = several
+
+    def set_halt(self, reason: str) -> None:
+        if not self._several and not HaltFlag(self._config.state_dir).where():
+            super().set_halt(self._reason)
+
+    def halted(self) -> Halted:
+        if not self._several:
+            return super().halted()
+        return Halted(reason=self._reason, places=("the journal",), at_its_place=True)
+
+    def exchange(self) -> Cex | None:
+        return self._cex

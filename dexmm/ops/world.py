@@ -11,6 +11,7 @@ from dexmm.config import Config
 from dexmm.loop import World
 from dexmm.model.order import OrderLog
 from dexmm.ops.clock import wall_clock
+from dexmm.ops.exit_world import HaltedExitWorld
 from dexmm.ops.poolless import without_pool
 from dexmm.ops.sharing import refuse_unified_accounts, shared
 from dexmm.protocols import Cex, Clock
@@ -51,6 +52,7 @@ def open_world(
         config=config,
         clock=wall_clock if config.network.name == "mainnet" else chain.newest_timestamp,
         cex=cex,
+        exit_means=lambda reason, several: HaltedExitWorld(config, cex, reason, several=several),
     )
 
 
@@ -103,4 +105,5 @@ def _without_pool(
         config=config,
         clock=clock,
         cex=venue,
+        exit_means=lambda reason, several: HaltedExitWorld(config, cex, reason, several=several),
     )

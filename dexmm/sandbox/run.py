@@ -22,7 +22,8 @@ from dexmm.cex.exchange import account_name
 from dexmm.chain.keys import wallet_address
 from dexmm.config import Config, Strategy
 from dexmm.errors import BadInput, Halt, Transient
-from dexmm.loop import Shutdown, World, run_once
+from dexmm.halted_exit import ExitOnHalt
+from dexmm.loop import Shutdown, World, exit_of, keep_halted, run_once
 from dexmm.model.entry import Entry
 from dexmm.model.market import Market
 from dexmm.model.order import OrderIntent
@@ -432,6 +433,11 @@ def _play(
             product.chain, product.cex, product.journal, product.config, product.clock
         )
 
+    # Nothing that is mined here is dropped again: an exit need not wait until it is deep.
+    network = product.config.network.model_copy(update={"confirmations": 0})
+    final = product.config.model_copy(update={"network": network})
+    exits = exit_of(replace(product, config=final), several=False)
+
     def refresh() -> None:
         if quoting is not None:
             quoting.refresh(shutdown.reason, 0)
@@ -447,6 +453,7 @@ def _play(
         stage.street.pass_candle(candle)
         try:
             entry = run_once(stage.product, shutdown)
+            _get_out(stage, exits, entry)
             if quoting is not None:
                 quoting.turned(product.chain)
         except Halt as error:
@@ -471,6 +478,14 @@ def _play(
             )
         )
     return points, skipped
+
+
+def _get_out(stage: _Stage, exits: ExitOnHalt, entry: Entry) -> None:
+    """As the loop does after a turn; what is sent is mined, and HALT is set as there."""
+    keep_halted(stage.product, entry)
+    if entry.memory.halted:
+        with stage.street.mining():
+            exits.after(entry.memory.halted, entry)
 
 
 def _look_back(stage: _Stage) -> Chain:

@@ -323,3 +323,14 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
     assert (tmp_path / "candles.csv").exists()
+
+
+def test_a_guard_that_halts_takes_everything_out_where_that_is_asked_for() -> None:
+    arguments = ("--turns", "26", "--seed", "7", "--strategy", "passive", "--no-exchange", "--json")
+    strict = ("--set", "guards.max_drawdown_hold_bp=5", "--set", "guards.on_halt=withdraw")
+    done = dexmm("sandbox", *arguments, *strict)
+    assert done.returncode == 4, done.stderr
+    answer = json.loads(done.stdout)
+    assert "below its best" in answer["halted"]
+    assert (answer["positions_on_chain"], answer["untracked"], answer["reverted"]) == (0, [], 0)
+    assert "proved at block" in done.stderr
