@@ -21,8 +21,9 @@ from dexmm.strategy.economics import (
     gas_price,
     in_quote,
 )
+from dexmm.strategy.held import edges_of
 from dexmm.strategy.look import Look
-from dexmm.strategy.precise import DAY, HOUR, ONE, precise
+from dexmm.strategy.precise import DAY, HOUR, LN_TICK, ONE, precise
 from dexmm.units import sum_text
 
 ZERO = Decimal(0)
@@ -85,11 +86,27 @@ def due(seen: Look) -> bool:
 
 
 def worth_it(seen: Look, change: Difference, targets: tuple[TargetPosition, ...]) -> bool:
-    """Whether these very ranges earn more than those held, by more than the gas of the change."""
+    """Whether these very ranges earn more than those held, by more than the gas of the change.
+
+    Each earns less what following the price with ranges so wide costs (``measured.py``).
+    """
     pay = seen.pay
     wanted = Decimal(max((int(t.liquidity) for t in targets), default=0))
     gained = pay.net(wanted) - pay.net(_held(seen))
+    if targets:
+        bids, asks = zip(
+            *(seen.ladder.rungs(t.tick_lower, t.tick_upper) for t in targets), strict=True
+        )
+        gained -= _moving(seen, min(bids), max(asks))
+    if seen.held:
+        gained += _moving(seen, *edges_of(seen.held, seen.ladder))
     return _within_horizon(seen, gained) > _gas(seen, gas_of(change))
+
+
+def _moving(seen: Look, bid: int, ask: int) -> Decimal:
+    """What following the price with a range between these rungs costs per second."""
+    away = (ask - bid) * LN_TICK / 2
+    return rerange_gas(seen) * (seen.sigma / away) ** 2
 
 
 def rerange_gas(seen: Look) -> Decimal:

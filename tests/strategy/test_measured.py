@@ -144,6 +144,26 @@ def test_more_flow_is_never_answered_with_less_liquidity(
     assert around(other) >= around(one) * D("0.999")
 
 
+@given(
+    ratio=st.decimals("1.02", 6, places=2),
+    liquidity=st.integers(10**13, 10**17),
+    more=st.decimals("1.05", 5, places=2),
+)
+@settings(max_examples=25, deadline=None)
+def test_more_volatility_or_dearer_gas_is_never_answered_with_more_liquidity(
+    ratio: Decimal, liquidity: int, more: Decimal
+) -> None:
+    world = paying("1", liquidity)
+    stage, cost = here(world), world.cost
+    pay = Pay(fees=ratio * cost * liquidity, others=D(liquidity), cost=cost)
+    least = around(measured(replace(stage, pay=pay)))
+    dearer = replace(stage, pay=pay, gas_quote=stage.gas_quote * more)
+    assert around(measured(dearer)) <= least * D("1.001")
+    livelier = Pay(fees=pay.fees, others=pay.others, cost=cost * more)
+    wilder = replace(stage, pay=livelier, sigma=stage.sigma * more.sqrt())
+    assert around(measured(wilder)) <= least * D("1.001")
+
+
 @pytest.mark.parametrize(("ratio", "liquidity"), [("1.5", 10**17), ("2", 10**16), ("4", 10**18)])
 def test_no_other_size_and_width_nets_more(ratio: str, liquidity: int) -> None:
     """Against every size and many more widths than it looks at: within a few per cent."""
