@@ -122,7 +122,7 @@ def _of_market(
     if nothing or journal is None:
         if not as_json:
             console().print(f"{name}: {nothing}" if name else nothing, markup=False)
-        return {**facts, "turns": 0, "nothing": nothing, **_NONE}
+        return {**dict.fromkeys(_FIELDS), **_NONE, **facts, "turns": 0, "nothing": nothing}
     collector = Collector()
     track = recorded(journal, configs, config, stretch, seen=collector)
     found = collector.activity(
@@ -135,6 +135,10 @@ def _of_market(
     return facts
 
 
+_FIELDS = (
+    *("market", "network", "base", "quote", "began", "ended", "turns", "first_turn", "last_turn"),
+    *("nav_start", "nav_end", "share_start", "share_end", "pool", "gas_wei", "gas_quote"),
+)
 _NONE: dict[str, object] = {
     name: []
     for name in ("actions", "refusals", "fills", "states", "outages", "resumes", "passed_over")
@@ -252,7 +256,7 @@ def _table(out: Console, events: Sequence[Line]) -> RenderableType:
     for line in events:
         kind = Text(line.kind, COLOURS.get(line.kind, ""))
         row = (moment(line.at), kind, Text(line.said))
-        table.add_row(*row, line.gas) if paid else table.add_row(*row)
+        table.add_row(*row, Text(line.gas)) if paid else table.add_row(*row)
     return fitted(table, out)
 
 

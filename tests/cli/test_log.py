@@ -160,6 +160,7 @@ def test_on_mainnet_they_are_reckoned_from_now(
 ) -> None:
     monkeypatch.setenv("DEXMM_NETWORK__NAME", "mainnet")
     found = told(capsys, "--since", "yesterday")
+    assert found.keys() == told(capsys, "--since", START).keys()  # and the same of an empty one
     assert found["turns"] == 0
     assert "no turn is on record from " in found["nothing"]
     assert (found["actions"], found["refusals"], found["fills"]) == ([], [], [])
@@ -174,7 +175,8 @@ def test_on_mainnet_they_are_reckoned_from_now(
 def test_no_journal_yet_is_an_answer(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["log"]) == 0
     assert "there is no journal in " in capsys.readouterr().out
-    assert told(capsys)["turns"] == 0
+    empty = told(capsys)
+    assert (empty["turns"], empty["nav_end"]) == (0, None)
     assert not (config.parent / ".dexmm").exists()
 
 

@@ -19,7 +19,7 @@ def by_month(
         return None
     table = Table(box=None, padding=(0, 2, 0, 0))
     for number, heading in enumerate(headings(quote)):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+        table.add_column(Text(heading), justify="right" if number else "left", no_wrap=True)
     months, left = newest(found)
     for period in (*months, *(found.years if len(found.years) > 1 else ())):
         table.add_row(*row(period, quote))
