@@ -74,10 +74,12 @@ def parse_best(answer: object, symbol: str, now_ms: int) -> Book:
 
 
 def _levels(given: object) -> list[Level]:
-    return [
+    """Those at which something can be traded: an amount of 0 is how a level is said to be gone."""
+    found = (
         Level(price=number(pair[0], "price"), amount=number(pair[1], "amount"))
         for pair in listed(given, "order book's side")
-    ]
+    )
+    return [level for level in found if level.price > 0 and level.amount > 0]
 
 
 def _best(ticker: Mapping[str, Any], side: str) -> tuple[Level, ...]:

@@ -183,7 +183,7 @@ class Lane:
             body: str = strip(code, reason, *rest)
             self._body = body
             if code < 400:
-                _demand_json(body)
+                _demand_json(exchange.id, body)
             return body
 
         def counted(*arguments: Any, **named: Any) -> Any:
@@ -217,10 +217,10 @@ def _level(pair: Any, price: Any = 0, amount: Any = 1, _count: Any = 2) -> list[
     return [str(pair[price]), str(pair[amount])]
 
 
-def _demand_json(body: str) -> None:
+def _demand_json(exchange_id: str, body: str) -> None:
     import ccxt
 
     try:
         json.loads(body)
     except ValueError:
-        raise ccxt.BadResponse("its answer is not whole JSON") from None
+        raise ccxt.BadResponse(f"{exchange_id} its answer is not whole JSON") from None

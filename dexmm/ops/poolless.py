@@ -19,7 +19,7 @@ from dexmm.model.steps import ChainStep, Outcome
 from dexmm.model.venue import VenueView
 from dexmm.ops.pairing import Pair, PairedCex, PairedChain
 from dexmm.protocols import Cex, Verdict
-from dexmm.uniswap.tick_math import get_tick_at_sqrt_ratio
+from dexmm.uniswap.tick_math import MAX_SQRT_RATIO, MIN_SQRT_RATIO, get_tick_at_sqrt_ratio
 from dexmm.units import Amount0, Amount1, Liquidity, SqrtPriceX96, Tick, Wei, to_units_down
 
 DECIMALS = 18
@@ -54,12 +54,16 @@ def without_pool(cex: Cex, config: Config) -> tuple[PairedChain, PairedCex]:
 
 
 def chain_at(venue: VenueView, config: Config) -> ChainView:
-    """The made-up half. Raises ``Transient`` for a book without a mid: nothing has a price."""
+    """The made-up half. Raises ``Transient`` for a book without a mid, or with one that no pool
+    could have: nothing has a price.
+    """
     mid = venue.spot_book.mid
     if mid is None:
         raise Transient(f"the {venue.spot.symbol} book is empty or crossed: it has no price")
     market = _market(venue, config)
     root = market.sqrt_price_x96(mid)
+    if not MIN_SQRT_RATIO <= root < MAX_SQRT_RATIO:
+        raise Transient(f"{mid:.3e} {venue.spot.quote} is no price of {venue.spot.base}")
     return ChainView(
         market=market,
         block=Block(number=0, timestamp=venue.at // 1000, base_fee_wei=0),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cex.cex_world import BOOK, NOBODY_TAKES, PERPETUAL, D, Trader
 
-from dexmm.cex.books import parse_best, parse_book, read_book
+from dexmm.cex.books import demand_sound, parse_best, parse_book, read_book
 from dexmm.cex.lane import Answered
 from dexmm.errors import Transient
 from dexmm.sandbox.exchange.faults import Effect
@@ -120,3 +120,19 @@ def test_ages_where_nothing_and_where_something_is_stated() -> None:
     ticker = {"bid": "3999", "bidVolume": "1", "ask": "4001", "askVolume": "1"}
     assert parse_best(ticker, "PAXG/USDT", 7).at == 7
     assert parse_best({**ticker, "timestamp": 5}, "PAXG/USDT", 7).at == 5
+
+
+def test_a_level_without_an_amount_or_a_price_is_none() -> None:
+    book = parse_book(
+        {
+            "bids": [["4000.5", "0"], ["3999", "1"], ["0", "3"]],
+            "asks": [["4000.6", "0.0"], ["4001", "1"]],
+        },
+        "PAXG/USDT",
+        7,
+    )
+    assert [level.price for level in book.bids] == [3999]
+    assert [level.price for level in book.asks] == [4001]
+    gone = parse_book({"bids": [["3999", "0"]], "asks": [["4001", "1"]]}, "PAXG/USDT", 7)
+    with pytest.raises(Transient, match="empty on one side"):
+        demand_sound(gone, 7, 30)

@@ -21,7 +21,7 @@ def body(code: int, text: str) -> str:
         (ccxt.NetworkError("binance POST https://x/?signature=1"), 0, Fate.UNKNOWN),
         (ccxt.ExchangeNotAvailable(body(-1001, "Internal error")), 503, Fate.UNKNOWN),
         (ccxt.OperationFailed(body(-1006, "Unexpected response")), 400, Fate.UNKNOWN),
-        (ccxt.BadResponse("its answer is not whole JSON"), 200, Fate.UNKNOWN),
+        (ccxt.BadResponse("binance its answer is not whole JSON"), 200, Fate.UNKNOWN),
         (ccxt.ExchangeError("binance https://x"), 0, Fate.UNKNOWN),
         (KeyError("orderId"), 200, Fate.UNKNOWN),
         (TypeError("'str' object"), 200, Fate.UNKNOWN),
