@@ -268,7 +268,8 @@ def _events(found: Activity, *, hashes: bool) -> Iterator[Line]:
     for _, group in groupby(found.actions, key=lambda action: action.turn):
         yield _acted(tuple(group), found.quote, hashes=hashes)
     for held in found.refusals:
-        yield _refused(held)
+        if held.rule != "halted":  # the state says so
+            yield _refused(held)
     for order in quote_fills(found):
         said = f"{order.purpose} {order.side} {order.symbol}: {order_filled(order)}"
         yield Line(at=order.created_at, kind="filled", said=said)
@@ -328,7 +329,7 @@ def _sums(found: Activity) -> Iterator[tuple[str, str]]:
     for title, withheld in (("refused", True), ("guards", False)):
         bit = Counter[str]()
         for each in found.refusals:
-            if each.withheld is withheld:
+            if each.withheld is withheld and each.rule != "halted":
                 bit[each.rule] += each.turns
         told = ", ".join(
             f"{rule} in {whole(n)} turn{'' if n == 1 else 's'}" for rule, n in bit.items()

@@ -20,7 +20,7 @@ from strategy.venue_builders import Street, both
 from dexmm.cli import log, main
 from dexmm.config import Config, load_config
 from dexmm.errors import BadInput
-from dexmm.model.decision import Refusal
+from dexmm.model.decision import Refusal, State
 from dexmm.model.entry import Entry
 from dexmm.ops.world import market_of
 from dexmm.sandbox.exchange.settings import Opening
@@ -255,6 +255,30 @@ def test_an_order_that_filled_after_its_turn_is_told_as_it_ended(
     (done,) = collector.activity(track, "market", "sandbox").actions
     assert done.said == "hedge sell 0.5 PAXG/USDT at 4000: filled 0.5 at 4000.00"
     assert done.order == ended
+
+
+def test_a_halt_is_told_once_with_its_reason(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the turn that halts, what it leaves for the next one says why."""
+    settings = load_config(recorded, {})
+    journal = a_journal(settings)
+    last = journal.last()
+    assert last is not None
+    why = "NAV 50010 is 41 bp below its peak"
+    stopped = replace(last.decision, state=State.HALTED, reason="halted: only withdraw acts")
+    left = replace(last.memory, halted=why)
+    journal.record(
+        replace(last, at=last.at + 60, decision=stopped, memory=left, steps=(), outcomes=()),
+        settings,
+    )
+    journal.resume(last.at + 90, why, last.memory)
+    assert told(capsys, "--since", "2d")["states"][-1]["reason"] == why
+    assert main.run(["log", "--since", "2d"]) == 0
+    out = capsys.readouterr().out
+    assert out.count(why) == 2  # the halt, and the resume after it
+    assert f"  HALTED    {why}" in out or f"  HALTED   {why}" in out
+    assert "resumed  by hand, after: " in out
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])

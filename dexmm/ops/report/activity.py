@@ -16,7 +16,7 @@ from dexmm.model.market import Market
 from dexmm.model.order import OrderIntent, Purpose
 from dexmm.model.steps import Outcome
 from dexmm.ops.narrate import is_routine, outcome_words
-from dexmm.ops.report.entry_facts import gas_quote, kind_of, paired
+from dexmm.ops.report.entry_facts import gas_quote, halted, kind_of, paired
 from dexmm.ops.report.filled import Filled, filled
 from dexmm.ops.report.uptime import Outage, uptime
 from dexmm.ops.track import Track
@@ -111,7 +111,7 @@ class Collector:
         self.actions += _done(entry)
         state = entry.decision.state.value
         if not self.states or self.states[-1].state != state:
-            reason = entry.snapshot.halted or entry.snapshot.memory.halted or entry.decision.reason
+            reason = halted(entry) or entry.decision.reason
             self.states.append(Changed(at=entry.at, turn=entry.id, state=state, reason=reason))
         self._hold(entry)
 

@@ -175,7 +175,8 @@ def halted(entry: Entry) -> str:
     """Why this turn stood still; empty when it did not."""
     if entry.decision.state is not State.HALTED:
         return ""
-    return entry.snapshot.halted or entry.snapshot.memory.halted or entry.decision.reason
+    before = entry.snapshot.halted or entry.snapshot.memory.halted
+    return before or entry.memory.halted or entry.decision.reason
 
 
 def _resting(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dexmm.ops.accounting import attribute
-from dexmm.ops.earned import earned
+from dexmm.ops.earned import Earned, earned
 from dexmm.ops.holding import worths
 from dexmm.ops.report.earned_shown import per_cent
 from dexmm.ops.report.numbers import duration, money
@@ -18,7 +18,8 @@ def headline(track: Track) -> tuple[str, ...]:
     seconds = track.points[-1].at - track.points[0].at
     held = found.end - net
     verdict = "more" if net > 0 else "less"
-    whole = earned(worths(track.marks)).whole
+    brought = earned(worths(track.marks))
+    whole = brought.whole
     deposited = (
         f" with {money(whole.deposited, track, sign=True)} deposited" if whole.deposited else ""
     )
@@ -31,7 +32,19 @@ def headline(track: Track) -> tuple[str, ...]:
         f"untouched would be worth {money(held, track)}: making the market brought "
         f"{money(abs(net), track)} {verdict}, after every cost."
     )
-    return (first, *_made_of(steps(found), track))
+    return (first, *_paces(brought), *_made_of(steps(found), track))
+
+
+def _paces(found: Earned) -> tuple[str, ...]:
+    """Nothing where the stretch is too short to extrapolate."""
+    if found.per_month is None or found.per_year is None:
+        return ()
+    month, year = found.per_month, found.per_year
+    return (
+        f"At that pace it is {per_cent(month.gain_percent)} a month and "
+        f"{per_cent(year.gain_percent)} a year, of which making the market "
+        f"{per_cent(month.making_percent)} and {per_cent(year.making_percent)}.",
+    )
 
 
 def _made_of(shown: tuple[Step, ...], track: Track) -> tuple[str, ...]:

@@ -101,8 +101,13 @@ def test_the_page_and_json_have_them_all() -> None:
 
 
 def test_the_first_sentence_says_gain_price_and_making() -> None:
-    first = headline(days_of(31))[0]
+    first, pace, *_ = headline(days_of(31))
     assert "a gain of +60.00 USDT (+0.60 %), +30.00 USDT by the price and +30.00 USDT by" in first
+    assert pace == (
+        "At that pace it is +0.61 % a month and +7.30 % a year, of which making the market "
+        "+0.30 % and +3.65 %."
+    )
+    assert not any("At that pace" in line for line in headline(days_of(20)))
 
 
 def test_a_page_in_ether_shows_no_small_change_as_nothing() -> None:
