@@ -202,13 +202,13 @@ def console() -> Console:
     A pipe or a file has no width: lines are as long as what they say, and nothing is padded.
     ``COLUMNS`` gives it one, as it gives a terminal another one.
     """
-    from rich.console import Console
+    from dexmm.ops.fitting import NumbersWhole
 
     if sys.stdout.isatty():
-        return Console(highlight=False)
+        return NumbersWhole(file=sys.stdout, highlight=False)
     given = os.environ.get("COLUMNS", "")
     width = None if given.isdecimal() and int(given) > 0 else UNBOUNDED
-    return Console(
+    return NumbersWhole(
         file=cast("IO[str]", _Unpadded()), highlight=False, width=width, soft_wrap=width is not None
     )
 

@@ -331,9 +331,10 @@ def _end(task: Task, tuned: Tuned, seconds: Decimal, as_json: bool) -> None:
         answer({**study, "history": task.history, **facts(tuned, advice), **written,
                 "seconds": seconds})  # fmt: skip
     else:
-        click.echo(f"\n{task.scenarios[0].decided}")
+        console().print(f"\n{task.scenarios[0].decided}", markup=False)
         show(console(), tuned, task.search.config, advice)
-        click.echo(f"\n{tuned.backtests} trials of the study {task.search.name} in {seconds} s")
+        ended = f"\n{tuned.backtests} trials of the study {task.search.name} in {seconds} s"
+        console().print(ended, markup=False)
         for path in written.values():
             click.echo(f"wrote {path}")
     if tuned.settings is None:

@@ -1,19 +1,60 @@
 """Tables on narrow terminals: an amount is never cut; where a table has no room, rows are records.
 
 A phone's terminal or a split one has 40 to 60 columns. Cells of numbers stand in one piece or are
-folded; words are wrapped.
+folded; words are wrapped, and a number in them is one word: no line ends at its thousands' space.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Any, cast
 
 from rich.cells import cell_len
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
 _LEAST_WORDS = 16  # columns that a wrapped cell of words needs to be read
+_THOUSANDS = re.compile(r"(?<=\d) (?=\d{3}(?!\d))")
+_BOUND = "\ue000"  # stands for such a space until the line is written; rich breaks at real ones
+
+
+class NumbersWhole(Console):
+    """A console that breaks no number at the spaces between its thousands."""
+
+    def __init__(self, *, file: IO[str], **options: Any) -> None:
+        super().__init__(file=cast("IO[str]", _Unbound(file)), **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(_THOUSANDS.sub(_BOUND, text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        return super().render(_bound(renderable), options)
+
+
+class _Unbound:
+    """A file with plain spaces in its numbers, and as much of one as rich asks for."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        return self._file.write(text.replace(_BOUND, " "))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _bound(renderable: RenderableType) -> RenderableType:
+    if not isinstance(renderable, Text) or _THOUSANDS.search(renderable.plain) is None:
+        return renderable
+    bound = renderable.copy()
+    bound.plain = _THOUSANDS.sub(_BOUND, renderable.plain)  # of the same length: styles stay
+    return bound
 
 
 def fitted(table: Table, console: Console, width: int | None = None) -> RenderableType:
@@ -53,7 +94,8 @@ def _needed(column: Column, texts: list[Text]) -> int:
     whole = max((text.cell_len for text in texts), default=0)
     if column.no_wrap or column.justify == "right":
         return max(whole, heading.cell_len)
-    longest = max((cell_len(word) for text in texts for word in text.plain.split()), default=0)
+    words = (word for text in texts for word in _THOUSANDS.sub(_BOUND, text.plain).split())
+    longest = max((cell_len(word) for word in words), default=0)
     return max(min(whole, max(_LEAST_WORDS, longest)), min(heading.cell_len, _LEAST_WORDS))
 
 
