@@ -46,6 +46,7 @@ class Told:
     fees: Fees | None
     at: int | None  # timestamp, milliseconds
     reduce_only: bool
+    waits: bool  # for a trigger: it is open, and stands in no book yet
 
     @property
     def complete(self) -> bool:
@@ -76,7 +77,18 @@ def parse_told(answer: object, contract_size: Decimal) -> Told:
         fees=_order_fees(order),
         at=order.get("timestamp"),
         reduce_only=order.get("reduceOnly") is True,
+        waits=_waits(order),
     )
+
+
+def _waits(order: Mapping[str, Any]) -> bool:
+    """A stop or take-profit order that has not been triggered. Binance says so (``isWorking``);
+    elsewhere one with a trigger stands in a list of open orders only until then.
+    """
+    trigger = maybe(order.get("triggerPrice") or order.get("stopPrice"), "trigger price")
+    info = order.get("info")
+    working = info.get("isWorking") if isinstance(info, Mapping) else None
+    return bool(trigger) and working is not True
 
 
 def with_trades(told: Told, trades: Iterable[object], contract_size: Decimal) -> Told:

@@ -48,11 +48,12 @@ class Reconciler:
         self._symbols = tuple(symbols)
         self._clock = clock
         self._foreign: dict[str, tuple[RestingOrder, ...]] = {}
+        self._waiting: dict[str, bool] = {}  # whether others' orders wait for a trigger
 
     @property
     def has_foreign(self) -> bool:
-        """Whether the last look saw resting orders that are not ours."""
-        return any(self._foreign.values())
+        """Whether the last look saw open orders that are not ours."""
+        return any(self._foreign.values()) or any(self._waiting.values())
 
     def stored(self, symbol: str) -> list[OrderIntent]:
         """Orders in the log whose end is not known."""
@@ -84,11 +85,11 @@ class Reconciler:
         for name, row in in_book.items():
             if is_ours(name) and name not in names and row.exchange_id not in ids:
                 self._adopt(desk, symbol, row)
-        self._foreign[symbol] = tuple(
-            _resting(row, symbol)
-            for row in told
-            if not is_ours(row.client_id) and row.exchange_id not in ids
-        )
+        others = [r for r in told if not is_ours(r.client_id) and r.exchange_id not in ids]
+        # One that waits for its trigger stands in no book, and nothing of ours can meet it there.
+        there = [row for row in others if row.price and not row.waits]
+        self._foreign[symbol] = tuple(_resting(row, symbol) for row in there)
+        self._waiting[symbol] = len(there) < len(others)
 
     def standing(self) -> Standing:
         """From the log, as the last look at each symbol left it."""

@@ -298,6 +298,57 @@ def test_other_peoples_orders_are_seen_and_left_alone(trader: Trader) -> None:
     assert [o.client_id for o in trader.observe().resting] == ["by-hand"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "price", "stop", "working", "seen"),
+    [
+        ("STOP_LOSS", "0.00", "3000", False, False),
+        ("STOP_LOSS_LIMIT", "2990", "3000", False, False),
+        ("STOP_LOSS_LIMIT", "2990", "3000", True, True),  # triggered: it is in the book
+        ("LIMIT", "4500", "0.00", True, True),
+    ],
+)
+def test_a_person_s_stop_order_stands_in_no_book_until_it_is_triggered(
+    trader: Trader,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    price: str,
+    stop: str,
+    *,
+    working: bool,
+    seen: bool,
+) -> None:
+    """A sell at 2990, or at nothing, in the book would keep every bid of ours below it."""
+    trader.observe()
+    exchange = trader.client.connection.private.exchange
+    listed = exchange.fetch_open_orders
+    by_hand = {
+        "symbol": "PAXGUSDT",
+        "orderId": 99,
+        "clientOrderId": "by-hand",
+        "price": price,
+        "origQty": "1",
+        "executedQty": "0",
+        "cummulativeQuoteQty": "0",
+        "status": "NEW",
+        "timeInForce": "GTC",
+        "type": kind,
+        "side": "SELL",
+        "stopPrice": stop,
+        "time": 1_700_000_000_000,
+        "updateTime": 1_700_000_000_000,
+        "isWorking": working,
+    }
+
+    def with_it(*arguments: object) -> Any:
+        return [*listed(*arguments), exchange.parse_order(by_hand, exchange.market(PAXG))]
+
+    monkeypatch.setattr(exchange, "fetch_open_orders", with_it)
+    trader.client.forget_looks()
+    view = trader.observe()
+    assert [o.price for o in view.resting] == ([D(price)] if seen else [])
+    assert trader.client._reconciler.has_foreign  # a dead-man's switch would take it out as well
+
+
 def test_cancel_all_needs_no_look_before_it(trader: Trader) -> None:
     trader.observe()
     trader.rest()
