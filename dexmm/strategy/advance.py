@@ -19,7 +19,7 @@ from dexmm.strategy.fair import age_of
 from dexmm.strategy.grid import least_amount
 from dexmm.strategy.held import HeldRange, Holding
 from dexmm.strategy.inventory import Inventory
-from dexmm.strategy.pay import measured
+from dexmm.strategy.pay import look_due, measured
 from dexmm.strategy.precise import BP, DAY, precise
 from dexmm.strategy.session import closed_window
 from dexmm.strategy.stop_loss import followed, offered
@@ -396,17 +396,30 @@ def _price(seen: Observation, memory: Memory) -> Memory:
     strayed = strays(pool.tick, pool.mean_tick, seen.config, seen.view.market.fee_pips)
     price = lambda: market.price(pool.sqrt_price_x96)  # noqa: E731 - most turns take no sample
     memory = sampled(memory, price, strayed, seen.now, seen.config)
-    venue, exchange, there = seen.snapshot.venue, seen.config.exchange, None
-    if venue is not None and exchange is not None:
-        fresh = age_of(venue.spot_book, venue) <= exchange.max_ticker_age_seconds
-        there = venue.spot_book.mid if fresh else None
-        strayed = there is None  # the next look that has a price sees both, and loses nothing
-    if not strayed:
-        base_fee = seen.view.block.base_fee_wei
-        memory = measured(memory, pool, market, seen.now, seen.s, seen.settings, base_fee, there)
+    if look_due(memory, seen.now, seen.settings):
+        memory = _paid(seen, memory, strayed)
     if memory.sigma_at_rerange is None and seen.held:
         return evolve(memory, sigma_at_rerange=sigma_of(memory, seen.settings))
     return memory
+
+
+def _paid(seen: Observation, memory: Memory, strayed: bool) -> Memory:
+    """What the pool has paid and how far the price has moved, the exchange's where there is one.
+
+    Without a price nothing is sampled: the next look that has one sees both, and loses nothing.
+    """
+    view, venue, exchange = seen.view, seen.snapshot.venue, seen.config.exchange
+    there = None
+    if venue is not None and exchange is not None:
+        fresh = age_of(venue.spot_book, venue) <= exchange.max_ticker_age_seconds
+        there = venue.spot_book.mid if fresh else None
+        strayed = there is None
+    if strayed:
+        return memory
+    base_fee = view.block.base_fee_wei
+    return measured(
+        memory, view.pool, view.market, seen.now, seen.s, seen.settings, base_fee, there
+    )
 
 
 @precise

@@ -17,7 +17,8 @@ usual was paid counts as such a one, its variance too: no single day decides for
 which arbitrage leaves within b of the fair one: it begins gamma + x + g away and ends at gamma + x
 (``arbitrage_pays_back``), so b is taken as the middle of the two. ``play.py`` says how much less
 such a price moves. Both are looked at ``LEAST_SAMPLE`` apart at the nearest. What reverts between
-two looks is not seen, and arbitrage takes it: ``HIDDEN`` times what shows.
+two looks is not seen, and arbitrage takes it: for looks T apart ``HIDDEN`` sqrt(T / hour) of what
+shows, the mean of gold's four half-years from 2021 to 2022, and less the nearer they are.
 
 **What is believed.** Fees are counted exactly; the error of the ratio phi = F / (L0 lambda') is
 that of the variance. Squared returns r^2 with weights w, each of a normal of its own variance, have
@@ -79,15 +80,17 @@ from dexmm.units import SqrtPriceX96
 
 ZERO = Decimal(0)
 Q128 = Decimal(2**128)
-SHORT = Context(prec=12)  # for what is told to people
-HALVINGS = 24
+SHORT, LONG = Context(prec=3), Context(prec=12)  # for what is told to people
+HALVINGS = 16
+NEARLY_NOTHING = Decimal("1e-6")
 BY_PAY = "measured"  # the strategy that acts on it
 BLOCK_SECONDS = Decimal(12)
 ARBITRAGE_GAS = Decimal(150_000)  # of a transaction of an arbitrageur's
 ARBITRAGE_FEE = Decimal("0.0001")  # of what it trades, on the exchange
 LEAST_SAMPLE = 300  # seconds: in less the pool's price mostly waits for arbitrage
-HIDDEN = Decimal("1.15")  # variance that arbitrage sees, of what looks an hour apart show
+HIDDEN = Decimal("0.15")  # variance that reverts between looks an hour apart, of what they show
 SPREAD = Decimal("0.25")  # of the logarithm of pay ratios
+SPREAD_SQUARED = SPREAD**2
 MODEL = Decimal("0.07")  # error of the variance that no number of looks makes smaller
 GUESS = Decimal("0.3")  # error of the configured variance
 FLOW = Decimal("1.5")  # variance of the trades of an hour, of their mean squared
@@ -101,7 +104,7 @@ ESTABLISHED = 24 * HOUR  # seconds after which there is something usual
 MOST_COUNTED = Decimal(8)  # of what is usually paid in that time: of one look, in the long mean
 MOST_PAID = Decimal(4)  # of what is usually paid in that time
 MOST_MOVED = Decimal(2)  # of the usual variance
-JUMP_ERROR = SPREAD**2 * (ONE / BELIEF - 1)
+JUMP_ERROR = SPREAD_SQUARED * (ONE / BELIEF - 1)
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: what follows is worked out once, if asked
@@ -132,24 +135,15 @@ class Pay:
 
     def belief(self, ratio: Decimal) -> Decimal:
         """The part of a measured ratio's logarithm that is believed, 0 to 1."""
-        lever = min(ONE + self.returned / ratio, MOST_LEVER)
-        return SPREAD**2 / (SPREAD**2 + self.error * lever**2)
+        return _belief(ratio, self.error, self.returned)
 
     def measured_at(self, expected: Decimal) -> Decimal:
-        """F that would have to be measured for ``expected`` to be believed, to four digits."""
+        """F that would have to be measured for ``expected``, to three digits, to be believed."""
         if not self.error or not self.others or not self.cost or expected <= 0:
             return expected
         usual = self.cost * self.others
-        with localcontext(SHORT):
-            wanted = (expected / usual).ln()
-            near, far = wanted, wanted * (SPREAD**2 + self.error * MOST_LEVER**2) / SPREAD**2
-            for _ in range(HALVINGS):
-                found = (near + far) / 2
-                if abs(found * self.belief(found.exp())) < abs(wanted):
-                    near = found
-                else:
-                    far = found
-            return far.exp() * usual
+        wanted = (expected / usual, self.error, self.returned)
+        return _measured_at(*[SHORT.plus(each) for each in wanted]) * usual
 
     @once
     def best(self) -> Decimal:
@@ -171,6 +165,25 @@ class Pay:
         return self.expected * liquidity / total - self.cost * liquidity
 
 
+def _belief(ratio: Decimal, error: Decimal, returned: Decimal) -> Decimal:
+    lever = min(ONE + returned / ratio, MOST_LEVER)
+    return SPREAD_SQUARED / (SPREAD_SQUARED + error * lever * lever)
+
+
+@lru_cache(maxsize=256)  # most turns tell people what the one before has told
+def _measured_at(believed: Decimal, error: Decimal, returned: Decimal) -> Decimal:
+    with localcontext(LONG):
+        wanted = believed.ln()
+        near, far = wanted, wanted / _belief(NEARLY_NOTHING, error, returned)
+        for _ in range(HALVINGS):
+            found = (near + far) / 2
+            if abs(found * _belief(found.exp(), error, returned)) < abs(wanted):
+                near = found
+            else:
+                far = found
+        return far.exp()
+
+
 class Growing(Protocol):
     """A pool, as far as what it pays is told by it."""
 
@@ -189,6 +202,12 @@ def sample_seconds(settings: Strategy) -> int:
     return LEAST_SAMPLE if settings.name == BY_PAY else HOUR
 
 
+def look_due(memory: Memory, now: int, settings: Strategy) -> bool:
+    """Whether ``measured`` would take a sample: enough time has passed since the last."""
+    since = memory.fee_growth_at
+    return since is None or not 0 <= now - since < sample_seconds(settings)
+
+
 def measured(
     memory: Memory,
     pool: Growing,
@@ -205,9 +224,9 @@ def measured(
     ``there`` is the price of an exchange: moves are only between two prices of one place. Looks
     nearer in time than ``sample_seconds`` are one look: growth waits for the next.
     """
-    since, before = memory.fee_growth_at, memory.pool_price
-    if since is not None and 0 <= now - since < sample_seconds(settings):
+    if not look_due(memory, now, settings):
         return memory
+    since, before = memory.fee_growth_at, memory.pool_price
     price = market.price(SqrtPriceX96(pool.sqrt_price_x96)) if there is None else there
     growth = (int(pool.fee_growth_global0_x128), int(pool.fee_growth_global1_x128))
     looked = {
@@ -310,8 +329,10 @@ def pay_of(
         band = fee + ARBITRAGE_FEE + (transaction / ((around or ONE) * s)).sqrt()
     every = memory.pool_sample_seconds or Decimal(HOUR)
 
+    part = seen * _with_hidden(every)
+
     def shown(variance: Decimal) -> Decimal:
-        return seen * fair_variance(variance, every, band) + (ONE - seen) * sigma**2
+        return part * fair_variance(variance, every, band) + (ONE - seen) * sigma**2
 
     long = shown(memory.pool_variance)
     lvr, cost = rates(long)
@@ -332,6 +353,11 @@ def pay_of(
         returned=back / cost if cost else ZERO,
         known=known,
     )
+
+
+@lru_cache(maxsize=64)  # looks are mostly as far apart as before
+def _with_hidden(seconds: Decimal) -> Decimal:
+    return ONE + HIDDEN * (seconds / HOUR).sqrt()
 
 
 def _jumped(
@@ -358,7 +384,7 @@ def _jumped(
     paid = memory.recent_paid / memory.recent_seconds
     around = memory.recent_liquidity / memory.recent_seconds
     low, high = min(short, long), max(short, long)
-    if (paid - HIDDEN * low * s / 4 * around) * JUMP * high < fees * low:
+    if (paid - low * s / 4 * around) * JUMP * high < fees * low:
         lvr, cost = rates(low)
         gone = max(paid - (lvr - cost) * around, ZERO)
         if gone * JUMP * high < fees * low:
@@ -394,7 +420,7 @@ def _rates(
 ) -> tuple[Decimal, Decimal]:
     """lambda and lambda' at this variance, as arbitrage takes it."""
     sigma = variance.sqrt()
-    lvr = lvr_rate(sigma, s) * HIDDEN
+    lvr = lvr_rate(sigma, s)
     back = arbitrage_pays_back(
         fee,
         sigma,

@@ -9,7 +9,7 @@ from strategy.builders import GWEI, World, a_config
 
 from dexmm.config import Config
 from dexmm.model.snapshot import ChainView
-from dexmm.strategy.pay import ARBITRAGE_FEE, ARBITRAGE_GAS, HIDDEN
+from dexmm.strategy.pay import ARBITRAGE_FEE, ARBITRAGE_GAS
 from dexmm.strategy.pool_pay import arbitrage_pays_back, lvr_after_arbitrage_fees, lvr_rate
 from dexmm.strategy.precise import DAY, YEAR
 
@@ -40,8 +40,8 @@ class PayingWorld(World):
 
     @property
     def lvr(self) -> Decimal:
-        """lambda, smallest units of quote a second: a little more than the pool's price shows."""
-        return HIDDEN * lvr_rate(self.sigma, self.s)
+        """lambda, smallest units of quote a second: as the configuration believes."""
+        return lvr_rate(self.sigma, self.s)
 
     @property
     def cost(self) -> Decimal:
