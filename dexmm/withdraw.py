@@ -59,6 +59,7 @@ from dexmm.withdraw_plan import (
 from dexmm.withdraw_proof import Proof, position_name, weigh
 from dexmm.withdraw_report import (
     NOT_HALTED,
+    WALLET,
     Halted,
     Left,
     Report,
@@ -536,6 +537,9 @@ class _Exit:
             self.take_out()
         if proof.doubt:
             self.unfinished.append(proof.doubt)
+        # What was refused may have come out meanwhile, as where a node was behind.
+        there = {WALLET, *(position_name(position.token_id) for position in view.positions)}
+        self.trapped = [item for item in self.trapped if item.where in there]
         self.unfinished += self.unpaid(view)
         self.tell_what_is_there(view)
         if self.request.dry_run:

@@ -116,7 +116,7 @@ class Legs:
     config: Config
     dry_run: bool
     chain: ExitChain | None = None
-    newest: int = 0  # the highest block that any node has shown: no older one is looked at
+    newest: int = 0  # the highest block that is known of: no older one is looked at
     view: ChainView | None = None
     fruitless: int = 0  # tries in a row after which nothing had happened
     estimate: int = 0  # gas that the last leg needs, by the node; 0 where it did not say
@@ -157,7 +157,7 @@ class Legs:
             view = self._chain().observe()
         if view.block.number < self.newest:
             raise Transient(
-                f"block {self.newest} was seen and no node that answers has it: the newest is "
+                f"block {self.newest} is there and no node that answers has it: the newest is "
                 f"{view.block.number}"
             )
         self.newest = view.block.number
@@ -213,6 +213,8 @@ class Legs:
         except Transient as error:
             outcome = Outcome(step=step.kind, status="pending", detail=error.message)
         self._keep(what, outcome, simulations)
+        # Behind one address there may be a machine that does not have that block yet.
+        self.newest = max(self.newest, outcome.block)
         self.estimate = simulations[-1].gas if simulations else 0
         # The chain asks for a verdict on every simulation that succeeds.
         if outcome.status == "failed" and not simulations and step.kind != "settle":

@@ -123,10 +123,10 @@ def about(code: int, message: str, *, of_batch: bool = False) -> About:
 
 def about_status(status: int, message: str) -> About | None:
     """What an HTTP status other than 200 is about; None when it can be anything."""
-    if status in _UNABLE_STATUS:
-        return About.UNABLE
     if status == 413 or _BATCH.search(message.lower()):
         return About.BATCH
+    if status in _UNABLE_STATUS:
+        return About.UNABLE
     return About.BUSY if status in _BUSY_STATUS else None
 
 

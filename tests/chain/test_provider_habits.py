@@ -72,7 +72,7 @@ def test_a_node_that_limits_batches_is_asked_in_smaller_ones(
 
 
 @anvil
-@pytest.mark.parametrize("status", [400, 413, 422, 500])
+@pytest.mark.parametrize("status", [400, 402, 403, 413, 422, 500])
 def test_the_same_said_by_an_http_status(world: Any, proxy: Any, status: int) -> None:
     plain = world.connect().observe()
     words = b"payload too large" if status == 413 else json.dumps(failing(31, "batch: 3")).encode()

@@ -137,3 +137,38 @@ def test_a_node_that_counts_one_too_many_is_not_paid_for_twenty_times(scene: Sce
     assert scene.all_out()
     assert scene.nonce() - before == 1 + 3, "the exit, and three that found nothing to replace"
     assert any("ask another node" in line for line in ran.answer["unfinished"])
+
+
+@pytest.mark.parametrize("behind", [1, 3])
+def test_machines_behind_one_address_of_which_one_is_late(scene: Scene, behind: int) -> None:
+    """What came out is not called trapped because the next answer is from before that."""
+    for below in (-600, -900):
+        scene.mint(below, 600)
+    scene.anvil.mine(behind)
+    forward, asked = scene.proxy._forward, []
+
+    def from_before(body: bytes) -> bytes:
+        asked.append(body)
+        if len(asked) % 2:
+            answer: bytes = forward(body)
+            return answer
+        then = int(scene.anvil.block()["number"], 16) - behind
+        calls = json.loads(body)
+        for call in calls if isinstance(calls, list) else [calls]:
+            call["params"] = [
+                hex(then) if p in ("latest", "pending") else p for p in call["params"]
+            ]
+        found = json.loads(forward(json.dumps(calls).encode()))
+        for each in found if isinstance(found, list) else [found]:
+            receipt = each.get("result")
+            if isinstance(receipt, dict) and "effectiveGasPrice" in receipt:
+                each["result"] = None if int(receipt["blockNumber"], 16) > then else receipt
+        return json.dumps(found).encode()
+
+    scene.proxy._forward = from_before
+    ran = scene.withdraw()
+    assert ran.code == 0, ran.out + ran.err
+    assert scene.all_out()
+    assert ran.answer["proved"]
+    assert ran.answer["trapped"] == []
+    assert [leg["outcome"]["status"] for leg in ran.answer["legs"]] == ["mined"]
