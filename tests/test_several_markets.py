@@ -422,15 +422,18 @@ def test_one_symbol_in_two_accounts_is_no_contradiction(tmp_path: Path) -> None:
     assert account_of_market(one) != account_of_market(other)
 
 
-@pytest.mark.parametrize("command", [["status"], ["run", "--once"]])
+@pytest.mark.parametrize(
+    ("command", "exchange"),
+    [(["status"], "okx"), (["run", "--once"], "okx"), (["status"], "bybit")],
+)
 def test_a_unified_account_cannot_be_shared(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], exchange: str
 ) -> None:
-    """OKX books a perpetual's profit into the USDT that the other market counts."""
-    perpetual = 'perpetual_id = "okx"\nperpetual_symbol = "PAXG/USDT:USDT"'
+    """OKX and Bybit book a perpetual's profit into the USDT that the other market counts."""
+    perpetual = f'perpetual_id = "{exchange}"\nperpetual_symbol = "PAXG/USDT:USDT"'
     parts = {
-        "first": f'[market.exchange]\nid = "okx"\nsymbol = "PAXG/USDT"\n{perpetual}',
-        "second": '[market.exchange]\nid = "okx"\nsymbol = "XAUT/USDT"',
+        "first": f'[market.exchange]\nid = "{exchange}"\nsymbol = "PAXG/USDT"\n{perpetual}',
+        "second": f'[market.exchange]\nid = "{exchange}"\nsymbol = "XAUT/USDT"',
     }
     path = write(tmp_path, **parts)
     (tmp_path / ".env").write_text(f"DEXMM_WALLET__PRIVATE_KEY={KEY}\n")

@@ -301,3 +301,33 @@ def test_managing_over_http(manage: Any, spot: Any) -> None:
     status, told = manage("GET", "/paper/status")
     assert (status, told["imbalance"], told["prices"]["spot:PAXGUSDT"]) == (200, {}, "4200")
     assert manage("GET", "/paper/nothing")[0] == 404
+
+
+def test_the_account_and_the_perpetual_are_set_over_http_while_it_runs(
+    manage: Any, spot: Any, perpetual: Any
+) -> None:
+    """What a rehearsal of the perpetual leg needs; nothing of it may make money from nothing."""
+    body = '{"spot":{"USDT":"1000"},"margin":"500","position_mode":"one-way"}'
+    assert manage("POST", "/paper/account", body)[0] == 200
+    assert spot.fetch_balance()["total"]["USDT"] == 1000
+    assert perpetual.fetch_balance()["total"]["USDT"] == 500
+    mode = '{"position_mode":"hedge","margin_mode":{"PAXGUSDT":"isolated"}}'
+    assert manage("POST", "/paper/account", mode)[0] == 200
+    assert perpetual.fetch_position_mode(PERPETUAL)["hedged"] is True
+    assert perpetual.fetch_margin_mode(PERPETUAL)["marginMode"] == "isolated"
+    rate = '{"symbol":"PAXGUSDT","rate":"0.0003","in_seconds":600}'
+    assert manage("POST", "/paper/funding", rate)[0] == 200
+    assert perpetual.fetch_funding_rate(PERPETUAL)["fundingRate"] == 0.0003
+    price = '{"symbol":"PAXGUSDT","market":"perpetual","price":"4100"}'
+    assert manage("POST", "/paper/price", price)[0] == 200
+    assert perpetual.fetch_funding_rate(PERPETUAL)["markPrice"] == 4100
+    assert spot.fetch_ticker(PAXG)["last"] == 4000
+    for path, wrong in (
+        ("/paper/account", '{"margin":"-1"}'),
+        ("/paper/account", '{"position_mode":"both"}'),
+        ("/paper/funding", '{"symbol":"PAXGUSDT","rate":"much"}'),
+        ("/paper/price", '{"symbol":"PAXGUSDT","market":"perpetual","price":"0"}'),
+    ):
+        status, told = manage("POST", path, wrong)
+        assert (status, bool(told["error"])) == (400, True), wrong
+    assert manage("GET", "/paper/status")[1]["imbalance"] == {}
