@@ -57,3 +57,4 @@ def halt(config_path: Path, as_json: bool, reason: str, why: tuple[str, ...]) ->
         answer({"halted": now, "before": before or None})
     else:
         click.echo(f"halted: {now}" + (" (it was before)" if before else ""))
+        click.echo("what is in the pool stays there; `dexmm withdraw` gets it out", err=True)

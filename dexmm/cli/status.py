@@ -81,6 +81,8 @@ def _headline(out: Console, sight: Sight, config: Config) -> None:
     out.print(f"state      [{colour}]{decision.state}[/]  {escape(decision.reason)}")
     if reason := sight.snapshot.halted or sight.snapshot.memory.halted:
         out.print(f"halted     [red]{escape(reason)}[/]; `dexmm resume` lifts it")
+        if view.positions:
+            out.print("           what is in the pool stays there; `dexmm withdraw` gets it out")
     out.print(
         f"price      {price_digits(price)} {market.quote.symbol} per "
         f"{market.base.symbol}, fair {price_digits(decision.fair_price)}"

@@ -57,6 +57,7 @@ def test_no_word_keeps_halt_from_being_set(
     said = capsys.readouterr()
     assert (tmp_path / ".dexmm" / "HALT").read_text() == reason + "\n"
     assert said.out == f"halted: {reason}\n"
+    assert "stays there; `dexmm withdraw` gets it out" in said.err
     assert ("is no option of halt" in said.err) == ("--because" in words or "--" in words)
 
 

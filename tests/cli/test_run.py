@@ -163,6 +163,10 @@ def test_a_loop_ends_when_it_is_asked(account: Any, asked: signal.Signals) -> No
     assert f"{asked.name} was received" in rest
     assert any("liquidity moved into" in line for line in lines)
     assert "Traceback" not in rest
+    # What the pool pays has been measured by nobody here: that is no reason to warn.
+    (edges,) = (line for line in lines if "`dexmm doctor` measures" in line)
+    assert "INFO" in edges
+    assert "unknown" not in "".join(lines)
 
 
 def test_a_running_loop_has_its_figures_on_a_page(account: Any) -> None:

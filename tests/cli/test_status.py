@@ -169,3 +169,17 @@ def test_an_empty_wallet_is_no_error(
     answer = status(account, capsys)
     assert Decimal(answer["nav"]) == Decimal(answer["share"]) == 0
     assert account.dexmm("status") == 0
+
+
+def test_a_halt_says_that_the_money_stays_in_the_pool(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stays = "what is in the pool stays there; `dexmm withdraw` gets it out"
+    assert account.dexmm("halt", "a", "look") == 0
+    assert account.dexmm("status") == 0
+    assert stays not in capsys.readouterr().out  # nothing is there
+    assert account.dexmm("resume", "--yes") == 0
+    assert account.dexmm("run", "--once", "--quiet") == 0
+    assert account.dexmm("halt", "a", "look") == 0
+    assert account.dexmm("status") == 0
+    assert stays in capsys.readouterr().out
