@@ -154,10 +154,10 @@ def _exchange(out: Console, sight: Sight, config: Config) -> None:
     base, quote = venue.balance(venue.spot.base), venue.balance(venue.spot.quote)
     perpetual = ""
     if venue.position is not None:
-        perpetual = (
-            f", perpetual {digits(venue.position.base, BASE_PLACES)} on "
-            f"{digits(venue.position.margin, QUOTE_PLACES)} of margin"
-        )
+        margin = f"{digits(venue.position.margin, QUOTE_PLACES)} of margin"
+        if venue.position.shared:
+            margin = "the same account"
+        perpetual = f", perpetual {digits(venue.position.base, BASE_PLACES)} on {margin}"
     out.print(
         f"{venue.exchange:<11}{digits(base.total, BASE_PLACES)} {base.coin}, "
         f"{digits(quote.total, QUOTE_PLACES)} {quote.coin}{perpetual}"

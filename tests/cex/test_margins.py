@@ -28,6 +28,7 @@ from dexmm.cex.lane import Lane, Pause
 from dexmm.cex.margins import TOTAL_WITH_PROFIT, UNIFIED, cash, request_of
 from dexmm.cex.markets import Markets
 from dexmm.cex.swap import SwapWatch
+from dexmm.cli import main
 from dexmm.config import Exchange
 from dexmm.errors import BadInput, Transient
 from dexmm.model.order import OrderKind, Purpose
@@ -41,6 +42,23 @@ from dexmm.strategy.margin import equity_of, liquidation_price
 from dexmm.strategy.venue import amounts_there, held_there
 
 D = Decimal
+ON_OKX = f"""
+[network]
+name = "sandbox"
+
+[market]
+price_low = 2000
+price_high = 8000
+
+[exchange]
+id = "okx"
+symbol = "PAXG/USDT"
+perpetual_id = "okx"
+perpetual_symbol = "{PERPETUAL}"
+
+[quotes]
+enabled = true
+"""
 
 
 @contextmanager
@@ -315,6 +333,22 @@ def test_the_doctor_reads_the_account_as_every_turn_does(tmp_path: Path) -> None
     assert (flat.verdict, short.verdict) == (Verdict.OK, Verdict.OK)
     assert flat.detail == "the spot account is its margin, no position, mark 4000.00"
     assert short.detail == "the spot account is its margin, a short of 1.5, mark 4000.00"
+
+
+def test_status_says_that_one_account_is_the_margin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dexmm.toml").write_text(ON_OKX)
+    for key in ("API_KEY", "SECRET", "PASSWORD"):
+        monkeypatch.setenv(f"DEXMM_EXCHANGE__{key}", f"{key.lower()}-of-nobody")
+    with okx() as world:
+        monkeypatch.setenv("DEXMM_EXCHANGE__BASE_URL", world.url)
+        world.position, world.entry = D(-150), D(3990)
+        code = main.run(["status", "--config", str(tmp_path / "dexmm.toml")])
+    said = capsys.readouterr().out
+    assert code == 0, said
+    assert "5.000000 PAXG, 30 000.00 USDT, perpetual -1.500000 on the same account" in said
+    assert "49 985.00 USDT" in said  # what the short has lost is in the inventory's worth
 
 
 def test_one_account_whose_money_is_not_told_apart_is_refused(tmp_path: Path) -> None:
