@@ -220,3 +220,18 @@ def test_a_key_that_does_not_open_fails_once(
     assert code == 2
     assert [n for n, check in checks.items() if check["verdict"] == "fail"] == ["key"]
     assert checks["pool"]["verdict"] == "ok"
+
+
+@pytest.mark.anvil
+def test_the_plan_is_what_the_first_turn_does(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The wallet holds just this: the turn mints the ranges that were told, in a market as calm
+    as its settings say."""
+    account.override(STRATEGY__NAME="budget")
+    _, checks = told(account.config, capsys, "--start", "10 PAXG + 70000 USDT")
+    assert account.dexmm("run", "--once") == 0
+    minted = re.search(r"liquidity moved into ([^:]*):", capsys.readouterr().out)
+    assert minted is not None
+    for ends in minted[1].split(", "):
+        assert ends.replace("..", " to ") in checks["ranges"]["detail"]
