@@ -1,6 +1,7 @@
 """The full live strategy over a year of minutes, beside demeter over the same minutes.
 
     python bench/backtest.py [--demeter-python PATH] [--demeter-bars N] [--every-turn N] [--json]
+    python bench/backtest.py --base TREE [--bars N] [--rounds N] [--json]
 
 Ours is everything from packed candles to figures, accounts closed: the live ``decide``, ``plan``,
 ``turn`` and guards of the default strategy, through the exact pool with other people's liquidity in
@@ -8,21 +9,30 @@ it, arbitrage at every waypoint and noise trades as measured in the thin pool. T
 nothing are slept through; over the first ``--every-turn`` bars the run that takes every turn must
 end with the same actions and the same net worth. demeter (zelos-demeter 1.3.0) runs a static range
 in an interpreter of its own; without ``--demeter-python`` nothing is compared.
+
+With ``--base`` only the year is run, beside another checkout of the product (with its own
+``.venv``, or this interpreter is used): each in processes of its own that take turns, by processor
+time and peak memory; it must take no longer and hold no more than a tenth more.
 """
 
 from __future__ import annotations
 
 import sys
 
-if sys.path[0].endswith("bench"):
+if __name__ == "__main__" and "--one" in sys.argv:  # a side: the tree that it is about comes first
+    sys.path[0] = sys.argv[sys.argv.index("--one") + 1]
+elif sys.path[0].endswith("bench"):
     sys.path[0] = sys.path[0].removesuffix("bench")
 
+import argparse
+import json
 import resource
+import subprocess
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from bench._harness import arguments, finish
@@ -35,6 +45,8 @@ from dexmm.config import parse_config
 FASTER, SMALLER = 10, 8
 ROUNDS = 3
 DEMETER_YEAR_MB = 2900  # measured once over a year; what fewer bars take is measured here
+MEMORY = 1.1  # times the other tree's
+HERE = Path(__file__).resolve().parent.parent
 
 
 def scenario(seed: int, bars: int) -> Scenario:
@@ -111,14 +123,64 @@ def compare(options: Any, rate: float, megabytes: float, results: dict[str, Any]
     return failures
 
 
+def one(options: Any) -> int:
+    """A tree's side: its own scenario of these bars, as a line of JSON."""
+    import bench.backtest as there
+
+    world = there.scenario(options.seed, options.bars)
+    started = process_time()
+    found = there.run_backtest(world)
+    seconds = process_time() - started
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    end = str(found.figures.end)
+    told = {"seconds": seconds, "megabytes": megabytes, "turns": found.turns, "end": end}
+    print(json.dumps(told))
+    return 0
+
+
+def beside(options: Any) -> int:
+    """Two trees over the same bars, taking turns."""
+    trees = {"base": Path(options.base).resolve(), "here": HERE}
+    told: dict[str, list[Any]] = {name: [] for name in trees}
+    for number in range(options.rounds):
+        for name in sorted(trees, reverse=bool(number % 2)):
+            python = trees[name] / ".venv" / "bin" / "python"
+            command = [str(python if python.exists() else sys.executable), __file__]
+            command += ["--one", str(trees[name]), "--bars", str(options.bars)]
+            command += ["--seed", str(options.seed)]
+            found = subprocess.run(command, capture_output=True, text=True, check=False)
+            if found.returncode:
+                raise SystemExit(found.stderr.strip().splitlines()[-1])
+            told[name].append(json.loads(found.stdout))
+    results: dict[str, Any] = {"bars": options.bars, "pairs": options.rounds}
+    for name, rows in told.items():
+        results[f"seconds (median), {name}"] = median(row["seconds"] for row in rows)
+        results[f"peak MB, {name}"] = median(row["megabytes"] for row in rows)
+        results[f"turns taken, {name}"] = rows[0]["turns"]
+        results[f"net worth at the end, {name}"] = rows[0]["end"]
+    both = list(zip(told["base"], told["here"], strict=True))
+    failures = []
+    for what, most in (("seconds", 1.0), ("megabytes", MEMORY)):
+        results[f"part of base, {what}"] = part = median(b[what] / a[what] for a, b in both)
+        if part > most:
+            failures.append(f"{part:.3f} of base's {what}, at most {most:g}")
+    return finish(results, failures, options.json)
+
+
 def main() -> int:
     parser = arguments(__doc__)
+    parser.add_argument("--base", help="another tree, to run the bars beside")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--bars", type=int, default=YEAR, help="minutes (default a year)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default {ROUNDS}")
     parser.add_argument("--every-turn", type=int, default=20_000, help="bars taken turn by turn")
     parser.add_argument("--demeter-python", help="an interpreter with zelos-demeter 1.3.0")
     parser.add_argument("--demeter-bars", type=int, default=20_000, help="minutes for the peer")
     options = parser.parse_args()
+    if options.one:
+        return one(options)
+    if options.base:
+        return beside(options)
     world = scenario(options.seed, options.bars)
     seconds, found = measure(world, options.rounds)
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

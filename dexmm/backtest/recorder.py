@@ -120,8 +120,7 @@ class Recorder:
             base, quote = held.base_total, held.quote_total - self._gas
             flows: tuple[Flow, ...] = ()
             if self._before is not None:
-                flows = self._flows(self._before, now, gas, elsewhere)
-                flows = with_edge(flows, view, moves, fair_price)
+                flows = self._flows(self._before, now, gas, elsewhere, view, moves, fair_price)
         self.marks.append(
             Mark(
                 at=view.block.timestamp,
@@ -136,11 +135,20 @@ class Recorder:
         return held
 
     def _flows(
-        self, before: _Standing, now: _Standing, gas: Decimal, elsewhere: Iterable[Flow]
+        self,
+        before: _Standing,
+        now: _Standing,
+        gas: Decimal,
+        elsewhere: Iterable[Flow],
+        view: ChainView,
+        moves: Sequence[Move],
+        fair_price: Decimal,
     ) -> tuple[Flow, ...]:
-        then, tally = before.tally, now.tally
+        then, tally, elsewhere = before.tally, now.tally, tuple(elsewhere)
         if then is tally and before.principal == now.principal and before.fees == now.fees:
-            return merged(elsewhere)  # nothing of ours has moved
+            return with_edge(merged(elsewhere), view, moves, fair_price)  # nothing of ours moved
+        if then is tally and not elsewhere:
+            return self._moved(before, now, view, moves, fair_price)
         minted = (tally.minted0 - then.minted0, tally.minted1 - then.minted1)
         burnt = (tally.burnt0 - then.burnt0, tally.burnt1 - then.burnt1)
         collected = (tally.collected0 - then.collected0, tally.collected1 - then.collected1)
@@ -156,7 +164,7 @@ class Recorder:
             after - old + paid - out
             for old, after, paid, out in zip(before.fees, now.fees, collected, burnt, strict=True)
         ]
-        return merged(
+        flows = merged(
             (
                 self._flow(Source.LIQUIDITY, *liquidity),
                 self._flow(Source.FEES, *fees),
@@ -166,12 +174,35 @@ class Recorder:
                 *elsewhere,
             )
         )
+        return with_edge(flows, view, moves, fair_price)
+
+    def _moved(
+        self,
+        before: _Standing,
+        now: _Standing,
+        view: ChainView,
+        moves: Sequence[Move],
+        fair_price: Decimal,
+    ) -> tuple[Flow, ...]:
+        """As ``_flows``, where others have traded and nothing else has happened."""
+        (old0, old1), (new0, new1) = before.principal, now.principal
+        base, quote = self._market.base_quote(new0 - old0, new1 - old1)
+        if not base and not quote:
+            base = quote = ZERO
+        edge = edge_of(base, quote, view, moves, fair_price)
+        flows: tuple[Flow, ...] = ()
+        if base or quote or edge:
+            flows = (Flow(source=Source.LIQUIDITY, base=base, quote=quote, edge=edge),)
+        fees = self._flow(Source.FEES, now.fees[0] - before.fees[0], now.fees[1] - before.fees[1])
+        return (*flows, fees) if fees.base or fees.quote else flows
 
     def _flow(self, source: Source, amount0: int, amount1: int) -> Flow:
         base, quote = self._market.base_quote(amount0, amount1)
         return Flow(source=source, base=base, quote=quote)
 
     def _act(self, entry: Entry, fair_price: Decimal) -> None:
+        if not entry.outcomes:
+            return
         gained = sum((self._gained(step, outcome) for step, outcome in paired(entry)), ZERO)
         began = list(actions(entry, self._leg, {}, gained, fair_price))
         self.actions += began
@@ -190,41 +221,54 @@ class Recorder:
 def with_edge(
     flows: tuple[Flow, ...], view: ChainView, moves: Sequence[Move], fair_price: Decimal
 ) -> tuple[Flow, ...]:
-    """The flows, what liquidity lost being measured at each of ``moves`` instead of at the end.
+    """The flows, what liquidity lost being measured at each of ``moves`` instead of at the end."""
+    if len(moves) < 2 or not view.positions:
+        return flows
+    whole = next((flow for flow in flows if flow.source is Source.LIQUIDITY), None)
+    if whole is None:
+        whole = Flow(source=Source.LIQUIDITY)
+    known = replace(whole, edge=edge_of(whole.base, whole.quote, view, moves, fair_price))
+    return merged((known, *(flow for flow in flows if flow.source is not Source.LIQUIDITY)))
+
+
+def edge_of(
+    whole_base: Decimal,
+    whole_quote: Decimal,
+    view: ChainView,
+    moves: Sequence[Move],
+    fair_price: Decimal,
+) -> Decimal | None:
+    """What liquidity's flow gained (negative: lost) against the fair price at each of ``moves``, in
+    quote; None where there were none.
 
     The positions have been the same since the first of them. What the moves do not explain (our
     own swaps, rounding) counts at ``fair_price``. Floats, to ``EDGE_DIGITS`` of a whole quote.
     """
     if len(moves) < 2 or not view.positions:
-        return flows
+        return None
     market, decimals = view.market, (view.market.token0.decimals, view.market.token1.decimals)
     one0, one1 = (10.0**places for places in decimals)
-    roots = [sqrt_price_x96 / Q96 for sqrt_price_x96, _ in moves]
-    fair = [price for _, price in moves]
     base = quote = edge = 0.0
+    first = moves[0][0] / Q96
+    steps = [(sqrt_price_x96 / Q96, price) for sqrt_price_x96, price in moves[1:]]
     for position in view.positions:
-        low, high = (
-            get_sqrt_ratio_at_tick(tick) / Q96
-            for tick in (position.tick_lower, position.tick_upper)
-        )
-        before = min(max(roots[0], low), high)
-        for root, price in zip(roots[1:], fair[1:], strict=True):
+        low = get_sqrt_ratio_at_tick(position.tick_lower) / Q96
+        high = get_sqrt_ratio_at_tick(position.tick_upper) / Q96
+        before, liquidity = min(max(first, low), high), position.liquidity
+        for root, price in steps:
             here = min(max(root, low), high)
             if here == before:
                 continue
-            gained0 = position.liquidity * (1 / here - 1 / before) / one0
-            gained1 = position.liquidity * (here - before) / one1
+            gained0 = liquidity * (1 / here - 1 / before) / one0
+            gained1 = liquidity * (here - before) / one1
             before = here
-            gained = (gained0, gained1) if market.base_is_token0 else (gained1, gained0)
-            base, quote = base + gained[0], quote + gained[1]
-            edge += gained[0] * price + gained[1]
-    whole = next((flow for flow in flows if flow.source is Source.LIQUIDITY), None)
-    if whole is None:
-        whole = Flow(source=Source.LIQUIDITY)
+            if not market.base_is_token0:
+                gained0, gained1 = gained1, gained0
+            base, quote = base + gained0, quote + gained1
+            edge += gained0 * price + gained1
     last = float(fair_price)
-    edge += (float(whole.base) - base) * last + float(whole.quote) - quote
-    known = replace(whole, edge=Decimal(repr(round(edge, EDGE_DIGITS))))
-    return merged((known, *(flow for flow in flows if flow.source is not Source.LIQUIDITY)))
+    edge += (float(whole_base) - base) * last + float(whole_quote) - quote
+    return Decimal(repr(round(edge, EDGE_DIGITS)))
 
 
 def _standing(view: ChainView, tally: Tally) -> _Standing:

@@ -39,7 +39,6 @@ from dexmm.sim.traders import PoolSwap
 from dexmm.sim.trial import Purse, Tally, Trial
 from dexmm.uniswap.errors import Revert
 from dexmm.uniswap.liquidity_amounts import get_amounts_for_liquidity
-from dexmm.uniswap.oracle import mean_tick
 from dexmm.uniswap.pool import Pool
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
 from dexmm.units import Amount0, Amount1, Liquidity, SqrtPriceX96, Tick, Wei
@@ -333,12 +332,10 @@ class SimChain:
 
     def mean_tick(self) -> Tick | None:
         """Over the configured window; None when the oracle's history is shorter."""
-        window = self.terms.twap_seconds
         try:
-            (earlier, now), _ = self.pool.observe((window, 0))
+            return self.pool.mean_tick(self.terms.twap_seconds)
         except Revert:
             return None
-        return mean_tick(earlier, now, window)
 
     def _wallet(self) -> Wallet:
         """As it is; the very same one as long as nothing has moved."""

@@ -31,6 +31,8 @@ class Observation(NamedTuple):
     initialized: bool
 
 
+_LOOK_BACK = 24  # observations
+
 GROWN = Observation(1, 0, 0, False)
 """A slot that was paid for but not yet written."""
 
@@ -151,6 +153,41 @@ def mean_tick(tick_cumulative_start: int, tick_cumulative_end: int, seconds: int
     if seconds <= 0:
         raise EmptyPeriod(seconds=seconds)
     return Tick(wrap_signed(tick_cumulative_end - tick_cumulative_start, 56) // seconds)
+
+
+def mean_tick_over(
+    ring: Sequence[Observation],
+    time: int,
+    seconds: int,
+    tick: int,
+    index: int,
+    liquidity: int,
+    cardinality: int,
+) -> Tick:
+    """``mean_tick`` of the last ``seconds``, as ``observe`` tells them. Reverts I, OLD, BP.
+
+    The period mostly began a few observations ago: these are looked at first, newest first.
+    """
+    if cardinality <= 0:
+        raise OracleUninitialized
+    after = ring[index]
+    gone = (time - after[0]) & MAX_UINT32
+    if 0 < seconds <= gone:
+        return Tick(tick)  # nothing has moved since
+    for back in range(1, min(_LOOK_BACK, cardinality)):
+        before = ring[(index - back) % cardinality]
+        if not before[3]:  # initialized
+            break
+        if (time - before[0]) & MAX_UINT32 >= seconds:
+            target = (time - seconds) & MAX_UINT32
+            then = before[1]
+            if target != before[0]:
+                then = _interpolate(before, after, target)[0]
+            now = wrap_signed(ring[index][1] + tick * gone, 56)
+            return mean_tick(then, now, seconds)
+        after = before
+    (then, now), _ = observe(ring, time, (seconds, 0), tick, index, liquidity, cardinality)
+    return mean_tick(then, now, seconds)
 
 
 def harmonic_mean_liquidity(

@@ -18,6 +18,7 @@ from dexmm.uniswap.tick import (
 )
 from dexmm.uniswap.tick_math import MAX_TICK, MIN_TICK
 from dexmm.uniswap.tick_table import TickTable
+from dexmm.units import Tick
 
 
 class PoolStorage:
@@ -139,6 +140,18 @@ class PoolStorage:
             self.observations,
             self.timestamp & MAX_UINT32,
             seconds_agos,
+            self.tick,
+            self.observation_index,
+            self.liquidity,
+            self.observation_cardinality,
+        )
+
+    def mean_tick(self, seconds: int) -> Tick:
+        """The arithmetic mean tick of the last ``seconds``. Reverts I, OLD, BP."""
+        return oracle.mean_tick_over(
+            self.observations,
+            self.timestamp & MAX_UINT32,
+            seconds,
             self.tick,
             self.observation_index,
             self.liquidity,

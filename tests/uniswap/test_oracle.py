@@ -99,3 +99,35 @@ def test_any_moment_is_between_its_neighbours(
     last = history[-1][0]
     found, _ = oracle.observe_single(ring, now, ago, last, len(history), 10**18, len(history) + 1)
     assert found == sums
+
+
+@given(
+    written=st.lists(
+        st.tuples(st.integers(-887_272, 887_272), st.integers(1, 5000)), min_size=1, max_size=60
+    ),
+    room=st.integers(1, 70),
+    tick=st.integers(-887_272, 887_272),
+    later=st.integers(0, 3000),
+    seconds=st.integers(1, 20_000),
+    start=st.sampled_from([1000, 2**32 - 3000]),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_mean_over_a_period_is_that_of_its_two_ends(
+    written: list[tuple[int, int]], room: int, tick: int, later: int, seconds: int, start: int
+) -> None:
+    ring, index, cardinality, time = oracle.initialize(start), 0, 1, start
+    following = oracle.grow(ring, 1, room)
+    for held, lasted in written:
+        time += lasted
+        index, cardinality = oracle.write(
+            ring, index, time % 2**32, held, 10**18, cardinality, following
+        )
+    asked = (ring, (time + later) % 2**32)
+    rest = (tick, index, 10**18, cardinality)
+    try:
+        (then, now), _ = oracle.observe(*asked, (seconds, 0), *rest)
+    except ObservationTooOld:
+        with pytest.raises(ObservationTooOld):
+            oracle.mean_tick_over(*asked, seconds, *rest)
+        return
+    assert oracle.mean_tick_over(*asked, seconds, *rest) == oracle.mean_tick(then, now, seconds)
