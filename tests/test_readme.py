@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,7 +11,16 @@ from pathlib import Path
 import click
 import pytest
 import readme_examples as examples
-from readme_examples import Block, Command, KeptChain, blocks, difference, outputs, rewritten
+from readme_examples import (
+    Block,
+    Command,
+    KeptChain,
+    blocks,
+    difference,
+    masked,
+    outputs,
+    rewritten,
+)
 
 from dexmm.cli.main import COMMANDS, LazyGroup
 
@@ -35,6 +45,26 @@ def compared(block: Block, said: list[list[str]]) -> None:
 
 
 @pytest.mark.anvil
+def test_a_scout_of_the_kept_chain(kept: KeptChain, tmp_path: Path) -> None:
+    line = "dexmm scout --base PAXG --rpc URL --days 7 --capital 50000"
+    assert line in TEXT
+    said = examples.run(f"{line.replace('URL', kept.url)} --json", tmp_path)
+    (pool, *_) = json.loads(said[-1])["pools"]
+    assert "PAXG" in str(pool)
+
+
+@pytest.mark.anvil
+def test_the_script_is_the_command(kept: KeptChain, tmp_path: Path) -> None:
+    line = f"--config {kept.folder / 'dexmm.toml'} --dry-run"
+    said, alike = (
+        [masked(each) for each in examples.run(f"{program} {line}", tmp_path)]
+        for program in ("scripts/withdraw.py", "dexmm withdraw")
+    )
+    assert said == alike
+    assert any("nothing was sent" in each for each in said)
+
+
+@pytest.mark.anvil
 @pytest.mark.parametrize(
     "block",
     [block for block in BLOCKS if block.on_kept_chain or block.keeps_chain],
@@ -51,6 +81,29 @@ def test_examples_on_the_kept_chain(block: Block, kept: KeptChain) -> None:
 )
 def test_examples_over_the_sample(block: Block) -> None:
     compared(block, outputs(block, None))
+
+
+# Commands of the README that are shown without an output, and where each of them is run.
+WITHOUT_OUTPUT = {
+    "scripts/sandbox": "the first example, with options",
+    "scripts/test": "this run",
+    "scripts/test [...]": "this run",
+    "scripts/check": ".ci/run",
+    "scripts/withdraw.py --config dexmm.toml": "here, without what it would take out",
+    "dexmm scout --base PAXG --rpc URL --days 7 --capital 50000": "here",
+    "dexmm fetch candles --exchange binance --symbol PAXG/USDT --since 2025-07-01 "
+    "-o gold.parquet": "a network: tests/ops/test_fetch_candles.py asks exchanges of its own",
+    "dexmm fetch swaps --from-block 24000000 -o pool.parquet": "mainnet; an example on a chain",
+    ".venv/bin/python tests/readme_examples.py --write": "what this file runs, without --write",
+    ".venv/bin/python bench/startup.py": "tests/test_benches.py",
+}
+
+
+def test_every_command_without_an_output_is_run_somewhere() -> None:
+    shown = {line.strip() for block in BLOCKS for c in block.commands for line in c.shown}
+    lines = re.findall(r"^ {4,}((?:dexmm|scripts/|\.venv/bin/)\S* ?.*)$", TEXT, re.MULTILINE)
+    plain = {re.split(r"  +#", line)[0].strip() for line in lines if line.strip() not in shown}
+    assert plain == set(WITHOUT_OUTPUT)
 
 
 def commands_of(document: Path) -> list[str]:
