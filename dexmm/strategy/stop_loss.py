@@ -22,8 +22,8 @@ and the part is sold once in it: what a fall can cost is q (D - E) of the price 
 Where no exchange can sell the part, ``stop_loss_in_pool`` decides. ``band``: nothing is sent
 because of the fall, and new ranges are made around the lower band: with a share above it they only
 sell. Ranges have bought in the fall what they sell again in the rise, and nobody buys it back for
-them: to sell the part at once besides costs 45 to 50 bp of the capital in one of seven half-years
-of gold (``docs/stop-loss.md``). ``swap``: the wallet sells it in the pool. ``range``: it is
+them: to sell the part at once besides costs up to 30 bp of the capital in a half-year of gold
+(``docs/stop-loss.md``). ``swap``: the wallet sells it in the pool. ``range``: it is
 offered in one range above the price (``reduce.py`` for both).
 
 The goal is a balance (of all base outside of the pool's ranges, which trade on as they do) and not
