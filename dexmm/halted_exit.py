@@ -51,6 +51,7 @@ class ExitOnHalt:
 
     config: Config
     means: Means | None
+    moved: Callable[[], None] | None = None  # told after a try: the wallet is not as it was seen
     _done: bool = False
     _failed: int = 0  # tries in a row
     _wait: int = 0  # turns until the next one
@@ -70,7 +71,11 @@ class ExitOnHalt:
         if self._wait:
             self._wait -= 1
             return None
-        ended = self._get_out(self.means(halted))
+        try:
+            ended = self._get_out(self.means(halted))
+        finally:
+            if self.moved is not None:
+                self.moved()
         self._done = ended.exit_code == 0
         self._failed = 0 if self._done else self._failed + 1
         self._wait = 0 if self._done else min(1 << (self._failed - 1), LONGEST_WAIT) - 1

@@ -52,6 +52,7 @@ class World:
     clock: Clock
     cex: Cex | None = None
     exit_means: Callable[[str, bool], ExitWorld] | None = None  # see ``exit_of``
+    moved: Callable[[], None] | None = None  # forgets what others have seen of a shared wallet
 
 
 class Shutdown:
@@ -299,7 +300,9 @@ def exit_of(world: World, *, several: bool) -> ExitOnHalt:
     which would stop them, is left alone."""
     means = world.exit_means
     return ExitOnHalt(
-        world.config, None if means is None else lambda reason: means(reason, several)
+        world.config,
+        None if means is None else lambda reason: means(reason, several),
+        world.moved,
     )
 
 

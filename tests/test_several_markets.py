@@ -31,6 +31,7 @@ from dexmm.sim.background import Layer
 from dexmm.strategy.decide import decide
 from dexmm.strategy.portions import Member, portion
 from dexmm.turn import observe
+from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
 from dexmm.units import sqrt_from_price
 
 if TYPE_CHECKING:
@@ -337,6 +338,40 @@ def test_a_market_that_cannot_be_seen_keeps_no_other_in_the_pool(
     path.write_text(path.read_text().replace(nothing, pools[broken]))
     assert run(["withdraw", "--json", "--config", str(path)]) == 0
     assert mainnet.balances(WALLET)[PAXG] >= 4 * 10**18 - 10
+
+
+@pytest.mark.anvil
+def test_a_guard_that_halts_one_market_takes_that_one_out(
+    pair: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """HALT would stop the other as well: it is not set."""
+    mainnet, path = pair
+    assert run(["run", "--once", "--quiet", "--config", str(path)]) == 0
+    halts = 'on_halt = "withdraw"\nmax_drawdown_bp = 20\nmax_drawdown_hold_bp = 9999'
+    path.write_text(
+        path.read_text().replace(
+            "price_high = 8000\n", f"price_high = 8000\n[market.guards]\n{halts}\n", 1
+        )
+    )
+    limit = get_sqrt_ratio_at_tick(-193_380 - 200)
+    mainnet.swap(zero_for_one=True, amount_in=10**22, sqrt_price_limit_x96=limit)
+    mainnet.anvil.set_time(int(mainnet.anvil.block()["timestamp"], 16) + 3600)
+    mainnet.anvil.mine()
+    capsys.readouterr()
+    assert run(["status", "--json", "--config", str(path)]) == 0
+    before = Decimal(json.loads(capsys.readouterr().out)["markets"][1]["nav"])
+    assert run(["run", "--once", "--json", "--config", str(path)]) == 4
+    usdt, usdc = json.loads(capsys.readouterr().out)["markets"]
+    assert (usdt["state"], usdt["exit"]["exit_code"]) == ("HALTED", 0)
+    assert (usdc["state"], usdc["exit"]) == ("ACTIVE", None)
+    assert abs(Decimal(usdc["nav"]) - before) < 1  # what has come out is not the other's
+    assert not (path.parent / ".dexmm" / "HALT").exists()
+    assert run(["status", "--json", "--config", str(path)]) == 0
+    seen = json.loads(capsys.readouterr().out)["markets"]
+    assert [bool(market["positions"]) for market in seen] == [False, True]
+    assert run(["run", "--once", "--json", "--config", str(path)]) == 4
+    usdt, usdc = json.loads(capsys.readouterr().out)["markets"]
+    assert (usdt["exit"], usdc["state"]) == (None, "ACTIVE")
 
 
 @pytest.fixture

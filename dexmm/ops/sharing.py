@@ -187,7 +187,8 @@ def _divided(wallet: SharedWallet, number: int, world: World) -> World:
     cex = None
     if world.cex is not None:
         cex = PairedCex(pair, _MovingCex(wallet, world.cex))
-    return replace(world, chain=PairedChain(pair, _MovingChain(wallet, world.chain)), cex=cex)
+    chain = PairedChain(pair, _MovingChain(wallet, world.chain))
+    return replace(world, chain=chain, cex=cex, moved=wallet.moved)
 
 
 def _unified(config: Config) -> bool:
