@@ -50,6 +50,30 @@ def test_a_tree_beside_itself_takes_the_same_turns() -> None:
     assert 0 < told["measured: part of a run outside of turns, here"] < 1
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "result"),
+    [
+        ("sweeps.py", ("--sweep", "4", "--bars", "1500", "--times", "0"), "mean net, bp"),
+        ("backtest.py", ("--bars", "300"), "net worth at the end"),
+    ],
+)
+def test_a_tree_beside_itself_ends_alike(name: str, options: tuple[str, ...], result: str) -> None:
+    """Both sides are run and told; which of two times so short is the longer one says nothing."""
+    done = subprocess.run(
+        [
+            *(sys.executable, PROJECT / "bench" / name, "--base", PROJECT, "--rounds", "1"),
+            *(*options, "--json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    told = json.loads(done.stdout)
+    assert told[f"{result}, base"] == told[f"{result}, here"]
+    assert told["peak MB, base"] > 0
+
+
 @pytest.mark.anvil
 @pytest.mark.slow
 def test_quotes_beside_the_pool_cost_no_more_than_gas_and_fees() -> None:
