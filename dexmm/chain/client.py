@@ -66,7 +66,7 @@ def connect(
             relay.stand_beside(rpc)
         broadcaster = Broadcaster(rpc, relay)
         pilot = Pilot(rpc, broadcaster, intents, key, config, clock, stop or (lambda: ""), heads)
-    sender = Sender(rpc, pilot, intents, market, address, config, clock, rescue=rescue)
+    sender = Sender(rpc, pilot, intents, market, address, config, clock, heads, rescue=rescue)
     return ChainClient(rpc, reader, intents, market, address, config, sender, pilot, clock, heads)
 
 
@@ -141,6 +141,11 @@ class ChainClient:
             in_flight(i, header.number, sight.look.nonce) for i in current if not i.status.final
         )
         return replace(sight.view, in_flight=flying)
+
+    @property
+    def newest_block(self) -> int:
+        """The highest block that is known of; 0 before the first look."""
+        return self._heads.newest
 
     def newest_timestamp(self) -> int:
         """When the newest block that was observed was made: the clock of a world of its own."""

@@ -24,7 +24,7 @@ from dexmm.chain.fees import (
 )
 from dexmm.chain.hexes import data, quantity
 from dexmm.chain.nodes import each
-from dexmm.chain.pilot import Landing, Pilot
+from dexmm.chain.pilot import Heads, Landing, Pilot
 from dexmm.chain.reader import LATEST_BLOCK, parse_header
 from dexmm.chain.refusals import About
 from dexmm.chain.results import simulated
@@ -32,6 +32,7 @@ from dexmm.chain.rpc import Request, Reverted, Rpc, RpcError, expect
 from dexmm.chain.transactions import Draft, draft_of, highest_fees
 from dexmm.chain.view import Header
 from dexmm.config import Config
+from dexmm.errors import NodeError
 from dexmm.model.decision import Refusal
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
 from dexmm.model.market import Market
@@ -53,6 +54,7 @@ APPROVE_GAS_EXPECTED = 60_000
 APPROVE_GAS_LEAST = 75_000
 MOST_GAS_POSITION = 340_000  # needed to take one out that alone has its ticks, in range
 MOST_GAS_CALL = 300_000  # needed by a swap that crosses some ticks; a transfer needs less
+MOST_ASKED = 4  # times, for an answer from the newest block
 READ_ONLY = Refusal(rule="read_only", detail="this connection only reads: it has no key")
 SETTLE_SECONDS = 15  # a little more than a block
 
@@ -84,6 +86,7 @@ class Sender:
         wallet: str,
         config: Config,
         clock: Callable[[], int],
+        heads: Heads,
         *,
         rescue: bool,
     ) -> None:
@@ -94,6 +97,7 @@ class Sender:
         self._wallet = wallet
         self._config = config
         self._clock = clock
+        self._heads = heads
         self._rescue = rescue
 
     def send(self, step: ChainStep, verdict: Verdict) -> Outcome:
@@ -114,14 +118,9 @@ class Sender:
         is_exit = self._rescue or _leaves(step)
         block = "latest" if is_exit else "pending"
         fields = self._fields(call)
-        answers = self._rpc.batch(
-            [
-                ("eth_call", [fields, block]),
-                ("eth_estimateGas", [fields, block]),
-                *self._asked(is_exit),
-            ]
+        answers, ground = self._at_head(
+            [("eth_call", [fields, block]), ("eth_estimateGas", [fields, block])], is_exit=is_exit
         )
-        ground = self._ground(answers[2:])
         if not is_exit and (obstacle := self._obstacle(step, ground)):
             return obstacle
         fees = self._fees(ground, is_exit=is_exit)
@@ -169,9 +168,7 @@ class Sender:
 
     def _approve(self, step: Approve, verdict: Verdict) -> Outcome:
         """All allowances at consecutive nonces, in one broadcast."""
-        answers = self._rpc.batch([*self._approval_reads(step), *self._asked(self._rescue)])
-        count = len(step.allowances)
-        ground = self._ground(answers[2 * count :])
+        answers, ground = self._at_head(self._approval_reads(step), is_exit=self._rescue)
         if not self._rescue and (obstacle := self._obstacle(step, ground)):
             return obstacle
         fees = self._fees(ground, is_exit=self._rescue)
@@ -337,6 +334,24 @@ class Sender:
     def _waiting(self) -> list[Intent]:
         stored = self._intents.open_intents(self._wallet, self._config.network.chain_id)
         return [intent for intent in stored if intent.status is IntentStatus.OPEN]
+
+    def _at_head(self, requests: Sequence[Request], *, is_exit: bool) -> tuple[list[Any], Ground]:
+        """The answers, and the ground, from a node that has come to the newest block that is known.
+
+        What a late one simulates and counts is of before our last transaction. Several machines
+        may stand behind one address, so that the same one is worth asking again.
+        """
+        asked = [*requests, *self._asked(is_exit)]
+        for _ in range(MOST_ASKED):
+            answers = self._rpc.batch(asked)
+            ground = self._ground(answers[len(requests) :])
+            if ground.header.number >= self._heads.newest:
+                return answers, ground
+            self._rpc.turn_away()
+        raise NodeError(
+            f"block {self._heads.newest} is there and no node that answers has it: the newest is "
+            f"{ground.header.number}"
+        )
 
     def _asked(self, is_exit: bool) -> list[Request]:
         """An exit is fitted to the ether that is there; what earns has its guards."""

@@ -19,6 +19,7 @@ from dexmm.chain.client import ChainClient, connect
 from dexmm.chain.hexes import data
 from dexmm.chain.keys import wallet_address
 from dexmm.chain.nodes import each
+from dexmm.chain.reader import LATEST_BLOCK, parse_header
 from dexmm.chain.rpc import OTHERS_SECONDS, Request, Rpc, expect
 from dexmm.config import Config
 from dexmm.errors import DexmmError, NodeError
@@ -146,7 +147,12 @@ class ExitChain:
             )
             for token in (market.token0, market.token1)
         ]
-        answers = self._client.rpc.batch(requests)
+        head, *answers = self._client.rpc.batch([LATEST_BLOCK, *requests])
+        if (number := parse_header(head).number) < self._client.newest_block:
+            self._client.rpc.turn_away()
+            raise NodeError(
+                f"what {address} holds was told of block {number}, which is not the newest"
+            )
         held = [Answer(data(expect(each), "a balance"), "a balance").uint(0) for each in answers]
         return held[0], held[1]
 

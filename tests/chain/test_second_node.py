@@ -177,6 +177,34 @@ def test_at_the_start_the_node_with_the_newest_block_is_chosen(
     assert f"{proxy.url} is 3 blocks behind {anvil.url}" in caplog.text
 
 
+def test_a_step_is_simulated_on_the_block_of_the_one_before_it(
+    world: Any, proxy: Any, second: Any
+) -> None:
+    """The current node stops at a block: it shows neither the allowances nor their nonces."""
+    anvil = world.mainnet.anvil
+    client = world.connect(network={"rpc_urls": [proxy.url, second.url]})
+    view = client.observe()
+    late = hex(view.block.number)
+    assert world.approve_all(client).status == "mined"
+
+    def behind(payload: Any, forward: Any) -> Any:
+        calls = payload if isinstance(payload, list) else [payload]
+        for call in calls:
+            call["params"] = [late if p in ("latest", "pending") else p for p in call["params"]]
+        return forward(payload)
+
+    proxy.answer = behind
+    assert client.rpc.name == proxy.url
+    step = world.rerange(mints=(world.mint(view, -20, 20),))
+    assert client.send(step, world.verdict).status == "mined"
+    assert client.rpc.name == second.url
+
+    second.answer = behind
+    with pytest.raises(NodeError, match=f"the newest is {view.block.number}$"):
+        client.send(step, world.verdict)
+    assert int(anvil.rpc("eth_blockNumber"), 16) > view.block.number
+
+
 def mainnet_client(world: Any, folder: Path, urls: list[str], now: int, most: int) -> Any:
     keystore = folder / "key.json"
     keystore.write_text(json.dumps(Account.encrypt("0x" + "22" * 32, "pass", iterations=2)))

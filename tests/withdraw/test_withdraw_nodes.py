@@ -16,6 +16,7 @@ else:
 pytestmark = pytest.mark.anvil
 
 SEND = "eth_sendRawTransaction"
+SAFE = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
 Calls = list[dict[str, Any]]
 
 
@@ -139,12 +140,8 @@ def test_a_node_that_counts_one_too_many_is_not_paid_for_twenty_times(scene: Sce
     assert any("ask another node" in line for line in ran.answer["unfinished"])
 
 
-@pytest.mark.parametrize("behind", [1, 3])
-def test_machines_behind_one_address_of_which_one_is_late(scene: Scene, behind: int) -> None:
-    """What came out is not called trapped because the next answer is from before that."""
-    for below in (-600, -900):
-        scene.mint(below, 600)
-    scene.anvil.mine(behind)
+def sometimes_late(scene: Scene, behind: int) -> None:
+    """Two machines behind one address answer in turn; one of them is ``behind`` blocks late."""
     forward, asked = scene.proxy._forward, []
 
     def from_before(body: bytes) -> bytes:
@@ -165,10 +162,34 @@ def test_machines_behind_one_address_of_which_one_is_late(scene: Scene, behind: 
                 each["result"] = None if int(receipt["blockNumber"], 16) > then else receipt
         return json.dumps(found).encode()
 
+    scene.anvil.mine(behind)
     scene.proxy._forward = from_before
+
+
+@pytest.mark.parametrize("behind", [1, 3])
+def test_machines_behind_one_address_of_which_one_is_late(scene: Scene, behind: int) -> None:
+    """What came out is not called trapped because the next answer is from before that."""
+    for below in (-600, -900):
+        scene.mint(below, 600)
+    sometimes_late(scene, behind)
     ran = scene.withdraw()
     assert ran.code == 0, ran.out + ran.err
     assert scene.all_out()
     assert ran.answer["proved"]
     assert ran.answer["trapped"] == []
     assert [leg["outcome"]["status"] for leg in ran.answer["legs"]] == ["mined"]
+
+
+def test_what_such_an_address_simulates_is_of_now(scene: Scene) -> None:
+    """The sale is not tried before the allowance, the transfer not before the sale."""
+    scene.mint(-600, 600)
+    scene.give_away_all_but("0.5", "100")  # so little that it is sold at once
+    sometimes_late(scene, 2)
+    ran = scene.withdraw("--convert", "--to", "safe")
+    assert ran.code == 0, ran.out + ran.err
+    assert ran.answer["proved"]
+    assert scene.balances() == (0, 0)
+    told = [(leg["what"].split()[0], leg["outcome"]["status"]) for leg in ran.answer["legs"]]
+    assert told == [(word, "mined") for word in ("take", "let", "sell", "send")]
+    (read_back,) = ran.answer["read_back"]
+    assert f"{scene.balances(SAFE)[1] / 10**6:f} USDT more than before" in read_back
