@@ -6,6 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from eth_account.typed_transactions import TypedTransaction
+from eth_utils.crypto import keccak
+from hexbytes import HexBytes
 
 from dexmm.chain.transactions import draft_of
 from dexmm.errors import NodeError
@@ -58,6 +61,39 @@ def slowly(world: Any, proxy: Any, base_fee_gwei: int = 1, after: int = 0) -> No
         return forward(payload)
 
     proxy.answer = answer
+
+
+def as_mainnet_replaces(world: Any, proxy: Any) -> list[str]:
+    """From now on what waits at a nonce gives way only to a tenth more in both fields, as in geth;
+    to Anvil one wei more of one is enough. Returns what was refused."""
+    before, refused = proxy.answer, []
+
+    def fees_of(transaction: dict[str, Any]) -> list[int]:
+        found = [transaction[name] for name in ("maxFeePerGas", "maxPriorityFeePerGas")]
+        return [each if isinstance(each, int) else int(each, 16) for each in found]
+
+    def waits(nonce: int) -> dict[str, Any] | None:
+        pools = world.mainnet.anvil.rpc("txpool_content")["pending"].items()
+        mine = [each for wallet, each in pools if wallet.lower() == world.owner.lower()]
+        found: dict[str, Any] | None = mine[0].get(str(nonce)) if mine else None
+        return found
+
+    def answer(payload: Any, forward: Any) -> Any:
+        call = payload[0] if isinstance(payload, list) else payload
+        if call["method"] == "eth_sendRawTransaction":
+            offered = TypedTransaction.from_bytes(HexBytes(call["params"][0])).as_dict()
+            known = waits(int(offered["nonce"]))
+            if known and known["hash"] != "0x" + keccak(hexstr=call["params"][0]).hex():
+                pairs = zip(fees_of(offered), fees_of(known), strict=True)
+                if any(new * 10 < old * 11 for new, old in pairs):
+                    refused.append(call["params"][0])
+                    words = {"code": -32000, "message": "replacement transaction underpriced"}
+                    said = {"jsonrpc": "2.0", "id": call["id"], "error": words}
+                    return [said] if isinstance(payload, list) else said
+        return before(payload, forward)
+
+    proxy.answer = answer
+    return refused
 
 
 def nfts(client: Any) -> int:
@@ -407,13 +443,17 @@ def test_an_exit_takes_the_nonce_of_a_stuck_transaction(
     if journal == "lost":
         world.intents.by_id.clear()
     slowly(world, proxy)
+    refused = as_mainnet_replaces(world, proxy)
     exit_ = world.connect(url=proxy.url, rescue=True)
     outcome = exit_.send(world.rerange(world.remove_all(view)), world.verdict)
     assert outcome.status == "mined"
     assert outcome.collected0 >= view.positions[0].amount0
     newest = world.intents.newest
     assert (newest.nonce, newest.is_exit) == (stuck.nonce, True)
-    assert newest.attempts[-1].max_fee_per_gas > stuck.attempts[-1].max_fee_per_gas
+    last, waited = newest.attempts[-1], stuck.attempts[-1]
+    assert last.max_fee_per_gas * 10 >= waited.max_fee_per_gas * 11
+    assert last.max_priority_fee_per_gas * 10 >= waited.max_priority_fee_per_gas * 11
+    assert bool(refused) == (journal == "lost"), "what it knows it outbids at once"
     assert nfts(exit_) == 0, "the loop's re-range can no longer happen"
     assert all(flight.mined for flight in exit_.observe().in_flight)
     anvil.mine(3)
@@ -428,8 +468,10 @@ def test_an_exit_outbids_a_stranger(world: Any, proxy: Any) -> None:
     view = client.observe()
     stuck_stranger(world, 40)
     slowly(world, proxy)
+    refused = as_mainnet_replaces(world, proxy)
     outcome = client.send(world.rerange(world.remove_all(view)), world.verdict)
     assert outcome.status == "mined"
+    assert refused
     assert len(world.intents.newest.attempts) > 1
     assert nfts(client) == 0
 
