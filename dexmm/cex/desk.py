@@ -18,6 +18,8 @@ from dexmm.errors import BadInput
 from dexmm.model.order import OrderIntent
 from dexmm.model.venue import Instrument
 
+# Where there is no such order; who cannot be asked by name refuses the question in its own words.
+UNANSWERED = (Fate.NOT_FOUND, Fate.UNABLE, Fate.REFUSED)
 HISTORY_MARGIN_MS = 60_000  # before an order was stored: clocks differ
 CLOCKS_DIFFER_MS = 5_000  # by which an order can seem to be older than its intent
 
@@ -104,8 +106,7 @@ class Desk:
         try:
             answer = self.lane.ask("fetch_order", known_id, intent.symbol, params)
         except CallFailed as failed:
-            # Exchanges that cannot be asked by name refuse the question in words of their own.
-            if failed.fate in (Fate.NOT_FOUND, Fate.UNABLE, Fate.REFUSED):
+            if failed.fate in UNANSWERED:
                 return None
             raise
         told = parse_told(answer, self.size(intent.symbol))
@@ -147,7 +148,14 @@ class Desk:
             if row.get("side") == intent.side.value and row.get("order")
         }
         for exchange_id in sorted(suspects - known):
-            answer = self.lane.ask("fetch_order", exchange_id, intent.symbol)
+            try:
+                answer = self.lane.ask("fetch_order", exchange_id, intent.symbol)
+            except CallFailed as failed:
+                # A trade of no order that can be asked for, such as a conversion; or one that is
+                # not there yet, which the next look asks for again.
+                if failed.fate in UNANSWERED:
+                    continue
+                raise
             told = parse_told(answer, self.size(intent.symbol))
             if told.client_id == intent.client_id or (not named and _alike(intent, told, known)):
                 return told

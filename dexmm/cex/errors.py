@@ -48,6 +48,9 @@ WORDS = {
     "BadSymbol": "it knows no such symbol",
 }
 
+# How CloudFront and Cloudflare say, with a 403, that a country is not served.
+COUNTRY = ("block access from your country", "banned the country or region")
+
 # How exchanges say that an order of this client id is there already.
 THERE_ALREADY = ("duplicat", "repeated", "already exist", "already in use")
 
@@ -124,7 +127,8 @@ def _fate(
     row = row_for(documents, words.code, words.text)
     if status in (418, 429):
         return Fate.THROTTLED, False
-    if status == 451:  # "unavailable for legal reasons": the country that is asked from
+    # "Unavailable for legal reasons", or what a gateway in front says instead: the country.
+    if status == 451 or (status == 403 and any(each in body for each in COUNTRY)):
         return Fate.RESTRICTED, False
     if status >= 500:
         sentence = CERTAIN_SENTENCES.get(documents)

@@ -186,6 +186,23 @@ def test_a_status_without_a_code(
     assert "html" not in failed.reason
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The Amazon CloudFront distribution is configured to block access from your country.",
+        "The owner of this website has banned the country or region your IP address is in.",
+    ],
+)
+@pytest.mark.parametrize("exchange_id", ["binance", "bybit"])
+def test_a_country_that_a_gateway_turns_away_is_no_busy_exchange(
+    server: Answers, exchange_id: str, words: str
+) -> None:
+    server.status, server.body = 403, f"<html><body>{words}</body></html>"
+    failed = told_by(server, exchange_id)
+    assert failed.fate is Fate.RESTRICTED
+    assert type(failed.as_error("ask")) is BadInput
+
+
 def test_an_order_that_met_a_5xx_is_never_called_refused(server: Answers) -> None:
     for documents, rows in TABLE.items():
         for row in rows:

@@ -620,6 +620,24 @@ def test_an_order_that_no_list_has_is_found_behind_its_trades(trader: Trader) ->
     agree(trader, "5.0999")
 
 
+def test_a_trade_of_no_order_that_can_be_asked_for_keeps_no_other_order_in_doubt(
+    trader: Trader, clock: Hand
+) -> None:
+    """A conversion, or a person's order that the exchange has put away, on the same side."""
+    trader.observe()
+    by_hand = trader.client.connection.private.exchange
+    by_hand.create_order(PAXG, "market", "buy", 0.2)
+    trader.observe()
+    trader.arm(LOOK, Effect.REJECT, code=-2013, times=0)
+    trader.impatient()
+    trader.arm(NEW, Effect.TIMEOUT_BEFORE, seconds=D(1))
+    assert trader.buy().status == "pending"  # it may arrive yet
+    clock.ahead += WINDOW_SECONDS
+    trader.observe()
+    assert [o.status for o in trader.stored()] == [OrderStatus.REJECTED]
+    assert trader.observe().pending == ()
+
+
 def test_an_ioc_that_the_exchange_lets_rest_is_cancelled(trader: Trader) -> None:
     trader.observe()
     resting = trader.rest()

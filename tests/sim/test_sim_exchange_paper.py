@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cex.cex_world import NOBODY_TAKES, PAXG, PERPETUAL, Hand, Trader
 
+from dexmm.errors import Transient
 from dexmm.model.order import OrderIntent, OrderKind, Purpose
 from dexmm.model.steps import (
     AmendOrder,
@@ -316,6 +317,8 @@ def test_funding_and_liquidation_come_alike(twins: Twins) -> None:
     twins.agree()
     assert [flow.kind for flow in twins.sim.take_flows()].count("funding") == 1
     twins.price("6400")
+    with pytest.raises(Transient, match="tells no position"):  # believed the second time
+        twins.trader.observe()
     twins.agree()
     assert twins.sim.liquidations == [twins.at_ms]
 
