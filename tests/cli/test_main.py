@@ -130,7 +130,7 @@ def test_every_command_of_the_table_exists_and_helps() -> None:
     ("arguments", "says"),
     [
         (["nonsense"], "No such command 'nonsense'; see `dexmm --help`"),
-        (["halt", "--nonsense"], "see `dexmm halt --help`"),
+        (["log", "--nonsense"], "see `dexmm log --help`"),
         (["replay", "--since", "yesterday"], "--since yesterday is no date"),
         (["status", "--config", "nowhere.toml"], "there is no configuration at nowhere.toml"),
     ],
