@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 SAFE = "safe"
 # Of several markets: what another try may finish, then what a person must mend or look at.
 WORST_FIRST = (5, 1, 4, 2, 3, 0)
+CUT_SHORT = (
+    "dexmm: not finished: what was sent may still be mined, and HALT is not lifted; run "
+    "`dexmm withdraw` again, it goes on where the chain is"
+)
 NOTHING_DONE = "NOT TAKEN OUT, nothing is known of what is in this pool"
 
 
@@ -73,20 +79,35 @@ def withdraw(
     """Get everything out of the pool, now, whatever else is broken.
 
     Sets HALT first, so that a running loop yields; finds the positions on chain; ends with a
-    table of what is where. Killed or failed half-way, run it again. Exit codes: 0 all out,
-    2 bad usage or configuration, 3 something is trapped or was not sold, 5 try again.
+    table of what is where. Killed or failed half-way, run it again; a terminal that is closed does
+    not end it. Exit codes: 0 all out, 2 bad usage or configuration, 3 something is trapped or was
+    not sold, 5 try again.
     """
     configs = load_all(config_path)
     config = configs[0]
     request = replace(_request(config, dry_run, convert, to, confirm_to), everything=everything)
     if config.network.name == "mainnet" and not dry_run:
         _confirm_mainnet(yes)
-    ends = [_end(_capped(each, max_gwei), request) for each in configs]
-    failed = [end for end in ends if isinstance(end, Exception)]
-    if len(failed) == len(ends):
-        raise failed[0]
-    code = next(code for code in WORST_FIRST if code in {_code(end) for end in ends})
-    conclude(code, lambda: _tell(configs, ends, code, as_json, config_path))
+    with nullcontext() if dry_run else _uncut():
+        ends = [_end(_capped(each, max_gwei), request) for each in configs]
+        failed = [end for end in ends if isinstance(end, Exception)]
+        if len(failed) == len(ends):
+            raise failed[0]
+        code = next(code for code in WORST_FIRST if code in {_code(end) for end in ends})
+        conclude(code, lambda: _tell(configs, ends, code, as_json, config_path))
+
+
+@contextmanager
+def _uncut() -> Iterator[None]:
+    """A terminal that is lost does not end it; a person who does is told what remains."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"\n{CUT_SHORT}", err=True)
+        raise
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _end(config: Config, request: Request) -> Report | Exception:

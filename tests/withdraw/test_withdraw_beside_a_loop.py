@@ -115,6 +115,35 @@ def test_killed_while_its_own_exit_waits(scene: Scene) -> None:
     assert scene.nonce() == nonce + 1
 
 
+def test_a_terminal_that_is_closed_does_not_end_it(scene: Scene) -> None:
+    scene.mint(-600, 600)
+    scene.anvil.rpc("evm_setAutomine", [False])
+    exit_ = scene.start("withdraw", "--json")
+    scene.until(lambda: scene.nonce("pending") > scene.nonce())
+    os.kill(exit_.pid, signal.SIGHUP)
+    scene.anvil.rpc("evm_setAutomine", [True])
+    scene.anvil.mine()
+    ran = exit_.wait()
+    assert ran.code == 0, ran.err
+    assert ran.answer["proved"]
+    assert scene.all_out()
+
+
+def test_interrupted_it_says_how_to_go_on(scene: Scene) -> None:
+    scene.mint(-600, 600)
+    scene.anvil.rpc("evm_setAutomine", [False])
+    exit_ = scene.start("withdraw", "--json")
+    scene.until(lambda: scene.nonce("pending") > scene.nonce())
+    os.kill(exit_.pid, signal.SIGINT)
+    ran = exit_.wait()
+    assert ran.code == 130
+    assert "not finished: what was sent may still be mined, and HALT is not lifted" in ran.err
+    assert scene.halted()
+    again = _withdraw_past(scene, _waiting(scene), "kept")
+    assert again.code == 0, again.err
+    assert scene.all_out()
+
+
 def test_a_holder_that_hangs_is_passed_by_loudly(scene: Scene) -> None:
     scene.mint(-600, 600)
     scene.state_dir.mkdir()
