@@ -64,6 +64,7 @@ def test_the_script_is_the_command(kept: KeptChain, tmp_path: Path) -> None:
     assert any("nothing was sent" in each for each in said)
 
 
+@pytest.mark.slow
 @pytest.mark.anvil
 @pytest.mark.parametrize(
     "block",
@@ -74,6 +75,7 @@ def test_examples_on_the_kept_chain(block: Block, kept: KeptChain) -> None:
     compared(block, outputs(block, kept))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "block",
     [block for block in BLOCKS if not (block.on_kept_chain or block.keeps_chain)],
