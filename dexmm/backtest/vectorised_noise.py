@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dexmm.backtest.vectorised_path import (
+    PIECE,
     PIPS,
     Bars,
     Floats,
@@ -40,7 +41,6 @@ from dexmm.sim.traders import NOISE_SLIPPAGE
 
 BLOCKS = 1024  # walked side by side
 ENOUGH = 160  # entries after which hardly ever a path remembers where it began
-PIECE = 1 << 18  # slots: no column of a long history is made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 PIPS = 1_000_000
+PIECE = 1 << 18  # slots that are walked at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,33 +113,34 @@ def scale_of(market: Market) -> float:
 
 
 def pool_path(bars: Bars, market: Market) -> PoolPath:
-    """Walk the whole history, in which nobody trades but arbitrage."""
-    fair = bars.walked * scale_of(market)
-    opening = float(bars.open[0]) * scale_of(market)
-    kept = 1 - market.fee_pips / PIPS
-    walked = clipped_walk(math.sqrt(opening), np.sqrt(fair * kept), np.sqrt(fair / kept))
-    return _compressed(bars, market, opening, fair, walked)
-
-
-def _compressed(
-    bars: Bars, market: Market, opening: float, fair: Floats, walked: Floats
-) -> PoolPath:
-    """Only where the price moved."""
-    moved = np.empty(len(walked), dtype=bool)
-    moved[0] = walked[0] != math.sqrt(opening)
-    np.not_equal(walked[1:], walked[:-1], out=moved[1:])
-    where = np.flatnonzero(moved)
-    closes = np.arange(bars.slots - 1, len(walked), bars.slots)
+    """Walk the whole history, in which nobody trades but arbitrage; only where the price moved is
+    kept. Piece by piece: no column of all slots is made."""
+    scale, total = scale_of(market), len(bars.walked)
+    opening = float(bars.open[0]) * scale
+    kept, root = 1 - market.fee_pips / PIPS, math.sqrt(opening)
+    nodes, fairs, places = [np.array([root])], [np.array([opening])], []
+    for first in range(0, total, PIECE):
+        fair = bars.walked[first : first + PIECE] * scale
+        walked = clipped_walk(root, np.sqrt(fair * kept), np.sqrt(fair / kept))
+        moved = np.empty(len(walked), dtype=bool)
+        moved[0] = walked[0] != root
+        np.not_equal(walked[1:], walked[:-1], out=moved[1:])
+        where = np.flatnonzero(moved)
+        nodes.append(walked[where])
+        fairs.append(fair[where])
+        places.append(where + first)
+        root = float(walked[-1])
+    closes = np.arange(bars.slots - 1, total, bars.slots)
     return PoolPath(
         source=bars.source,
         market=market,
         interval_seconds=bars.interval_seconds,
         first_at=bars.start + bars.interval_seconds,
         opening=opening,
-        fair=np.ascontiguousarray(fair[bars.slots - 1 :: bars.slots]),
-        nodes=np.concatenate(([math.sqrt(opening)], walked[where])),
-        node_fair=np.concatenate(([opening], fair[where])),
-        node_of=np.searchsorted(where, closes, "right").astype(np.int64),
+        fair=bars.walked[bars.slots - 1 :: bars.slots] * scale,
+        nodes=np.concatenate(nodes),
+        node_fair=np.concatenate(fairs),
+        node_of=np.searchsorted(np.concatenate(places), closes, "right").astype(np.int64),
     )
 
 

@@ -7,11 +7,13 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from backtest.vectorised_exact import exact_pool_prices, market_of
+from backtest.vectorised_exact import OTHERS, exact_pool_prices, market_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dexmm.backtest.vectorised_noise import noise_of, noisy_paths
 from dexmm.backtest.vectorised_path import Bars, Floats, clipped_walk, pool_path
+from dexmm.sim.flow import FLOWS
 from dexmm.sim.packed import PackedPath
 from dexmm.sim.price_walk import slots_of, walk_of
 from dexmm.sim.prices import Candle, PricePath, generate
@@ -97,3 +99,16 @@ def test_candles_are_walked_as_they_say() -> None:
     walk = walk_of(path, 3)
     ways = [units / 10**walk.decimals for index in range(40) for units in walk.prices(index)]
     assert Bars.of(path, 3).walked.tolist() == ways
+
+
+def test_a_history_is_walked_in_pieces_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    bars, market = Bars.of(generate(9, 300)), market_of()
+    noise = noise_of(FLOWS["real"], 9, bars, OTHERS)
+    whole, noisy = pool_path(bars, market), noisy_paths(bars, market, noise)
+    for module in ("vectorised_path", "vectorised_noise"):
+        monkeypatch.setattr(f"dexmm.backtest.{module}.PIECE", 1000)
+    pieces = pool_path(bars, market)
+    for name in ("fair", "nodes", "node_fair", "node_of"):
+        assert getattr(pieces, name).tolist() == getattr(whole, name).tolist()
+    one, other = noisy.path(1e16), noisy_paths(bars, market, noise).path(1e16)
+    np.testing.assert_allclose(one.roots(0, 300), other.roots(0, 300), rtol=1e-14)
