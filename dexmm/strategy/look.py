@@ -60,14 +60,37 @@ class Look(Observation):
 
     @once
     def pay(self) -> Pay:
-        """What the pool is believed to pay now."""
-        pool = self.view.pool
+        """What the pool is believed to pay now; the newest look's, where nothing has moved."""
+        global _newest_pay
+        pool, known, ether = self.view.pool, self.known, self.view.eth_price
         ours = sum([int(p.liquidity) for p in self.view.positions if p.in_range(pool.tick)])
-        fee = self.limits.fee
-        ether = self.view.eth_price.scaleb(self.view.market.quote.decimals - ETHER_DECIMALS)
-        return pay_of(
-            self.known, pool, fee, self.s, self.sigma, ours, self.settings, ARBITRAGE_GAS * ether
+        asked = (
+            known.fee_growth_at,
+            known.pool_variance_seconds,
+            known.pool_seconds,
+            known.pool_paid,
+            known.pool_variance,
+            known.pool_gas,
+            known.recent_paid,
+            known.recent_variance,
+            known.recent_variance_most,
+            known.pool_price_there,
+            pool.liquidity,
+            pool.fee_protocol,
+            self.limits,
+            self.s,
+            self.sigma,
+            ours,
+            ether,
         )
+        newest = _newest_pay
+        if newest is not None and newest[0] == asked:
+            return newest[1]
+        each = ARBITRAGE_GAS * ether.scaleb(self.view.market.quote.decimals - ETHER_DECIMALS)
+        fee = self.limits.fee
+        found = pay_of(known, pool, fee, self.s, self.sigma, ours, self.settings, each)
+        _newest_pay = asked, found
+        return found
 
     @once
     def elsewhere(self) -> tuple[Decimal, Decimal]:
@@ -88,6 +111,7 @@ class Look(Observation):
 
 
 _newest: tuple[Snapshot, Config, Look] | None = None
+_newest_pay: tuple[tuple[object, ...], Pay] | None = None
 
 
 def look(snapshot: Snapshot, config: Config) -> Look:
