@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 
 from hypothesis import given, settings
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from strategy.builders import BASE, GWEI, POOL, QUIET, START, World, a_config, a_market
 
 from dexmm.model.market import Reference
+from dexmm.model.memory import Memory, evolve
 from dexmm.model.snapshot import Snapshot
 from dexmm.strategy import look as looks
 from dexmm.strategy.decide import decide
@@ -31,7 +32,7 @@ def a_deployed_world() -> World:
 
 def alone(snapshot: Snapshot, world: World) -> tuple[object, ...]:
     """What is decided, planned and remembered by who has never seen another snapshot."""
-    looks._newest = None
+    looks._newest = looks._newest_pay = None
     decision = decide(snapshot, world.config)
     steps = plan(snapshot, decision, world.config)
     return decision, steps, remember(snapshot, decision, (), world.config)
@@ -163,3 +164,41 @@ def test_the_calendar_is_remembered_until_it_changes_whatever_the_clock_does(
     for now in times:
         expected = market_closed(now, config.guards), event_on(now, config.guards.closed_events)
         assert limits.calendar(now) == expected
+
+
+def test_what_the_pool_pays_is_worked_out_anew_when_anything_behind_it_has_moved() -> None:
+    """The newest answer is kept: whatever it was worked out from must be part of its key."""
+    world = World(a_config(strategy={"name": "measured"}))
+    world.turn()
+    seconds, sample = 60 * 86_400, 3600
+    memory = evolve(
+        world.memory,
+        fee_growth_at=world.now,
+        pool_paid=Decimal(10**10),
+        pool_liquidity=Decimal(10**18) * seconds,
+        pool_seconds=Decimal(seconds),
+        pool_gas=Decimal(20_000) * seconds,
+        pool_variance=Decimal("5e-10"),
+        pool_variance_error=Decimal("1e-4"),
+        pool_variance_seconds=seconds,
+        pool_sample_seconds=Decimal(sample),
+        recent_paid=Decimal(10**9),
+        recent_liquidity=Decimal(10**18) * sample,
+        recent_seconds=Decimal(sample),
+        recent_variance=Decimal("5e-10"),
+        recent_variance_most=Decimal("1e-9"),
+    )
+    names = [each.name for each in fields(Memory) if each.name.startswith(("pool_", "recent_"))]
+    assert len(names) > 12
+    moved = 0
+    for name in names:
+        value = getattr(memory, name)
+        if not isinstance(value, int | Decimal) or isinstance(value, bool):
+            continue
+        other = replace(world.snapshot(), memory=evolve(memory, **{name: value * 7}))
+        before = look(replace(world.snapshot(), memory=memory), world.config).pay
+        kept = look(other, world.config).pay
+        looks._newest = looks._newest_pay = None
+        assert kept == look(other, world.config).pay, name
+        moved += kept != before
+    assert moved > 8  # it was about figures that count
