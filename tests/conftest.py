@@ -30,8 +30,11 @@ def data_folder() -> Path:
 
 def pytest_configure() -> None:
     """A hang-up and Ctrl-C end what tests start, as in a terminal, even where a runner ignores them
-    (nohup, a job of a shell without job control).
+    (nohup, a job of a shell without job control). And what is printed has no width but the one
+    that a test gives it: readline, in the process that starts the workers, puts its own there.
     """
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -256,7 +256,7 @@ def test_the_table_folds_and_cuts_no_number(
     monkeypatch: pytest.MonkeyPatch,
     columns: int,
 ) -> None:
-    monkeypatch.setattr("dexmm.cli.common.PIPE_WIDTH", columns)
+    monkeypatch.setenv("COLUMNS", str(columns))
     assert main.run([str(part) for part in (*arguments(scene), "--logs", tmp_path / "logs")]) == 0
     text = capsys.readouterr().out
     assert "…" not in text
