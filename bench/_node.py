@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from eth_account import Account
 
-from dexmm.config import Config, parse_config
+from dexmm.config.schema import Config, parse_config
 from dexmm.model.intent import Intent
-from dexmm.sandbox.anvil import Anvil, AnvilOptions
-from dexmm.sandbox.mainnet import ETH_USD_FEED, PAXG_USD_FEED, Deployment, deploy_mainnet
+from dexmm.sandbox.node.anvil import Anvil, AnvilOptions
+from dexmm.sandbox.node.deploy import ETH_USD_FEED, PAXG_USD_FEED, Deployment, deploy_mainnet
 
 KEY = "0x" + "11" * 32
 OWNER: str = Account.from_key(KEY).address

@@ -38,9 +38,9 @@ from typing import Any
 from bench._harness import arguments, finish
 from bench.baselines import MARKET, YEAR, demeter, minutes
 from dexmm.backtest.run import Backtest, Scenario, run_backtest
-from dexmm.backtest.vectorised import Baseline, Rule
-from dexmm.backtest.vectorised_path import Bars, pool_path
-from dexmm.config import parse_config
+from dexmm.backtest.vectorised.baselines import Baseline, Rule
+from dexmm.backtest.vectorised.price_path import Bars, pool_path
+from dexmm.config.schema import parse_config
 
 FASTER, SMALLER = 10, 8
 ROUNDS = 3

@@ -34,12 +34,12 @@ from typing import Any
 import numpy as np
 
 from bench._harness import arguments, finish
-from dexmm.backtest.sweep import sweep
-from dexmm.backtest.vectorised import Baseline, Rule, baseline_figures
-from dexmm.backtest.vectorised_path import Bars, PoolPath, pool_path
-from dexmm.backtest.vectorised_ranges import LN_TICK, Grid, rungs_of
+from dexmm.backtest.vectorised.baselines import Baseline, Rule, baseline_figures
+from dexmm.backtest.vectorised.price_path import Bars, PoolPath, pool_path
+from dexmm.backtest.vectorised.ranges import LN_TICK, Grid, rungs_of
+from dexmm.backtest.vectorised.sweep import sweep
+from dexmm.history.packed_candles import PackedPath
 from dexmm.model.market import Market, Token
-from dexmm.sim.packed import PackedPath
 
 YEAR = 525_600
 START = 1_704_067_200

@@ -37,7 +37,7 @@ ONE = """
 import sys, time
 from pathlib import Path
 import numpy, pyarrow.compute, pyarrow.csv, pyarrow.parquet
-from dexmm.sim.packed import read_path
+from dexmm.history.packed_candles import read_path
 began = time.process_time()
 path = read_path(Path(sys.argv[1]))
 print(len(path), sum(path.close_units), time.process_time() - began)

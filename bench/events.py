@@ -2,14 +2,15 @@
 
     python bench/events.py [--events 1000000] [--sample 20000] [--plot FILE] [--json]
 
-The product's own replay (``dexmm/sim/replay.py``) over a seeded history of swaps, a block each, in
-a pool of 800 initialized ticks with fees, fee growth, the protocol's share and the oracle on; ten
-positions of ours join before the first event, and the arbitrageur answers after every block. On a
-sample the same swaps, without the arbitrageur, meet the deployed bytecode in pyrevm, and the whole
-states are compared; its seconds for a million are extrapolated from that. Then the cost of fewer
-events, and of 10 to 10,000 initialized ticks that no swap comes near, each with the exponent of
-cost ~ count ** exponent. Only the replay is timed, in seconds of this process's processor time, so
-that other programs on the machine do not count; the wall's seconds are printed beside them.
+The product's own replay (``dexmm/sim/replay/event_replay.py``) over a seeded history of swaps, a
+block each, in a pool of 800 initialized ticks with fees, fee growth, the protocol's share and the
+oracle on; ten positions of ours join before the first event, and the arbitrageur answers after
+every block. On a sample the same swaps, without the arbitrageur, meet the deployed bytecode in
+pyrevm, and the whole states are compared; its seconds for a million are extrapolated from that.
+Then the cost of fewer events, and of 10 to 10,000 initialized ticks that no swap comes near, each
+with the exponent of cost ~ count ** exponent. Only the replay is timed, in seconds of this
+process's processor time, so that other programs on the machine do not count; the wall's seconds are
+printed beside them.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from time import perf_counter, process_time
 from typing import Any
 
 from bench._harness import arguments, finish
+from dexmm.history.event_types import SWAP_DOWN, SWAP_UP, EventHistory, Events
+from dexmm.history.wide_ints import Wide
 from dexmm.model.market import Market, Token
-from dexmm.sim.events import SWAP_DOWN, SWAP_UP, EventHistory, Events
-from dexmm.sim.history_wide import Wide
-from dexmm.sim.replay import replay
+from dexmm.sim.replay.event_replay import replay
 from dexmm.uniswap.pool import Pool
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
 

@@ -27,13 +27,13 @@ from typing import Any
 
 from bench._harness import arguments, finish
 from dexmm.cex.client import RECONCILE_EVERY, ExchangeClient, open_client
-from dexmm.config import parse_config
+from dexmm.config.schema import parse_config
 from dexmm.model.order import OrderKind, Purpose
 from dexmm.model.steps import PlaceOrder
 from dexmm.model.venue import Side
-from dexmm.sandbox.exchange.paper import PaperExchange
-from dexmm.sandbox.exchange.server import Server
-from dexmm.sandbox.exchange.settings import API_KEY, QUIET, SECRET, PaperSettings
+from dexmm.paper_exchange.api.server import Server
+from dexmm.paper_exchange.engine.settings import API_KEY, QUIET, SECRET, PaperSettings
+from dexmm.paper_exchange.paper_exchange import PaperExchange
 from dexmm.store.database import open_database
 from dexmm.store.orders import SqlOrderLog
 

@@ -43,11 +43,11 @@ from web3 import Web3
 from web3.contract import Contract
 
 from bench._harness import arguments, finish
-from dexmm.ops.fetch_events import EVENTS, Event, Word
-from dexmm.ops.fetch_limit import LogLimit
-from dexmm.ops.fetch_logs import Asked, decode_logs
-from dexmm.ops.fetch_node import Node
-from dexmm.ops.fetch_parts import Parts, Span, Wanted, write_logs
+from dexmm.fetch.pool.event_schema import EVENTS, Event, Word
+from dexmm.fetch.pool.log_decoder import Asked, decode_logs
+from dexmm.fetch.pool.log_limit import LogLimit
+from dexmm.fetch.pool.log_source import Node
+from dexmm.fetch.pool.resumable_parts import Parts, Span, Wanted, write_logs
 from dexmm.uniswap.tick_math import MAX_TICK, MIN_TICK
 
 LEAST = 300_000

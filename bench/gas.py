@@ -14,12 +14,12 @@ import time
 
 from bench._harness import arguments, finish
 from bench._node import NEVER, OWNER, MemoryIntents, configuration, local_mainnet
-from dexmm.chain.calls import rerange_calls
 from dexmm.chain.client import ChainClient, connect
+from dexmm.chain.send.calldata import rerange_calls
 from dexmm.model.decision import Role
 from dexmm.model.steps import Mint, Removal, Rerange, Simulation
-from dexmm.sandbox.mainnet import Deployment
-from dexmm.sandbox.pools import POSITION_MANAGER
+from dexmm.sandbox.node.deploy import Deployment
+from dexmm.sandbox.node.pools import POSITION_MANAGER
 from dexmm.units import Amount0, Amount1, Tick
 
 MOST_RATIO = 0.65

@@ -31,9 +31,9 @@ from typing import Any
 import ccxt
 
 from bench._harness import arguments, finish
-from dexmm.sandbox.exchange.paper import PaperExchange
-from dexmm.sandbox.exchange.settings import API_KEY, SECRET, UNLIMITED, Opening, PaperSettings
-from dexmm.sandbox.exchange.urls import ccxt_urls
+from dexmm.paper_exchange.api.urls import ccxt_urls
+from dexmm.paper_exchange.engine.settings import API_KEY, SECRET, UNLIMITED, Opening, PaperSettings
+from dexmm.paper_exchange.paper_exchange import PaperExchange
 
 LEAST = 500
 RICH = Opening(spot={"PAXG": Decimal(10**6), "USDT": Decimal(10**10)})

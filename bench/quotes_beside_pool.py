@@ -35,13 +35,13 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 from bench._harness import finish
-from dexmm.config import Config
+from dexmm.config.schema import Config
 from dexmm.model.order import Purpose
-from dexmm.sandbox.desk import QUOTE_STEPS
-from dexmm.sandbox.fills import Fill
+from dexmm.sandbox.exchange_feed import QUOTE_STEPS
+from dexmm.sandbox.exchange_fills import Fill
 from dexmm.sandbox.run import Options, Progress, Result, run_sandbox
-from dexmm.sim.price_walk import walk_of
-from dexmm.sim.prices import PricePath
+from dexmm.sim.agents.price_process import PricePath
+from dexmm.sim.agents.price_walk import walk_of
 from dexmm.units import EXACT
 
 SEEDS = "1,2,3,4,5,6,7,8,9,10"

@@ -24,7 +24,7 @@ from decimal import Decimal
 from statistics import fmean, stdev
 
 from bench._harness import arguments, finish
-from dexmm.strategy.quotes import optimal_spread, reservation_price
+from dexmm.strategy.trading.quote_prices import optimal_spread, reservation_price
 
 START, SIGMA, DT, STEPS, KAPPA, INTENSITY = 100, Decimal(2), Decimal("0.005"), 200, "1.5", 140.0
 PAPER_PATHS = 1000

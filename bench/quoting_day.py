@@ -48,22 +48,22 @@ from requests.adapters import BaseAdapter
 
 from bench._harness import finish
 from dexmm.cex.client import ExchangeClient, open_client
-from dexmm.config import Config, Quotes, parse_config
+from dexmm.config.schema import Config, Quotes, parse_config
+from dexmm.engine.quote_refresher import Quoting
+from dexmm.engine.turn import turn
 from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory
 from dexmm.model.order import OrderIntent
-from dexmm.ops.poolless import without_pool
-from dexmm.ops.trading import trading
-from dexmm.quoting import Quoting
-from dexmm.sandbox.exchange.exchange import Exchange
-from dexmm.sandbox.exchange.house import Flow
-from dexmm.sandbox.exchange.query import Query
-from dexmm.sandbox.exchange.server import Asked, Server
-from dexmm.sandbox.exchange.settings import UNLIMITED, USUAL_FLOW, Opening, PaperSettings
-from dexmm.sim.prices import Candle, PricePath, read_candles
-from dexmm.strategy.advance import sigma_of
-from dexmm.strategy.quoting import least_half_spread
-from dexmm.turn import turn
+from dexmm.paper_exchange.api.query import Query
+from dexmm.paper_exchange.api.server import Asked, Server
+from dexmm.paper_exchange.engine.background_book import Flow
+from dexmm.paper_exchange.engine.settings import UNLIMITED, USUAL_FLOW, Opening, PaperSettings
+from dexmm.paper_exchange.exchange import Exchange
+from dexmm.performance.order_statistics import trading
+from dexmm.sim.agents.price_process import Candle, PricePath, read_candles
+from dexmm.strategy.context.memory_update import sigma_of
+from dexmm.strategy.trading.quotes import least_half_spread
+from dexmm.wiring.exchange_only import without_pool
 
 PRICES = "PAXGUSDT_perp_5m_2025-07_2025-12.csv.gz"
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "prices"

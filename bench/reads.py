@@ -20,9 +20,9 @@ from typing import Any
 from bench._harness import arguments, finish, side_by_side
 from bench._node import OWNER, MemoryIntents, Proxy, configuration, local_mainnet
 from dexmm.chain.client import connect
-from dexmm.chain.rpc import Rpc
-from dexmm.sandbox.mainnet import Deployment
-from dexmm.sandbox.pools import POSITION_MANAGER
+from dexmm.chain.rpc.client import Rpc
+from dexmm.sandbox.node.deploy import Deployment
+from dexmm.sandbox.node.pools import POSITION_MANAGER
 
 POSITIONS = 10
 MOST_OVERHEAD_MS = 15

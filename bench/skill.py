@@ -44,25 +44,25 @@ from typing import Any
 
 from bench._harness import arguments, finish
 from bench.stop_loss import merged
-from dexmm.backtest.compare_play import play
-from dexmm.backtest.contestants import FIELD, Live, Static
-from dexmm.backtest.request_config import newcomer
-from dexmm.backtest.request_market import PAXG_USDT_MARKET
+from dexmm.backtest.compare.contestants import FIELD, Live, Static
+from dexmm.backtest.compare.play import play
 from dexmm.backtest.run import Scenario, liquidity_of_others, run_backtest
-from dexmm.config import Config
-from dexmm.ops.accounting import Attribution, Source, attribute
-from dexmm.ops.figures import Figures, figures
-from dexmm.ops.track import Track
-from dexmm.sim.packed import PackedPath, packed
-from dexmm.sim.price_walk import walk_of
-from dexmm.sim.prices import Candle, PricePath, read_candles
-from dexmm.sim.venue_costs import VenueCosts
-from dexmm.strategy.edges import place
-from dexmm.strategy.precise import BP
-from dexmm.strategy.situation import Range, Situation
-from dexmm.strategy.strategies import STRATEGIES, Definition
-from dexmm.strategy.strategies.budget import fill
-from dexmm.strategy.strategies.measured import sized
+from dexmm.backtest.scenario_config import newcomer
+from dexmm.backtest.scenario_market import PAXG_USDT_MARKET
+from dexmm.config.schema import Config
+from dexmm.decimal_context import BP
+from dexmm.history.packed_candles import PackedPath, packed
+from dexmm.performance.attribution import Attribution, Source, attribute
+from dexmm.performance.metrics import Figures, figures
+from dexmm.performance.track.track import Track
+from dexmm.sim.agents.price_process import Candle, PricePath, read_candles
+from dexmm.sim.agents.price_walk import walk_of
+from dexmm.sim.exchange.cost_model import VenueCosts
+from dexmm.strategy.ranges.range_edges import place
+from dexmm.strategy.ranges.range_input import Range, Situation
+from dexmm.strategy.ranges.strategies import STRATEGIES, Definition
+from dexmm.strategy.ranges.strategies.budget import fill
+from dexmm.strategy.ranges.strategies.measured import sized
 
 CAPITAL = Decimal(50_000)
 RATIOS = ("0.7", "1", "1.4")

@@ -30,10 +30,10 @@ from unittest.mock import patch
 
 from bench._harness import arguments, finish, side_by_side
 from bench._node import Proxy, configuration, local_mainnet
-from dexmm.config import Config
-from dexmm.loop import Shutdown, World, run_once
-from dexmm.ops.world import open_world
-from dexmm.sandbox.anvil import Anvil
+from dexmm.config.schema import Config
+from dexmm.engine.loop import Shutdown, World, run_once
+from dexmm.sandbox.node.anvil import Anvil
+from dexmm.wiring.live import open_world
 
 MOST_OF_WEB3 = 0.25
 MOST_OF_A_TURN = 0.10

@@ -27,9 +27,9 @@ from typing import Any
 
 from bench._harness import arguments, finish
 from dexmm.backtest.run import Backtest, Scenario, paxg_usdt_market, run_backtest
-from dexmm.config import parse_config
-from dexmm.sim.prices import Candle, PricePath, read_candles
-from dexmm.sim.venue_costs import VenueCosts
+from dexmm.config.schema import parse_config
+from dexmm.sim.agents.price_process import Candle, PricePath, read_candles
+from dexmm.sim.exchange.cost_model import VenueCosts
 
 MOST_BP = 25
 CAPITAL = Decimal(50_000)

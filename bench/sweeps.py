@@ -35,7 +35,7 @@ YEAR, CONFIGURATIONS, ROUNDS, TIMES = 525_600, 400, 3, 5.0
 def one(options: argparse.Namespace) -> int:
     """This tree's side: one sweep, as a line of JSON."""
     from bench.baselines import MARKET, OTHERS, configurations, minutes
-    from dexmm.backtest.sweep import sweep
+    from dexmm.backtest.vectorised.sweep import sweep
 
     packed, many = minutes(options.seed, options.bars), configurations(options.sweep)
     started = process_time()

@@ -21,8 +21,8 @@ from bench._node import KEY, NEVER, OWNER, MemoryIntents, Proxy, configuration, 
 from dexmm.chain.client import ChainClient, connect
 from dexmm.model.decision import Role
 from dexmm.model.steps import Allowance, Approve, Mint, Rerange, Simulation
-from dexmm.sandbox.mainnet import Deployment
-from dexmm.sandbox.pools import POSITION_MANAGER
+from dexmm.sandbox.node.deploy import Deployment
+from dexmm.sandbox.node.pools import POSITION_MANAGER
 from dexmm.units import Amount0, Amount1, Tick
 
 MOST = 5

@@ -40,9 +40,9 @@ VERBS = ("decide", "plan", "remember")
 
 def scenario(options: argparse.Namespace, strategy: str) -> Any:
     from dexmm.backtest.run import PAXG, PAXG_USDT, Scenario, paxg_usdt_market
-    from dexmm.config import parse_config
-    from dexmm.sim.packed import read_path
-    from dexmm.sim.prices import generate
+    from dexmm.config.schema import parse_config
+    from dexmm.history.packed_candles import read_path
+    from dexmm.sim.agents.price_process import generate
 
     settings: dict[str, Any] = {
         "network": {"name": "sandbox", "rpc_urls": "http://127.0.0.1:1"},
@@ -73,7 +73,7 @@ def scenario(options: argparse.Namespace, strategy: str) -> Any:
 def one(options: argparse.Namespace) -> int:
     """This tree's side of a pair: what it took, as one line of JSON."""
     import dexmm.backtest.run as backtest
-    import dexmm.turn
+    import dexmm.engine.turn
 
     world = scenario(options, options.strategies)
     started = process_time()
@@ -91,12 +91,12 @@ def one(options: argparse.Namespace) -> int:
 
         return run
 
-    plain = {name: getattr(dexmm.turn, name) for name in VERBS}
+    plain = {name: getattr(dexmm.engine.turn, name) for name in VERBS}
     for name, verb in plain.items():
-        setattr(dexmm.turn, name, timed(verb))
+        setattr(dexmm.engine.turn, name, timed(verb))
     backtest.run_backtest(world)
     for name, verb in plain.items():
-        setattr(dexmm.turn, name, verb)
+        setattr(dexmm.engine.turn, name, verb)
     print(
         json.dumps(
             {

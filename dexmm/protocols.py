@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
-from dexmm.config import Config
+from dexmm.config.schema import Config
 from dexmm.model.decision import Refusal
 from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory

@@ -13,7 +13,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dexmm.sim.prices import GENERATOR_START, PricePath, generate
+from dexmm.sim.agents.price_process import GENERATOR_START, PricePath, generate
 
 DAYS = 14
 INTERVAL_SECONDS = 900

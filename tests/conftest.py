@@ -10,8 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from dexmm.sandbox.anvil import Anvil, AnvilOptions
-from dexmm.sandbox.mainnet import GWEI, Deployment, deploy_mainnet
+from dexmm.sandbox.node.anvil import Anvil, AnvilOptions
+from dexmm.sandbox.node.deploy import GWEI, Deployment, deploy_mainnet
 
 PROJECT = Path(__file__).resolve().parent.parent
 # How long an example or its generation takes is the machine's load, not the code's fault.

@@ -25,16 +25,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from dexmm.sandbox.exchange.paper import PaperExchange
-from dexmm.sandbox.exchange.settings import (
+from dexmm.paper_exchange.engine.settings import (
     QUIET,
     UNLIMITED,
     Basis,
     Opening,
     PaperSettings,
 )
-from dexmm.sandbox.issuers import PAXG
-from dexmm.sandbox.mainnet import PAXG_USDT_POOL, Deployment
+from dexmm.paper_exchange.paper_exchange import PaperExchange
+from dexmm.sandbox.node.deploy import PAXG_USDT_POOL, Deployment
+from dexmm.sandbox.node.token_admin import PAXG
 
 HERE = Path(__file__).resolve().parent
 KEY = "0x" + "5b" * 32

@@ -10,7 +10,7 @@ import pytest
 
 from bench.quotes_beside_pool import CENT, row
 from bench.quoting_day import MOST_CANCELLED, MOST_DISTANCE, Asking, quote, scaled
-from dexmm.sim.prices import generate
+from dexmm.sim.agents.price_process import generate
 
 PROJECT = Path(__file__).resolve().parents[1]
 BENCHES = sorted(p.name for p in (PROJECT / "bench").glob("*.py") if not p.name.startswith("_"))

@@ -12,53 +12,69 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "dexmm"
 
-NOUNS = {"units", "errors", "model", "config", "uniswap", "proxies"}
-TURN = {"turn", "strategy", "protocols"} | NOUNS
-WITHDRAW = {"withdraw"} | {
-    f"withdraw_{part}" for part in ("exchange", "legs", "plan", "proof", "report")
-}
-RUN = {"loop", "quoting", "markets", "halted_exit"}
-OUTER = {"chain", "cex", "store", "settings"}
+BASE = {"units", "errors"}
+NOUNS = BASE | {"model", "config"}
+EDGES = {"chain", "cex", "store"}  # each to one part of the world outside
+RUNNING = {"protocols", "strategy", "engine", "withdraw"}
 
 # layer -> the other layers it may import; a layer may always import itself
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # dexmm/__init__.py
     "units": set(),
     "errors": set(),
-    "uniswap": {"units", "errors"},
-    "settings": {"errors"},
-    "proxies": {"errors"},
-    "fields": set(),
-    "config": {"units", "errors", "settings", "fields"},
-    "model": {"units", "errors"},
-    "protocols": {"units", "errors", "model", "config"},
-    "strategy": NOUNS,
-    "chain": NOUNS,
-    "cex": NOUNS,
-    "store": NOUNS,
-    "turn": TURN - {"turn"},
-    **dict.fromkeys(WITHDRAW, NOUNS | WITHDRAW | {"strategy", "protocols"}),
-    "markets": {"config", "settings", "errors"},
-    "quoting": TURN,
-    "halted_exit": NOUNS | WITHDRAW | {"strategy", "protocols"},
-    "loop": TURN | WITHDRAW | {"quoting", "halted_exit"},
-    "ops": TURN | WITHDRAW | RUN | OUTER | {""},
-    "telemetry": TURN | {"loop", "ops"},
-    "sim": {"model", "uniswap", "units", "errors"},
-    "sandbox": TURN | WITHDRAW | RUN | OUTER | {"ops", "sim"},
-    "backtest": TURN | WITHDRAW | RUN | OUTER | {"ops", "sim"},
-    "cli": TURN
-    | WITHDRAW
-    | RUN
-    | OUTER
-    | {"", "fields", "ops", "sim", "sandbox", "backtest", "telemetry"},
+    "decimal_context": {"units"},
+    "optional_packages": {"errors"},
+    "uniswap": BASE,
+    "model": BASE,
+    "config": BASE,
+    "protocols": NOUNS,
+    "strategy": NOUNS | {"decimal_context", "uniswap"},
+    "chain": NOUNS | {"uniswap"},
+    "cex": NOUNS | {"uniswap"},
+    "store": NOUNS | {"uniswap"},
+    "engine": NOUNS | {"protocols", "strategy", "withdraw"},
+    "withdraw": NOUNS | {"protocols", "decimal_context", "strategy"},
+    "history": BASE | {"model", "uniswap"},
+    "sim": BASE | {"model", "uniswap", "history"},
+    "paper_exchange": BASE | {"sim"},
+    "terminal": BASE,
+    "fetch": NOUNS | EDGES | {"uniswap", "history", "optional_packages", "terminal"},
+    "wiring": NOUNS | EDGES | RUNNING | {"decimal_context", "uniswap", "fetch"},
+    "performance": NOUNS
+    | {"decimal_context", "strategy", "engine", "uniswap", "fetch", "chain", "cex"},
+    "report": NOUNS
+    | {"", "strategy", "uniswap", "performance", "store", "wiring"}
+    | {"optional_packages", "terminal"},
+    "scout": NOUNS
+    | {"decimal_context", "strategy", "uniswap", "chain", "fetch", "performance", "report"}
+    | {"optional_packages", "terminal"},
+    "health": NOUNS
+    | EDGES
+    | {"decimal_context", "strategy", "uniswap", "wiring", "performance", "optional_packages"},
+    "telemetry": NOUNS | {"strategy", "engine", "optional_packages"},
+    "sandbox": NOUNS
+    | EDGES
+    | RUNNING
+    | {"decimal_context", "uniswap", "history", "sim", "paper_exchange", "wiring"}
+    | {"performance", "report", "terminal", "optional_packages"},
+    "backtest": NOUNS
+    | {"protocols", "decimal_context", "uniswap", "strategy", "engine", "withdraw"}
+    | {"history", "sim", "cex"}
+    | {"performance", "report", "terminal", "optional_packages"},
+    "tune": NOUNS
+    | {"decimal_context", "uniswap", "strategy", "history", "sim", "backtest"}
+    | {"performance", "report", "terminal", "optional_packages"},
+    "cli": NOUNS
+    | EDGES
+    | RUNNING
+    | {"", "decimal_context", "uniswap", "history", "sim", "paper_exchange", "sandbox"}
+    | {"backtest", "tune", "fetch", "scout", "health", "wiring", "performance", "report"}
+    | {"telemetry", "terminal", "optional_packages"},
 }
 
 # layer -> the packages from outside it may import; None is the standard library alone
 OUTSIDE: dict[str, set[str]] = {
-    "settings": {"dotenv"},
-    "fields": {"pydantic", "eth_utils"},
-    "config": {"pydantic"},
+    "config": {"pydantic", "dotenv", "eth_utils"},
     "chain": {
         "web3",
         "eth_account",
@@ -72,26 +88,24 @@ OUTSIDE: dict[str, set[str]] = {
     },
     "cex": {"ccxt"},
     "store": {"sqlalchemy", "pydantic"},
-    "sandbox": {"aiohttp", "eth_abi", "eth_account", "eth_utils", "requests", "rich", "web3"},
-    "sim": {"numpy", "pyarrow"},
-    "ops": {
-        "rich",
-        "pandas_market_calendars",
-        "plotly",
-        "pyarrow",
-        "numpy",
-        "msgspec",
-        "ccxt",
-        "requests",
-        "tenacity",
-    },
+    "history": {"numpy", "pyarrow"},
+    "sim": {"numpy"},
+    "paper_exchange": {"aiohttp"},
+    "terminal": {"rich"},
+    "fetch": {"ccxt", "msgspec", "numpy", "pyarrow", "requests", "tenacity"},
+    "performance": {"numpy", "requests"},
+    "report": {"plotly", "rich"},
+    "scout": {"pyarrow", "rich"},
+    "health": {"pandas_market_calendars"},
     "telemetry": {"prometheus_client"},
-    "backtest": {"numpy", "optuna", "plotly", "rich", "sqlalchemy"},
+    "sandbox": {"eth_abi", "eth_account", "eth_utils", "requests", "rich", "web3"},
+    "backtest": {"numpy", "plotly", "rich"},
+    "tune": {"numpy", "optuna", "plotly", "rich", "sqlalchemy"},
     "cli": {"click", "rich", "pydantic"},
 }
 
 # A decision depends on its arguments alone: no clock, network, disk, logging or randomness.
-PURE = {"strategy", "uniswap", "model", "units"}
+PURE = {"strategy", "uniswap", "model", "units", "decimal_context"}
 PURE_LIBRARY = {
     "__future__",
     "array",
@@ -224,11 +238,11 @@ def test_every_import_goes_down() -> None:
         ("dexmm.units", "from dexmm.errors import Halt"),
         ("dexmm.errors", "import pydantic"),
         ("dexmm.uniswap.pool", "from dexmm.model.market import Market"),
-        ("dexmm.model.market", "from dexmm.config import Config"),
+        ("dexmm.model.market", "from dexmm.config.schema import Config"),
         ("dexmm.model.market", "import requests"),
-        ("dexmm.config", "import dexmm.model.market"),
-        ("dexmm.config", "from dexmm import strategy"),
-        ("dexmm.strategy.decide", "from dexmm.turn import turn"),
+        ("dexmm.config.schema", "import dexmm.model.market"),
+        ("dexmm.config.schema", "from dexmm import strategy"),
+        ("dexmm.strategy.decide", "from dexmm.engine.turn import turn"),
         ("dexmm.strategy.decide", "def f():\n    from dexmm.chain.client import connect"),
         ("dexmm.strategy.decide", "import time"),
         ("dexmm.strategy.decide", "import logging"),
@@ -241,16 +255,17 @@ def test_every_import_goes_down() -> None:
         ("dexmm.chain.client", "from dexmm.strategy.decide import decide"),
         ("dexmm.store.journal", "from dexmm.chain import client"),
         ("dexmm.store.journal", "import web3"),
-        ("dexmm.turn", "from dexmm.loop import World"),
-        ("dexmm.turn", "from dexmm.chain.client import connect"),
-        ("dexmm.withdraw", "from dexmm.store.flags import HaltFlag"),
-        ("dexmm.loop", "from dexmm.ops.world import open_world"),
-        ("dexmm.ops.world", "from dexmm.cli.common import load"),
-        ("dexmm.ops.world", "from dexmm.sandbox.anvil import Anvil"),
-        ("dexmm.sandbox.world", "from dexmm.cli.common import load"),
-        ("dexmm.sim.chain", "from dexmm.turn import Verdict"),
-        ("dexmm.sim.chain", "from dexmm.sandbox.world import SandboxWorld"),
-        ("dexmm.backtest.run", "from dexmm.sandbox.world import SandboxWorld"),
+        ("dexmm.strategy.decide", "from dexmm.engine.loop import World"),
+        ("dexmm.engine.turn", "from dexmm.chain.client import connect"),
+        ("dexmm.withdraw.withdraw", "from dexmm.store.flags import HaltFlag"),
+        ("dexmm.engine.loop", "from dexmm.wiring.live import open_world"),
+        ("dexmm.wiring.live", "from dexmm.cli.common import load"),
+        ("dexmm.wiring.live", "from dexmm.sandbox.node.anvil import Anvil"),
+        ("dexmm.withdraw.plan", "from dexmm.wiring.exit import open_exit"),
+        ("dexmm.sandbox.market_simulation", "from dexmm.cli.common import load"),
+        ("dexmm.sim.chain.chain", "from dexmm.protocols import Verdict"),
+        ("dexmm.sim.chain.chain", "from dexmm.sandbox.market_simulation import SandboxWorld"),
+        ("dexmm.backtest.run", "from dexmm.sandbox.market_simulation import SandboxWorld"),
         ("dexmm.cli.run", "import rich.table"),
         ("dexmm.cli.run", "def f():\n    import web3"),
         ("dexmm.chain.client", "from .rpc import Rpc"),
@@ -265,10 +280,16 @@ def test_the_checker_finds(module: str, source: str) -> None:
     ("module", "source"),
     [
         ("dexmm.uniswap.pool", "from dexmm.units import Tick\nfrom dexmm.uniswap import tick_math"),
-        ("dexmm.strategy.decide", "from dexmm.config import Config\nfrom decimal import Decimal"),
+        (
+            "dexmm.strategy.decide",
+            "from dexmm.config.schema import Config\nfrom decimal import Decimal",
+        ),
         ("dexmm.chain.client", "import web3, os, time\nfrom dexmm.model.steps import Step"),
         ("dexmm.cli.main", "from dexmm import __version__\nimport click"),
-        ("dexmm.cli.run", "def f():\n    import rich.table\n    from dexmm.loop import run_once"),
+        (
+            "dexmm.cli.run",
+            "def f():\n    import rich.table\n    from dexmm.engine.loop import run_once",
+        ),
         ("dexmm.cli.run", "if TYPE_CHECKING:\n    from rich.console import Console"),
         ("dexmm", "__version__ = '1'"),
     ],
@@ -278,21 +299,17 @@ def test_the_checker_lets_pass(module: str, source: str) -> None:
 
 
 def test_no_layer_is_above_one_it_is_below() -> None:
-    """The table itself has no cycle between different layers, withdraw's own parts aside."""
-    merged = {
-        "withdraw" if name in WITHDRAW else name: {"withdraw" if t in WITHDRAW else t for t in may}
-        for name, may in MAY_IMPORT.items()
-    }
+    """The table itself has no cycle between different layers."""
     seen: set[str] = set()
 
     def reach(layer: str, path: tuple[str, ...]) -> None:
         assert layer not in path, f"cycle: {path} -> {layer}"
         if layer not in seen:
-            for target in merged[layer] - {layer}:
+            for target in MAY_IMPORT[layer] - {layer}:
                 reach(target, (*path, layer))
             seen.add(layer)
 
-    for layer in merged:
+    for layer in MAY_IMPORT:
         reach(layer, ())
 
 
@@ -312,7 +329,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_the_heavy_check_sees_what_is_imported() -> None:
-    source = f"import sys, dexmm.config\nprint([n for n in {HEAVY!r} if n in sys.modules])"
+    source = f"import sys, dexmm.config.schema\nprint([n for n in {HEAVY!r} if n in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=60
     )

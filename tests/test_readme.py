@@ -94,7 +94,7 @@ WITHOUT_OUTPUT = {
     "scripts/withdraw.py --config dexmm.toml": "here, without what it would take out",
     "dexmm scout --base PAXG --rpc URL --days 7 --capital 50000": "here",
     "dexmm fetch candles --exchange binance --symbol PAXG/USDT --since 2025-07-01 "
-    "-o gold.parquet": "a network: tests/ops/test_fetch_candles.py asks exchanges of its own",
+    "-o gold.parquet": "a network: tests/fetch/candles/test_download.py asks exchanges of its own",
     "dexmm fetch swaps --from-block 24000000 -o pool.parquet": "mainnet; an example on a chain",
     ".venv/bin/python tests/readme_examples.py --write": "what this file runs, without --write",
     ".venv/bin/python bench/startup.py": "tests/test_benches.py",

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dexmm.sim.prices import read_candles
+from dexmm.sim.agents.price_process import read_candles
 
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE = PROJECT / "docs" / "gold-two-weeks.csv"

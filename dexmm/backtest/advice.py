@@ -29,12 +29,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, localcontext
 
-from dexmm.config import Config
-from dexmm.ops.figures import Figures
-from dexmm.ops.report.refused import Refused
-from dexmm.strategy.edges import distance
-from dexmm.strategy.precise import BP, YEAR
-from dexmm.strategy.strategies import STRATEGIES
+from dexmm.config.schema import Config
+from dexmm.decimal_context import BP, YEAR
+from dexmm.performance.metrics import Figures
+from dexmm.performance.refusal_counts import Refused
+from dexmm.strategy.ranges.range_edges import distance
+from dexmm.strategy.ranges.strategies import STRATEGIES
 from dexmm.units import PRICE, bp, sum_places, sum_text
 
 ZERO = Decimal(0)

@@ -21,7 +21,7 @@ from typing import Any
 
 from dexmm.backtest.workers import LOOK_SECONDS, TRIES, Failed, Session, Watch, Work, told_whole
 from dexmm.errors import BadInput, Transient
-from dexmm.ops.extras import need
+from dexmm.optional_packages import need
 
 CONNECT_SECONDS = 20
 WORKER_SECONDS = 10  # for a first worker to be there

@@ -17,16 +17,16 @@ from dexmm.backtest.run import (
     run_in,
     terms_of,
 )
+from dexmm.history.event_types import EventHistory
+from dexmm.history.packed_candles import packed
 from dexmm.model.market import Block
-from dexmm.ops.starting import Start
-from dexmm.sim.chain import SimChain
-from dexmm.sim.events import EventHistory
-from dexmm.sim.gas import base_fee
-from dexmm.sim.packed import packed
-from dexmm.sim.position_manager import PositionManager
-from dexmm.sim.replay import EventWorld
-from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed
-from dexmm.sim.world import CandleWorld
+from dexmm.model.starting_inventory import Start
+from dexmm.sim.agents.base_fee import base_fee
+from dexmm.sim.agents.market_simulator import GOLD_HEARTBEAT_SECONDS, Feed
+from dexmm.sim.candle_world import CandleWorld
+from dexmm.sim.chain.chain import SimChain
+from dexmm.sim.chain.position_manager import PositionManager
+from dexmm.sim.replay.event_replay import EventWorld
 from dexmm.uniswap.oracle import GROWN
 from dexmm.uniswap.pool_state import PoolState
 

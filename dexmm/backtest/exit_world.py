@@ -13,15 +13,15 @@ from dexmm.model.nodes import NodeView, NodeViews
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import ChainStep, Outcome
 from dexmm.protocols import Cex, Verdict
-from dexmm.sim.chain import SimChain
-from dexmm.withdraw_report import Halted
+from dexmm.sim.chain.chain import SimChain
+from dexmm.withdraw.report import Halted
 
 NODE = "the simulation"
 log = logging.getLogger("dexmm.backtest")
 
 
 class SimExitChain:
-    """Implements ``withdraw_legs.ExitChain`` over a chain in memory."""
+    """Implements ``withdraw.steps.ExitChain`` over a chain in memory."""
 
     def __init__(self, chain: SimChain) -> None:
         self._chain = chain
@@ -48,7 +48,7 @@ class SimExitChain:
 
 
 class SimExitWorld:
-    """Implements ``withdraw_legs.World``. ``reason`` is that of the halt."""
+    """Implements ``withdraw.steps.World``. ``reason`` is that of the halt."""
 
     def __init__(self, chain: SimChain, cex: Cex | None, reason: str) -> None:
         self._chain = chain

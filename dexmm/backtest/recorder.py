@@ -17,12 +17,12 @@ from dexmm.model.market import Market
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import Outcome, Step, Swap
 from dexmm.model.venue import VenueView
-from dexmm.ops.accounting import Flow, Mark, Source, merged
-from dexmm.ops.report.entry_facts import Sketcher, actions, paired
-from dexmm.ops.track import Action, TrackPoint
-from dexmm.sim.trial import Tally
-from dexmm.sim.world import Move
-from dexmm.strategy.inventory import Inventory, inventory
+from dexmm.performance.attribution import Flow, Mark, Source, merged
+from dexmm.performance.track.entry_facts import Sketcher, actions, paired
+from dexmm.performance.track.track import Action, TrackPoint
+from dexmm.sim.candle_world import Move
+from dexmm.sim.chain.dry_run import Tally
+from dexmm.strategy.exposure.inventory import Inventory, inventory
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
 from dexmm.units import ETHER_DECIMALS, EXACT, PRICE, Q96, to_decimal
 

@@ -11,44 +11,44 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from dexmm.backtest.desk import Desk, parts, with_exchange
-from dexmm.backtest.doze import doze, sleep
+from dexmm.backtest.exchange_feed import Desk, parts, with_exchange
 from dexmm.backtest.exit_world import SimExitWorld
-from dexmm.backtest.gas import gas_of
-from dexmm.backtest.memory import MemoryJournal
+from dexmm.backtest.fast_forward import doze, sleep
+from dexmm.backtest.gas_estimates import gas_of
+from dexmm.backtest.memory_journal import MemoryJournal
 from dexmm.backtest.recorder import Recorder
-from dexmm.config import NO_POOL, Config
+from dexmm.config.schema import NO_POOL, Config
+from dexmm.engine.turn import turn
 from dexmm.errors import BadInput
-from dexmm.halted_exit import Ended, ExitOnHalt
+from dexmm.history.packed_candles import PackedPath, packed
 from dexmm.model.market import Block, Market, Token
 from dexmm.model.order import OrderIntent
-from dexmm.ops.accounting import Leg, legs
-from dexmm.ops.figures import Figures, figures
-from dexmm.ops.rebalanced import market_cost
-from dexmm.ops.starting import Start
-from dexmm.ops.track import Track
-from dexmm.sim.background import others
-from dexmm.sim.chain import SimChain, Terms
-from dexmm.sim.flow import FLOWS
-from dexmm.sim.gas import GWEI, MEAN_GWEI, WALK, base_fee
-from dexmm.sim.opening import PoolOpening, open_pool
-from dexmm.sim.packed import PackedPath, packed
-from dexmm.sim.pay_ratio import Pace, Surroundings, activity, others_liquidity, surroundings
-from dexmm.sim.price_walk import PriceWalk, walk_of
-from dexmm.sim.prices import PricePath
-from dexmm.sim.street import GOLD_HEARTBEAT_SECONDS, Feed, Street
-from dexmm.sim.traders import (
+from dexmm.model.starting_inventory import Start
+from dexmm.performance.attribution import Leg, legs
+from dexmm.performance.metrics import Figures, figures
+from dexmm.performance.rebalanced import market_cost
+from dexmm.performance.track.track import Track
+from dexmm.sim.agents.base_fee import GWEI, MEAN_GWEI, WALK, base_fee
+from dexmm.sim.agents.market_simulator import GOLD_HEARTBEAT_SECONDS, Feed, Street
+from dexmm.sim.agents.noise_flow import FLOWS
+from dexmm.sim.agents.pay_ratio import Pace, Surroundings, activity, others_liquidity, surroundings
+from dexmm.sim.agents.price_process import PricePath
+from dexmm.sim.agents.price_walk import PriceWalk, walk_of
+from dexmm.sim.agents.traders import (
     ARBITRAGE_FEE_PIPS,
     ARBITRAGE_GAS,
     ETHER_PRICE,
     ArbitrageCosts,
     arbitrage_costs,
 )
-from dexmm.sim.trial import Purse
-from dexmm.sim.venue_costs import VenueCosts
-from dexmm.sim.world import CandleWorld, World
-from dexmm.turn import turn
+from dexmm.sim.candle_world import CandleWorld, World
+from dexmm.sim.chain.background_liquidity import others
+from dexmm.sim.chain.chain import SimChain, Terms
+from dexmm.sim.chain.dry_run import Purse
+from dexmm.sim.chain.pool_setup import PoolOpening, open_pool
+from dexmm.sim.exchange.cost_model import VenueCosts
 from dexmm.units import ETHER_DECIMALS, to_units_down
+from dexmm.withdraw.halted_exit import Ended, ExitOnHalt
 
 WALLET_ETH = Decimal(1)
 NO_FLOW, REAL_FLOW = "none", "real"

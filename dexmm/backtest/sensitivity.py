@@ -1,10 +1,11 @@
 """What a result depends on: what the pool pays its liquidity, and what gas costs.
 
-The pay ratio is other people's fees over what arbitrage costs liquidity (``sim/pay_ratio.py``). It
-is assumed, and decides more than any setting, so each result is shown at three: the same history,
-seed and decisions' code, in a pool whose other liquidity is sized to each. These are runs of their
-own. Gas is scaled instead: the same decisions, with what they paid for gas times a factor; the runs
-would decide a little less often where it is dear, so the dear end is no better than shown.
+The pay ratio is other people's fees over what arbitrage costs liquidity
+(``sim/agents/pay_ratio.py``). It is assumed, and decides more than any setting, so each result is
+shown at three: the same history, seed and decisions' code, in a pool whose other liquidity is sized
+to each. These are runs of their own. Gas is scaled instead: the same decisions, with what they paid
+for gas times a factor; the runs would decide a little less often where it is dear, so the dear end
+is no better than shown.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from decimal import Decimal, localcontext
 from dexmm.backtest.event_world import EventScenario, run_scenario
 from dexmm.backtest.run import Backtest, Scenario
 from dexmm.backtest.workers import Progress, Watch, run_jobs
-from dexmm.ops.figures import Figures
-from dexmm.ops.report.numbers import places_of
-from dexmm.sim.packed import packed
+from dexmm.history.packed_candles import packed
+from dexmm.performance.metrics import Figures
+from dexmm.performance.number_format import places_of
 from dexmm.units import PRICE, bp
 
 PAY_RATIOS = (Decimal("0.7"), Decimal(1), Decimal("1.4"))

@@ -42,22 +42,22 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from dexmm.cex.accounts import read_balances
-from dexmm.cex.books import demand_sound, read_best, read_book
-from dexmm.cex.clients import AccountClients
-from dexmm.cex.desk import Desk
-from dexmm.cex.errors import CallFailed, NotOffered
-from dexmm.cex.exchange import Connection, connect_exchange
+from dexmm.cex.account_clients import AccountClients
+from dexmm.cex.balance_reconciliation import Looks
+from dexmm.cex.balances import read_balances
+from dexmm.cex.ccxt_session import Lane
+from dexmm.cex.connect import Connection, connect_exchange
+from dexmm.cex.errors.classify import CallFailed, NotOffered
 from dexmm.cex.fee_prices import FeePrices
-from dexmm.cex.lane import Lane
-from dexmm.cex.looks import Looks
-from dexmm.cex.markets import KEPT_CARRIED_SECONDS, Markets
-from dexmm.cex.numbers import ZERO, plain
-from dexmm.cex.orders import Orders
-from dexmm.cex.reconcile import Reconciler, rests
-from dexmm.cex.swap import SwapWatch
-from dexmm.cex.tally import Tally
-from dexmm.config import Config, Exchange
+from dexmm.cex.instruments import KEPT_CARRIED_SECONDS, Markets
+from dexmm.cex.order_books import demand_sound, read_best, read_book
+from dexmm.cex.orders.cancel_ratio import Tally
+from dexmm.cex.orders.order_manager import Orders
+from dexmm.cex.orders.reconciliation import Reconciler, rests
+from dexmm.cex.parsing import ZERO, plain
+from dexmm.cex.perpetual import SwapWatch
+from dexmm.cex.trading_venue import Desk
+from dexmm.config.schema import Config, Exchange
 from dexmm.errors import BadInput, Transient
 from dexmm.model.decision import Refusal
 from dexmm.model.order import OrderIntent, OrderLog

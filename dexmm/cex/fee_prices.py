@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 
-from dexmm.cex.errors import CallFailed
-from dexmm.cex.lane import Lane
-from dexmm.cex.numbers import maybe, record
+from dexmm.cex.ccxt_session import Lane
+from dexmm.cex.errors.classify import CallFailed
+from dexmm.cex.parsing import maybe, record
 from dexmm.errors import Transient
 from dexmm.model.order import OrderIntent
 from dexmm.units import PRICE

@@ -27,7 +27,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from dexmm.cex.numbers import maybe
+from dexmm.cex.parsing import maybe
 
 _WITH = ("binance", "binanceusdm", "bitget", "kucoin", "kucoinfutures", "okx", "okxus", "myokx")
 _WITHOUT = ("bybit", "bybiteu", "bybitid", "gate", "gateeu", "phemex")

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dexmm.cex.errors import CallFailed, Fate
-from dexmm.cex.lane import Lane
-from dexmm.cex.numbers import record
+from dexmm.cex.ccxt_session import Lane
+from dexmm.cex.errors.classify import CallFailed, Fate
+from dexmm.cex.parsing import record
 
 BINANCE, OKX, KUCOIN = (
     "sapi_get_account_apirestrictions",

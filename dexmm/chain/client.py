@@ -6,18 +6,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from dexmm.chain.broadcast import Broadcaster
-from dexmm.chain.flight import Receipts, hashes, in_flight, judged
+from dexmm.chain.all_nodes import ask_nodes, each, prefer_newest
 from dexmm.chain.identity import check_chain_id, check_identity
-from dexmm.chain.keys import load_key, wallet_address
-from dexmm.chain.market import read_market
-from dexmm.chain.nodes import ask_nodes, each, prefer_newest
-from dexmm.chain.pilot import Heads, Pilot, is_superseded
-from dexmm.chain.reader import SnapshotReader
-from dexmm.chain.rpc import Rpc
-from dexmm.chain.sender import Sender, Verdict
-from dexmm.chain.view import Header, Look, chain_view
-from dexmm.config import Config
+from dexmm.chain.observe.chain_view import Header, Look, chain_view
+from dexmm.chain.observe.market import read_market
+from dexmm.chain.observe.snapshot_reader import SnapshotReader
+from dexmm.chain.rpc.client import Rpc
+from dexmm.chain.send.broadcast import Broadcaster
+from dexmm.chain.send.intent_status import Receipts, hashes, in_flight, judged
+from dexmm.chain.send.keys import load_key, wallet_address
+from dexmm.chain.send.sender import Sender, Verdict
+from dexmm.chain.send.tx_manager import Heads, Pilot, is_superseded
+from dexmm.config.schema import Config
 from dexmm.errors import BadInput, Halt, Transient
 from dexmm.model.intent import Intent, IntentLog, IntentStatus
 from dexmm.model.market import Market

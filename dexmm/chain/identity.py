@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dexmm.chain.hexes import quantity
-from dexmm.chain.refusals import About
-from dexmm.chain.rpc import Request, Rpc, RpcError, expect
-from dexmm.config import Config
+from dexmm.chain.rpc.client import Request, Rpc, RpcError, expect
+from dexmm.chain.rpc.parsing import quantity
+from dexmm.chain.rpc.refusals import About
+from dexmm.config.schema import Config
 from dexmm.errors import Halt, NodeError
 
 ANVIL = "anvil"

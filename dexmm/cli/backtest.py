@@ -34,8 +34,8 @@ from dexmm.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from dexmm.backtest.compare import Comparison
-    from dexmm.backtest.contestants import Live
+    from dexmm.backtest.compare.compare import Comparison
+    from dexmm.backtest.compare.contestants import Live
     from dexmm.backtest.run import Backtest, Scenario
     from dexmm.backtest.sensitivity import Sensitivity
     from dexmm.backtest.workers import Workers
@@ -106,8 +106,8 @@ def backtest(
     secret; no node is asked and no key is read. Exit codes: 0 done, 2 bad input, 4 the run halted
     itself, 5 workers or cluster are gone.
     """
-    from dexmm.backtest.request import scenarios_of
-    from dexmm.backtest.request_config import contestants_of
+    from dexmm.backtest.scenario_config import contestants_of
+    from dexmm.backtest.scenario_request import scenarios_of
 
     set_up_logging(verbose + int(debug) - 1)
     _refuse_unwritable(output)
@@ -157,7 +157,7 @@ def _run(
     from dexmm.backtest.advice import advise
     from dexmm.backtest.event_world import run_scenario
     from dexmm.backtest.sensitivity import PAY_RATIOS, sensitivity
-    from dexmm.ops.report.refused import refused
+    from dexmm.performance.refusal_counts import refused
 
     shown = ratios if len(ratios) > 1 else PAY_RATIOS
 
@@ -179,7 +179,7 @@ def _run(
         read = scenario.path.understood or None
         answer({"decided": scenario.decided, "read": read, **facts})
     else:
-        from dexmm.backtest.show import show
+        from dexmm.backtest.terminal_view import show
 
         show(console(), found, advice, seconds, depends, scenario.decided)
         _tell_written(written)
@@ -195,10 +195,10 @@ def _compare(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    from dexmm.backtest.compare import compare_all
-    from dexmm.backtest.compare_across import across, across_verdict, recommended
-    from dexmm.backtest.compare_page import comparisons_page
-    from dexmm.backtest.contestants import FIELD
+    from dexmm.backtest.compare.compare import compare_all
+    from dexmm.backtest.compare.contestants import FIELD
+    from dexmm.backtest.compare.histories import across, across_verdict, recommended
+    from dexmm.backtest.compare.page import comparisons_page
     from dexmm.backtest.sensitivity import PAY_RATIOS
 
     field = (*others, *FIELD)
@@ -228,8 +228,8 @@ def _compare(
 def _show_comparisons(found: Sequence[Comparison], seconds: Decimal) -> None:
     from rich.text import Text
 
-    from dexmm.backtest.compare_across import across_verdict
-    from dexmm.backtest.compare_table import across_table
+    from dexmm.backtest.compare.histories import across_verdict
+    from dexmm.backtest.compare.table import across_table
 
     out = console()
     for comparison in found:
@@ -248,7 +248,7 @@ def _show_comparisons(found: Sequence[Comparison], seconds: Decimal) -> None:
 def _show_comparison(found: Comparison, seconds: Decimal | None) -> None:
     from rich.text import Text
 
-    from dexmm.backtest.compare_table import comparison, other_assumptions, yardsticks
+    from dexmm.backtest.compare.table import comparison, other_assumptions, yardsticks
 
     out = console()
     took = "" if seconds is None else f" in {seconds} s"
@@ -271,7 +271,7 @@ def _show_comparison(found: Comparison, seconds: Decimal | None) -> None:
 
 
 def _compared(found: Comparison) -> dict[str, object]:
-    from dexmm.backtest.compare_verdict import cannot_pay
+    from dexmm.backtest.compare.verdict import cannot_pay
 
     return {
         "history": found.history,
@@ -309,7 +309,7 @@ def _facts(
     written: str,
 ) -> dict[str, object]:
     """The report's facts, without its curves, and without the uptime of what slept on purpose."""
-    from dexmm.ops.report.facts import report
+    from dexmm.report.json_report import report
 
     facts = report(found.track)
     return {
@@ -329,7 +329,7 @@ def _write_report(
 ) -> str:
     if output is None:
         return ""
-    from dexmm.backtest.run_page import run_page
+    from dexmm.backtest.html_report import run_page
 
     return _written(output, run_page(found.track, advice, depends).write(output))
 

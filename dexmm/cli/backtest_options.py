@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dexmm.cli.common import DEFAULT_CONFIG
-from dexmm.cli.types import Moment, Number, Numbers
+from dexmm.cli.option_types import Moment, Number, Numbers
 
 if TYPE_CHECKING:
-    from dexmm.backtest.request import Request
+    from dexmm.backtest.scenario_request import Request
     from dexmm.backtest.workers import Workers
 
 STRATEGIES = ("measured", "budget", "avellaneda", "single", "passive", "recentre", "hold")
@@ -243,8 +243,8 @@ def ratios_of(asked: dict[str, Any]) -> tuple[Decimal, ...]:
 
 def request_of(asked: dict[str, Any]) -> Request:
     """What these options ask for."""
-    from dexmm.backtest.request import Request
-    from dexmm.backtest.request_market import MarketAsked
+    from dexmm.backtest.scenario_market import MarketAsked
+    from dexmm.backtest.scenario_request import Request
 
     alike = "prices events strategy capital flow seed turns since until eth_price eth_prices "
     alike += "arbitrage_gas arbitrage_fee_bp gas_gwei exchange settings start pace"

@@ -29,7 +29,7 @@ def calendar(
     Begins with the closure that is going on, if there is one. What `guards.closed_weekly` covers
     is left out. Needs the extra `calendar`.
     """
-    from dexmm.ops.sessions import closures_from
+    from dexmm.health.holiday_calendar import closures_from
 
     weekly = load_all(config_path)[0].guards.closed_weekly
     now = datetime.now(UTC) if start is None else start.replace(tzinfo=UTC)

@@ -17,13 +17,13 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, ParamSpec, cast
 
 import click
 
-from dexmm.cli.redact import hide_config, redact
 from dexmm.errors import BadInput
+from dexmm.telemetry.redact import hide_config, redact
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dexmm.config import Config
+    from dexmm.config.schema import Config
 
 DEFAULT_CONFIG = Path("dexmm.toml")
 UNBOUNDED = 100_000  # columns of what has none
@@ -120,14 +120,14 @@ def market_option(command: Callable[P, None]) -> Callable[P, None]:
 
 def load(config_path: Path, market: str | None = None) -> Config:
     """One market's configuration, its secrets hidden from everything printed from now on."""
-    from dexmm.markets import choose
+    from dexmm.config.multi_market import choose
 
     return choose(load_all(config_path), market, config_path)
 
 
 def load_beside(config_path: Path, market: str | None) -> tuple[tuple[Config, ...], Config]:
     """Every market, which the one wallet is divided between, and the one that is asked about."""
-    from dexmm.markets import choose
+    from dexmm.config.multi_market import choose
 
     configs = load_all(config_path)
     return configs, choose(configs, market, config_path)
@@ -135,7 +135,7 @@ def load_beside(config_path: Path, market: str | None) -> tuple[tuple[Config, ..
 
 def load_all(config_path: Path) -> tuple[Config, ...]:
     """Every market of the configuration, its secrets hidden as by ``load``."""
-    from dexmm.markets import load_markets
+    from dexmm.config.multi_market import load_markets
 
     configs = load_markets(config_path)
     for config in configs:
@@ -148,7 +148,7 @@ def load_judged(config_path: Path) -> tuple[Config, ...]:
 
     What only looks or gets out must work with such settings too, and uses ``load``.
     """
-    from dexmm.strategy.judge import judge
+    from dexmm.strategy.rebalance.feasibility import judge
 
     configs = load_all(config_path)
     problems = [problem for c in configs if c.market.has_pool for problem in judge(c).problems]
@@ -202,7 +202,7 @@ def console() -> Console:
     A pipe or a file has no width: lines are as long as what they say, and nothing is padded.
     ``COLUMNS`` gives it one, as it gives a terminal another one.
     """
-    from dexmm.ops.fitting import NumbersWhole
+    from dexmm.terminal.table_fitting import NumbersWhole
 
     if sys.stdout.isatty():
         return NumbersWhole(file=sys.stdout, highlight=False)

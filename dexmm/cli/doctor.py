@@ -17,13 +17,13 @@ from dexmm.cli.common import (
     load_beside,
     market_option,
 )
-from dexmm.cli.types import Number
+from dexmm.cli.option_types import Number
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from dexmm.ops.checks import Check, Diagnosis
+    from dexmm.health.check import Check, Diagnosis
 
 NARROW = 64  # columns: below it a check is not a row
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "cyan"}
@@ -59,8 +59,8 @@ def doctor(
     Exit codes: 0 nothing failed; otherwise the first failure's: 2 configuration, 3 a guard or the
     wallet refuses, 4 halted, 5 the node.
     """
-    from dexmm.ops.doctor import Asked, diagnose
-    from dexmm.sandbox.anvil import find_anvil
+    from dexmm.health.doctor import Asked, diagnose
+    from dexmm.sandbox.node.anvil import find_anvil
 
     asked = Asked(start=start, price=price)
     diagnosis = diagnose(lambda: load_beside(config_path, market), find_anvil, asked)

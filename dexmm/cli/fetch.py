@@ -15,14 +15,14 @@ import click
 from click.core import ParameterSource
 
 from dexmm.cli.common import DEFAULT_CONFIG, answer, common_options, json_option, load_all
-from dexmm.cli.types import Moment
+from dexmm.cli.option_types import Moment
 from dexmm.errors import BadInput, Transient
 
 if TYPE_CHECKING:
-    from dexmm.config import Config, Exchange
-    from dexmm.ops.fetch_candles import CandlesFetched
-    from dexmm.ops.fetch_node import Node
-    from dexmm.ops.fetch_swaps import SwapsFetched
+    from dexmm.config.schema import Config, Exchange
+    from dexmm.fetch.candles.download import CandlesFetched
+    from dexmm.fetch.pool.log_source import Node
+    from dexmm.fetch.pool.pool_logs import SwapsFetched
 
 GAPS_SHOWN = 20
 
@@ -46,7 +46,7 @@ class Address(click.ParamType[str]):
     ) -> str:
         from pydantic import TypeAdapter, ValidationError
 
-        from dexmm.fields import Address as Checked
+        from dexmm.config.field_types import Address as Checked
 
         try:
             return TypeAdapter(Checked).validate_python(str(value))
@@ -65,8 +65,8 @@ class Url(click.ParamType[str]):
     ) -> str:
         from pydantic import TypeAdapter, ValidationError
 
-        from dexmm.cli.redact import hide
-        from dexmm.fields import Url as Checked
+        from dexmm.config.field_types import Url as Checked
+        from dexmm.telemetry.redact import hide
 
         try:
             url: str = TypeAdapter(Checked).validate_python(str(value)).get_secret_value()
@@ -110,7 +110,7 @@ def candles(
     A candle that has not closed yet is left out, and what the exchange does not have is listed
     and never filled. With a configuration, [exchange] says where to ask.
     """
-    from dexmm.ops.fetch_candles import CandlesAsked, fetch_candles
+    from dexmm.fetch.candles.download import CandlesAsked, fetch_candles
 
     started = time.monotonic()
     configs = configurations(config_path)
@@ -169,12 +169,12 @@ def swaps(
 
     Asks for as many blocks at once as the node bears, and for none that may still be reorganised.
     """
-    from dexmm.ops.extras import need
+    from dexmm.optional_packages import need
 
     for module in ("numpy", "pyarrow", "msgspec"):
         need(module, "backtest")
-    from dexmm.ops.fetch_swaps import SwapsAsked, fetch_swaps
-    from dexmm.sim.history_proof import prove_logs
+    from dexmm.fetch.pool.pool_logs import SwapsAsked, fetch_swaps
+    from dexmm.sim.replay.log_proof import prove_logs
 
     started = time.monotonic()
     config = _about(configurations(config_path), pool)
@@ -202,7 +202,7 @@ def configurations(path: Path) -> tuple[Config, ...]:
 
 
 def _exchange(configs: tuple[Config, ...], exchange_id: str | None) -> Exchange:
-    from dexmm.config import Exchange as Settings
+    from dexmm.config.schema import Exchange as Settings
 
     configured = [config.exchange for config in configs if config.exchange is not None]
     for settings in configured:
@@ -230,7 +230,7 @@ def _pool(pool: str | None, config: Config | None) -> str:
 
 
 def node_of(rpc: str | None, config: Config | None) -> Node:
-    from dexmm.ops.fetch_node import Node
+    from dexmm.fetch.pool.log_source import Node
 
     if rpc is not None:
         return Node([rpc], proxy=_proxy(() if config is None else (config,)))
@@ -293,7 +293,7 @@ def _seconds_since(started: float) -> Decimal:
 
 
 def _tell_candles(fetched: CandlesFetched, seconds: Decimal, as_json: bool) -> None:
-    from dexmm.ops.fetch_candle_part import iso
+    from dexmm.fetch.candles.candle_part import iso
 
     series, contents = fetched.series, fetched.contents
     if as_json:

@@ -37,7 +37,7 @@ NEXT = {
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 def init(config_path: Path, as_json: bool, network: str, market: str, force: bool) -> None:
     """Write a commented dexmm.toml, and .env.example beside it. Overwrites nothing unasked."""
-    from dexmm.cli.template import configuration, secrets_example
+    from dexmm.config.template import configuration, secrets_example
 
     files = {
         config_path: configuration(network, market),

@@ -39,9 +39,9 @@ def keystore(config_path: Path, output: Path | None, new: bool, as_json: bool, d
     terminal the same are read from standard input, one a line. Exit codes: 0 done, 2 bad
     input, 5 a full disk.
     """
-    from dexmm.chain.keys import new_key
-    from dexmm.cli.redact import hide
-    from dexmm.ops.keystore import demand_free, write_keystore
+    from dexmm.chain.send.keys import new_key
+    from dexmm.telemetry.redact import hide
+    from dexmm.wiring.keystore_file import demand_free, write_keystore
 
     set_up_logging(int(debug))
     output, expected = _configured(config_path, output)
@@ -67,7 +67,7 @@ def keystore(config_path: Path, output: Path | None, new: bool, as_json: bool, d
 
 def _configured(config_path: Path, output: Path | None) -> tuple[Path, str | None]:
     """Where the keystore goes, and the address it must be of."""
-    from dexmm.settings import read_settings
+    from dexmm.config.sources import read_settings
 
     if not config_path.exists():
         return output or Path("keystore.json"), None

@@ -28,8 +28,8 @@ from dexmm.errors import BadInput
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from dexmm.config import Config
-    from dexmm.ops.report.activity import Activity, Done, Held
+    from dexmm.config.schema import Config
+    from dexmm.report.activity import Activity, Done, Held
     from dexmm.store.journal import SqlJournal
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -83,7 +83,7 @@ def log(
     Of a sandbox, which lives in a time of its own, "now" is the last turn. Nothing on record is
     an answer, and no error.
     """
-    from dexmm.markets import choose
+    from dexmm.config.multi_market import choose
 
     configs = load_all(config_path)
     shown = configs if market is None else (choose(configs, market, config_path),)
@@ -105,9 +105,9 @@ def _of_market(
     as_json: bool,
 ) -> dict[str, object]:
     """Tell it, or return it for ``--json``."""
-    from dexmm.ops.records import open_journal
-    from dexmm.ops.report.activity import Collector
-    from dexmm.ops.report.recorded import recorded
+    from dexmm.report.activity import Collector
+    from dexmm.report.recorded import recorded
+    from dexmm.wiring.journal_access import open_journal
 
     journal = open_journal(config)
     name = config.market.name if len(configs) > 1 else ""
@@ -158,7 +158,7 @@ def _now(config: Config, journal: SqlJournal | None) -> tuple[int, bool]:
 
 def _stretch(asked: tuple[str, str | None], now: int, of_turn: bool) -> tuple[int, int]:
     """From and until as timestamps. Raises ``BadInput``."""
-    from dexmm.ops.report.numbers import moment
+    from dexmm.performance.number_format import moment
 
     since, until = asked
     start = moment_of(since, now, "--since")
@@ -198,7 +198,7 @@ def moment_of(text: str, now: int, option: str) -> int:
 
 def _nothing(config: Config, journal: SqlJournal | None, stretch: tuple[int, int]) -> str:
     """That there is nothing to tell, and why; empty where there is something."""
-    from dexmm.ops.report.numbers import moment
+    from dexmm.performance.number_format import moment
 
     if journal is None:
         return f"there is no journal in {config.state_dir}: no turn has been taken yet"
@@ -218,8 +218,8 @@ def _show(out: Console, found: Activity, lines: int | None, name: str) -> None:
     """``name`` is the market's where it is one of several."""
     from rich.text import Text
 
-    from dexmm.ops.fitting import pairs
-    from dexmm.ops.report.numbers import moment, whole
+    from dexmm.performance.number_format import moment, whole
+    from dexmm.terminal.table_fitting import pairs
 
     turns = f"{whole(found.turns)} turn{'' if found.turns == 1 else 's'}"
     out.print(
@@ -243,8 +243,8 @@ def _table(out: Console, events: Sequence[Line]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from dexmm.ops.fitting import fitted
-    from dexmm.ops.report.numbers import moment
+    from dexmm.performance.number_format import moment
+    from dexmm.terminal.table_fitting import fitted
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("when (UTC)", no_wrap=True)
@@ -261,9 +261,9 @@ def _table(out: Console, events: Sequence[Line]) -> RenderableType:
 
 
 def _events(found: Activity, *, hashes: bool) -> Iterator[Line]:
-    from dexmm.ops.narrate import order_filled
-    from dexmm.ops.report.activity import quote_fills
-    from dexmm.ops.report.numbers import moment
+    from dexmm.performance.entry_text import order_filled
+    from dexmm.performance.number_format import moment
+    from dexmm.report.activity import quote_fills
 
     for _, group in groupby(found.actions, key=lambda action: action.turn):
         yield _acted(tuple(group), found.quote, hashes=hashes)
@@ -284,7 +284,7 @@ def _events(found: Activity, *, hashes: bool) -> Iterator[Line]:
 
 def _acted(actions: tuple[Done, ...], quote: str, *, hashes: bool) -> Line:
     """What one turn did: why, every step, and the gas of all of them."""
-    from dexmm.ops.narrate import digits
+    from dexmm.performance.entry_text import digits
 
     first = actions[0]
     why = [f"{first.trigger}: {first.reason}"] if first.trigger else []
@@ -300,7 +300,7 @@ def _acted(actions: tuple[Done, ...], quote: str, *, hashes: bool) -> Line:
 
 def _refused(held: Held) -> Line:
     """A guard that held back an action refuses; one that bit while nothing was wanted stands."""
-    from dexmm.ops.report.numbers import moment
+    from dexmm.performance.number_format import moment
 
     until = f" (until {moment(held.ended)}, {held.turns} turns)" if held.turns > 1 else ""
     kind = "refused" if held.withheld else "guard"
@@ -320,8 +320,8 @@ def _plural(name: str, count: int) -> str:
 
 
 def _sums(found: Activity) -> Iterator[tuple[str, str]]:
-    from dexmm.ops.narrate import digits, sum_digits
-    from dexmm.ops.report.numbers import whole
+    from dexmm.performance.entry_text import digits, sum_digits
+    from dexmm.performance.number_format import whole
     from dexmm.units import to_decimal
 
     done = Counter(_name(action) for action in found.actions)

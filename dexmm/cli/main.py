@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import click
 
 from dexmm import __version__
-from dexmm.cli import streams
 from dexmm.errors import BadInput, DexmmError, Transient, passes
+from dexmm.terminal import streams
 
 # name -> (where it lives, its line in the help)
 COMMANDS = {
@@ -175,14 +175,14 @@ def _keep_trace(error: Exception) -> str:
 def _trace(error: BaseException) -> str:
     import traceback
 
-    from dexmm.cli.redact import redact
+    from dexmm.telemetry.redact import redact
 
     return redact("".join(traceback.format_exception(error)))
 
 
 def _say(message: str, exit_code: int, arguments: Sequence[str]) -> int:
     """The error on stderr, and as one JSON object on stdout for whoever asked for JSON."""
-    from dexmm.cli.redact import redact
+    from dexmm.telemetry.redact import redact
 
     message = redact(message)
     try:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import click
 
 from dexmm.cli.common import answer, json_option, set_up_logging, tell_read
-from dexmm.cli.types import Number
+from dexmm.cli.option_types import Number
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from dexmm.sandbox.exchange.feed import Feed
-    from dexmm.sandbox.exchange.paper import PaperExchange
+    from dexmm.paper_exchange.engine.price_feed import Feed
+    from dexmm.paper_exchange.paper_exchange import PaperExchange
 
 MOST = 10**9
 PORT = 8710
@@ -119,8 +119,8 @@ def paper(
     """
     from dataclasses import replace
 
-    from dexmm.sandbox.exchange.paper import PaperExchange
-    from dexmm.sandbox.exchange.settings import PaperSettings
+    from dexmm.paper_exchange.engine.settings import PaperSettings
+    from dexmm.paper_exchange.paper_exchange import PaperExchange
 
     set_up_logging(verbose + int(debug))
     if price is not None and prices:
@@ -175,8 +175,8 @@ def _rate(given: str | None) -> Decimal | None:
 
 
 def _feed(price: Decimal | None, prices: tuple[Path, ...], seed: int, speed: Decimal) -> Feed:
-    from dexmm.sandbox.exchange.feed import along, fixed
-    from dexmm.sim.prices import generate, read_candles
+    from dexmm.paper_exchange.engine.price_feed import along, fixed
+    from dexmm.sim.agents.price_process import generate, read_candles
 
     if price is not None:
         return fixed(price)
@@ -189,7 +189,7 @@ def _feed(price: Decimal | None, prices: tuple[Path, ...], seed: int, speed: Dec
 
 def _ends_on_signals() -> threading.Event:
     """Set by Ctrl-C, SIGTERM and a lost terminal: all end the exchange in good order."""
-    from dexmm.loop import stopping_signals
+    from dexmm.engine.loop import stopping_signals
 
     ends = threading.Event()
 

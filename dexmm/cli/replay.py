@@ -22,9 +22,9 @@ from dexmm.cli.common import (
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
-    from dexmm.config import Config
-    from dexmm.ops.replay import Difference
+    from dexmm.config.schema import Config
     from dexmm.store.journal import SqlJournal
+    from dexmm.wiring.replay import Difference
 
 DIFFERENT = 3
 
@@ -49,8 +49,8 @@ def replay(
     A turn that cannot be read, or whose settings are not known, is named and passed over. Exit
     codes: 0 everything else came out as recorded, 3 something did not.
     """
-    from dexmm.ops.records import open_journal
-    from dexmm.ops.replay import replay as decide_again
+    from dexmm.wiring.journal_access import open_journal
+    from dexmm.wiring.replay import replay as decide_again
 
     start = timestamp(since)
     config = load(config_path, market)

@@ -19,17 +19,17 @@ from dexmm.cli.common import (
     load_beside,
     market_option,
 )
+from dexmm.cli.option_types import Number
 from dexmm.cli.replay import timestamp
-from dexmm.cli.types import Number
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dexmm.config import Config
-    from dexmm.ops.report.page import Page
-    from dexmm.ops.report.verdicts import Verdict
-    from dexmm.ops.track import Track
+    from dexmm.config.schema import Config
+    from dexmm.performance.acceptance import Verdict
+    from dexmm.performance.track.track import Track
+    from dexmm.report.html_page import Page
     from dexmm.store.journal import Unreadable
 
 NOT_PASSED = 3
@@ -108,9 +108,9 @@ def report(
 
     Exit codes: 0 written, 3 a verdict that was asked for is not passed.
     """
-    from dexmm.ops.report.verdicts import EvidenceRules, TrialRules
-    from dexmm.ops.report.verdicts import evidence as judge_evidence
-    from dexmm.ops.report.verdicts import trial as judge_trial
+    from dexmm.performance.acceptance import EvidenceRules, TrialRules
+    from dexmm.performance.acceptance import evidence as judge_evidence
+    from dexmm.performance.acceptance import trial as judge_trial
 
     configs, config = load_beside(config_path, market)
     stretch = _stretch(since, until)
@@ -158,7 +158,7 @@ def _until(text: str) -> int:
 
 
 def _unforeseen(path: Path | None) -> tuple[str, ...]:
-    from dexmm.ops.report.logged import unforeseen
+    from dexmm.performance.logged_errors import unforeseen
 
     return unforeseen(path) if path is not None else ()
 
@@ -167,8 +167,8 @@ def _track(
     configs: Sequence[Config], config: Config, stretch: tuple[int, int], errors: tuple[str, ...]
 ) -> tuple[Track, tuple[Unreadable, ...]]:
     """And the turns that cannot be read, and so are not in it."""
-    from dexmm.ops.records import open_journal
-    from dexmm.ops.report.recorded import recorded
+    from dexmm.report.recorded import recorded
+    from dexmm.wiring.journal_access import open_journal
 
     journal = open_journal(config)
     if journal is None:
@@ -177,9 +177,9 @@ def _track(
 
 
 def _page(track: Track, tried: Verdict | None, shown: Verdict | None) -> Page:
-    from dexmm.ops.report.evidence_page import evidence_page
-    from dexmm.ops.report.tables import verdict_parts
-    from dexmm.ops.report.track_page import track_page
+    from dexmm.report.market_maker_report import evidence_page
+    from dexmm.report.tables import verdict_parts
+    from dexmm.report.track_report import track_page
 
     if shown is not None and tried is None:
         return evidence_page(track, shown)
@@ -190,8 +190,8 @@ def _page(track: Track, tried: Verdict | None, shown: Verdict | None) -> Page:
 
 
 def _facts(track: Track, tried: Verdict | None, shown: Verdict | None) -> dict[str, object]:
-    from dexmm.ops.report.facts import evidence_facts, verdict_facts
-    from dexmm.ops.report.facts import report as everything
+    from dexmm.report.json_report import evidence_facts, verdict_facts
+    from dexmm.report.json_report import report as everything
 
     if shown is not None and tried is None:
         return {"evidence": evidence_facts(track, shown)}
@@ -204,9 +204,9 @@ def _facts(track: Track, tried: Verdict | None, shown: Verdict | None) -> dict[s
 
 
 def _tell_months(out: Console, track: Track) -> None:
-    from dexmm.ops.earned import earned
-    from dexmm.ops.holding import worths
-    from dexmm.ops.report.earned_terminal import by_month
+    from dexmm.performance.buy_and_hold import worths
+    from dexmm.performance.earned import earned
+    from dexmm.report.earned_terminal import by_month
 
     months = by_month(earned(worths(track.marks)), track.quote, out, None, "see the page or --json")
     if months is not None:
@@ -220,7 +220,7 @@ def _tell(
 ) -> None:
     from rich.markup import escape
 
-    from dexmm.ops.report.words import headline
+    from dexmm.report.summary_text import headline
 
     out = console()
     for verdict in filter(None, (tried, shown)):

@@ -14,7 +14,7 @@ from dexmm.cli.common import answer, common_options, finish, json_option, load_a
 from dexmm.errors import BadInput, DexmmError, Halt, Transient
 
 if TYPE_CHECKING:
-    from dexmm.config import Config
+    from dexmm.config.schema import Config
     from dexmm.store.journal import SqlJournal
 
 STILL_HALTED = 4
@@ -55,7 +55,7 @@ def resume(config_path: Path, as_json: bool, yes: bool) -> None:
 def _journal(config: Config) -> SqlJournal | None:
     """A broken journal must not keep a person from lifting the flag. One that cannot be read now
     may hold a halt of its own, so that nothing is known yet."""
-    from dexmm.ops.records import open_journal
+    from dexmm.wiring.journal_access import open_journal
 
     try:
         return open_journal(config)
@@ -76,10 +76,10 @@ def _lift(
     config: Config, clear_flag: Callable[[], None], journals: list[SqlJournal], reason: str
 ) -> None:
     """Under the wallet's lease, so that a withdraw in progress is never resumed into."""
-    from dexmm.cex.exchange import account_of
-    from dexmm.chain.keys import wallet_address
-    from dexmm.ops.resume import resumed
+    from dexmm.cex.connect import account_of
+    from dexmm.chain.send.keys import wallet_address
     from dexmm.store.lease import WalletLease, lock_folder
+    from dexmm.wiring.resume import resumed
 
     holder = wallet_address(config) if config.market.has_pool else account_of(config)
     lease = WalletLease(lock_folder(config), config.network.chain_id, holder)

@@ -15,8 +15,8 @@ from dexmm.cli.common import answer, common_options, finish, is_quiet, json_opti
 from dexmm.errors import BadInput, Halt, Transient
 
 if TYPE_CHECKING:
-    from dexmm.config import Config
-    from dexmm.loop import World
+    from dexmm.config.schema import Config
+    from dexmm.engine.loop import World
     from dexmm.model.entry import Entry
     from dexmm.model.snapshot import Snapshot
 
@@ -76,7 +76,7 @@ def _once(configs: Sequence[Config], as_json: bool) -> int:
 
     Nobody would look after quotes once this process has ended, so none are placed.
     """
-    from dexmm.loop import (
+    from dexmm.engine.loop import (
         FAILED,
         HALTED,
         Shutdown,
@@ -87,7 +87,7 @@ def _once(configs: Sequence[Config], as_json: bool) -> int:
         run_once,
         worst,
     )
-    from dexmm.ops.world import open_worlds
+    from dexmm.wiring.live import open_worlds
 
     codes: list[int] = []
     told: list[dict[str, object]] = []
@@ -141,8 +141,8 @@ def _tell(entry: Entry, code: int, market: str) -> None:
 
     ``market`` is named where it is one of several.
     """
-    from dexmm.loop import FAILED, HALTED, standing
-    from dexmm.ops.narrate import events, headline
+    from dexmm.engine.loop import FAILED, HALTED, standing
+    from dexmm.performance.entry_text import events, headline
 
     lines = events(entry)
     if not entry.decision.withheld and code != HALTED:
@@ -170,10 +170,10 @@ def _why_halted(entry: Entry) -> str:
 
 
 def _forever(configs: Sequence[Config]) -> int:
-    from dexmm.loop import Shutdown, run_forever
-    from dexmm.ops.turn_log import TurnLog
-    from dexmm.ops.world import open_worlds
+    from dexmm.engine.loop import Shutdown, run_forever
+    from dexmm.performance.turn_log import TurnLog
     from dexmm.telemetry.metrics import Metrics, served
+    from dexmm.wiring.live import open_worlds
 
     turns = TurnLog()
 
@@ -197,8 +197,8 @@ def judge_market(world: World) -> World:
     that a costly day kept from starting could not look after them. Quotes that lose with every
     round are refused too, or left out where positions are held.
     """
-    from dexmm.strategy.judge import judge, market_facts
-    from dexmm.turn import observe
+    from dexmm.engine.turn import observe
+    from dexmm.strategy.rebalance.feasibility import judge, market_facts
     from dexmm.units import sum_text
 
     if not (world.config.market.has_pool or world.config.quotes.enabled):
@@ -237,8 +237,8 @@ def judge_market(world: World) -> World:
 def _losing_quotes(snapshot: Snapshot, config: Config) -> str:
     """Why quotes would lose with every round at the account's own fees; empty when they need not,
     or somebody has accepted it."""
-    from dexmm.strategy.advance import sigma_of
-    from dexmm.strategy.quote_worth import ADVICE, in_words, quote_worth
+    from dexmm.strategy.context.memory_update import sigma_of
+    from dexmm.strategy.trading.quote_profitability import ADVICE, in_words, quote_worth
 
     venue = snapshot.venue
     if not config.quotes.enabled or venue is None or venue.spot_book.mid is None:

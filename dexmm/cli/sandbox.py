@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dexmm.cli.common import answer, console, finish, json_option, jsonable, set_up_logging
-from dexmm.cli.types import Number
+from dexmm.cli.option_types import Number
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
@@ -138,9 +138,9 @@ def sandbox(
 
     Needs nothing from outside. Ends with what the run amounts to; Ctrl-C ends it early.
     """
-    from dexmm.cli.redact import hide
-    from dexmm.ops.starting import start_of
+    from dexmm.model.starting_inventory import start_of
     from dexmm.sandbox.run import Options, run_sandbox
+    from dexmm.telemetry.redact import hide
 
     # The frame must not be torn by log lines; warnings are few and worth it.
     set_up_logging(verbose + int(debug) - 1)
@@ -185,7 +185,7 @@ def sandbox(
 
 
 def _screen(as_json: bool) -> Screen:
-    from dexmm.sandbox.view import LiveScreen, PlainScreen
+    from dexmm.sandbox.live_view import LiveScreen, PlainScreen
 
     if as_json:
         from rich.console import Console
@@ -197,7 +197,7 @@ def _screen(as_json: bool) -> Screen:
 def _tell(result: Result, options: Options, as_json: bool) -> None:
     ratios = _at_ratios(result, options)
     if not as_json:
-        from dexmm.sandbox.closing import show
+        from dexmm.sandbox.closing_view import show
 
         show(console(), result, [(f"{run.pay_ratio:f}", run.net, run.net_bp) for run in ratios])
         return
@@ -223,7 +223,7 @@ def _at_ratios(result: Result, options: Options) -> tuple[AtRatio, ...]:
     from dexmm.backtest.run import Scenario
     from dexmm.backtest.sensitivity import at_ratios
     from dexmm.sandbox.run import capital_of
-    from dexmm.sim.pay_ratio import Pace
+    from dexmm.sim.agents.pay_ratio import Pace
 
     return at_ratios(
         Scenario(

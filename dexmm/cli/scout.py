@@ -13,8 +13,8 @@ from dexmm.cli.fetch import Address, Url, configurations, node_of, progress, res
 from dexmm.errors import BadInput
 
 if TYPE_CHECKING:
-    from dexmm.config import Config
-    from dexmm.ops.scout import Scout
+    from dexmm.config.schema import Config
+    from dexmm.scout.scout import Scout
 
 MOST_DAYS = 365
 LOGS = Path(".dexmm-scout")
@@ -28,7 +28,7 @@ class TokenName(click.ParamType[str]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
-        from dexmm.ops.scout_find import NAMED
+        from dexmm.scout.find_pools import NAMED
 
         text = str(value)
         if known := NAMED.get(text.upper()):
@@ -123,14 +123,14 @@ def scout(
     Needs a node and nothing else: neither a wallet nor a configuration. Trade is measured from the
     pools' own logs; an interrupted scout goes on where it ended when it is given again.
     """
-    from dexmm.ops.extras import need
+    from dexmm.optional_packages import need
 
     for module in ("numpy", "pyarrow", "msgspec"):
         need(module, "backtest")
-    from dexmm.ops.scout import assess, measure_depths
-    from dexmm.ops.scout_find import NAMED, find_pools
-    from dexmm.ops.scout_logs import fetch_all, finished, open_folder
-    from dexmm.ops.scout_words import conclusion, facts, lines, title
+    from dexmm.scout.columns import conclusion, facts, lines, title
+    from dexmm.scout.find_pools import NAMED, find_pools
+    from dexmm.scout.range_logs import fetch_all, finished, open_folder
+    from dexmm.scout.scout import assess, measure_depths
 
     if days > MOST_DAYS:
         raise BadInput(f"--days {days}: at most {MOST_DAYS}")
@@ -151,7 +151,7 @@ def scout(
     if as_json:
         answer(facts(scouted) | {"page": page, "page_bytes": size})
         return
-    from dexmm.ops.scout_table import table
+    from dexmm.scout.table import table
 
     out = console()
     out.print(title(scouted), markup=False)
@@ -168,7 +168,7 @@ def scout(
 
 def _settings(config: Config | None) -> Config:
     """The configuration's strategy; the defaults where there is none."""
-    from dexmm.config import parse_config
+    from dexmm.config.schema import parse_config
 
     if config is not None:
         return config
@@ -186,12 +186,12 @@ def _settings(config: Config | None) -> Config:
 
 def _demand_page(page: Path | None) -> None:
     if page is not None:
-        from dexmm.ops.fetch_output import demand_writable
+        from dexmm.fetch.atomic_output import demand_writable
 
         demand_writable(page)
 
 
 def _write(page: Path, scouted: Scout) -> int:
-    from dexmm.ops.scout_page import scout_page
+    from dexmm.scout.page import scout_page
 
     return scout_page(scouted).write(page)

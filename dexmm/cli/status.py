@@ -14,10 +14,10 @@ from dexmm.cli.common import answer, common_options, console, json_option, load_
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dexmm.config import Config
+    from dexmm.config.schema import Config
+    from dexmm.health.status import Sight
     from dexmm.model.snapshot import ChainView
     from dexmm.model.venue import VenueView
-    from dexmm.ops.status import Sight
 
 BASE_PLACES, QUOTE_PLACES, ETH_PLACES = 6, 2, 4
 
@@ -30,7 +30,7 @@ def status(config_path: Path, as_json: bool) -> None:
 
     Reads only: needs neither the key nor the lock, and works beside a running loop.
     """
-    from dexmm.ops.status import facts, look
+    from dexmm.health.status import facts, look
 
     configs = load_all(config_path)
     sights = look(configs)
@@ -66,7 +66,7 @@ def show(sight: Sight, config: Config) -> None:
 def _headline(out: Console, sight: Sight, config: Config) -> None:
     from rich.markup import escape
 
-    from dexmm.ops.narrate import price_digits, sum_digits
+    from dexmm.performance.entry_text import price_digits, sum_digits
 
     view, decision = sight.snapshot.chain, sight.decision
     market, strategy = view.market, config.strategy
@@ -97,9 +97,9 @@ def _headline(out: Console, sight: Sight, config: Config) -> None:
 def _holdings(out: Console, view: ChainView) -> None:
     from rich.table import Table
 
-    from dexmm.ops.fitting import fitted
-    from dexmm.ops.narrate import digits, price_digits, price_range
-    from dexmm.strategy.strangers import worth
+    from dexmm.performance.entry_text import digits, price_digits, price_range
+    from dexmm.strategy.context.own_positions import worth
+    from dexmm.terminal.table_fitting import fitted
     from dexmm.units import to_decimal
 
     market = view.market
@@ -146,7 +146,7 @@ def _holdings(out: Console, view: ChainView) -> None:
 
 
 def _exchange(out: Console, sight: Sight, config: Config) -> None:
-    from dexmm.ops.narrate import digits
+    from dexmm.performance.entry_text import digits
 
     venue = sight.snapshot.venue
     if venue is None:
@@ -182,8 +182,12 @@ def _exchange(out: Console, sight: Sight, config: Config) -> None:
 
 def _liquidation(out: Console, venue: VenueView, config: Config) -> None:
     """How far the perpetual is from being taken over; red where it is being closed for it."""
-    from dexmm.ops.narrate import digits, price_digits
-    from dexmm.strategy.margin import leverage_held, liquidation_distance, liquidation_price
+    from dexmm.performance.entry_text import digits, price_digits
+    from dexmm.strategy.risk.liquidation import (
+        leverage_held,
+        liquidation_distance,
+        liquidation_price,
+    )
 
     position, price = venue.position, liquidation_price(venue)
     distance, held = liquidation_distance(venue), leverage_held(venue)
@@ -200,7 +204,7 @@ def _liquidation(out: Console, venue: VenueView, config: Config) -> None:
 
 
 def _last(sight: Sight) -> list[str]:
-    from dexmm.ops.narrate import events
+    from dexmm.performance.entry_text import events
 
     if sight.last is None:
         return ["last turn  none on record"]

@@ -38,15 +38,15 @@ from dexmm.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dexmm.backtest.request import Request
     from dexmm.backtest.run import Scenario
-    from dexmm.backtest.space import Space
-    from dexmm.backtest.study import Past, Search
-    from dexmm.backtest.study_storage import Storage
-    from dexmm.backtest.tune import Screen
-    from dexmm.backtest.tune_result import Tuned
-    from dexmm.backtest.walk_forward import Stretch
+    from dexmm.backtest.scenario_request import Request
     from dexmm.backtest.workers import Workers
+    from dexmm.tune.result import Tuned
+    from dexmm.tune.search_space import Space
+    from dexmm.tune.storage import Storage
+    from dexmm.tune.study import Past, Search
+    from dexmm.tune.tune import Screen
+    from dexmm.tune.walk_forward import Stretch
 
 NOTHING_MET = 3
 INTERRUPTED = 130
@@ -163,8 +163,8 @@ class Task:
 
 def _space_text(asked: dict[str, Any]) -> str:
     """The default space of the configuration that would be tuned."""
-    from dexmm.backtest.request import configuration_of
-    from dexmm.backtest.space_default import default_text
+    from dexmm.backtest.scenario_request import configuration_of
+    from dexmm.tune.default_space import default_text
 
     request = request_of(asked)
     config = configuration_of(request)
@@ -174,11 +174,11 @@ def _space_text(asked: dict[str, Any]) -> str:
 
 def _task(asked: dict[str, Any], output: Path | None, page: Path | None) -> Task:
     """Everything is read and checked before the first of many backtests. Raises ``BadInput``."""
-    from dexmm.backtest.request import scenarios_of
-    from dexmm.backtest.space_file import default_space, read_space
-    from dexmm.backtest.study import Search, identity, short_name
-    from dexmm.backtest.tune_file import check_editable
-    from dexmm.backtest.tune_replay import Replay
+    from dexmm.backtest.scenario_request import scenarios_of
+    from dexmm.tune.space_file import default_space, read_space
+    from dexmm.tune.study import Search, identity, short_name
+    from dexmm.tune.trial_backtest import Replay
+    from dexmm.tune.tuned_config import check_editable
 
     _refuse_unwritable(output, page)
     requests = requests_of(asked)
@@ -234,9 +234,9 @@ def _past(scenario: Scenario, space: Space, asked: dict[str, Any]) -> Past:
     """One history, walked forward, at every pay ratio where it has no own."""
     from dexmm.backtest.event_world import EventScenario
     from dexmm.backtest.sensitivity import PAY_RATIOS
-    from dexmm.backtest.study import Past
-    from dexmm.backtest.tune_replay import Replay
-    from dexmm.backtest.walk_forward import embargo_seconds, fold
+    from dexmm.tune.study import Past
+    from dexmm.tune.trial_backtest import Replay
+    from dexmm.tune.walk_forward import embargo_seconds, fold
 
     replay = Replay(scenario=scenario)
     recorded = isinstance(scenario, EventScenario)
@@ -267,10 +267,10 @@ def _past(scenario: Scenario, space: Space, asked: dict[str, Any]) -> Past:
 
 
 def _storage(url: str | None, request: Request) -> Storage:
-    from dexmm.backtest.study_storage import parse_storage, password_of, sqlite_storage
-    from dexmm.cli.redact import hide
-    from dexmm.config import Loop
-    from dexmm.settings import read_settings
+    from dexmm.config.schema import Loop
+    from dexmm.config.sources import read_settings
+    from dexmm.telemetry.redact import hide
+    from dexmm.tune.storage import parse_storage, password_of, sqlite_storage
 
     if url is None:
         state = Loop().state_dir
@@ -293,7 +293,7 @@ def _refuse_unwritable(*outputs: Path | None) -> None:
 
 
 def _run(task: Task, workers: int | Workers, as_json: bool) -> Tuned:
-    from dexmm.backtest.tune import tune as run_tune
+    from dexmm.tune.tune import tune as run_tune
 
     return run_tune(task.search, task.identity, workers, _screen(as_json))
 
@@ -301,7 +301,7 @@ def _run(task: Task, workers: int | Workers, as_json: bool) -> Tuned:
 def _screen(as_json: bool) -> Screen:
     from rich.console import Console
 
-    from dexmm.backtest.tune_screen import LiveScreen, PlainScreen
+    from dexmm.tune.progress_view import LiveScreen, PlainScreen
 
     if sys.stderr.isatty():
         return LiveScreen(Console(stderr=True))
@@ -311,9 +311,9 @@ def _screen(as_json: bool) -> Screen:
 def _end(task: Task, tuned: Tuned, seconds: Decimal, as_json: bool) -> None:
     from dexmm.backtest.advice import advise
     from dexmm.backtest.event_world import assumed
-    from dexmm.backtest.space import configured
-    from dexmm.backtest.tune_page import tune_page
-    from dexmm.backtest.tune_show import facts, show
+    from dexmm.tune.html_report import tune_page
+    from dexmm.tune.search_space import configured
+    from dexmm.tune.terminal_view import facts, show
 
     advice: tuple[str, ...] = ()
     if (chosen := tuned.final.chosen) is not None:
@@ -342,7 +342,7 @@ def _end(task: Task, tuned: Tuned, seconds: Decimal, as_json: bool) -> None:
 
 
 def _write_config(task: Task, tuned: Tuned) -> dict[str, Path]:
-    from dexmm.backtest.tune_file import write_tuned
+    from dexmm.tune.tuned_config import write_tuned
 
     if task.output is None or task.config_path is None or tuned.settings is None:
         return {}

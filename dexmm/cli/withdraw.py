@@ -17,10 +17,10 @@ from dexmm.cli.common import answer, common_options, conclude, console, json_opt
 from dexmm.errors import BadInput, DexmmError
 
 if TYPE_CHECKING:
-    from dexmm.config import Config
+    from dexmm.config.schema import Config
     from dexmm.model.market import Market
-    from dexmm.withdraw import Request
-    from dexmm.withdraw_report import Leg, Report
+    from dexmm.withdraw.report import Leg, Report
+    from dexmm.withdraw.withdraw import Request
 
 SAFE = "safe"
 # Of several markets: what another try may finish, then what a person must mend or look at.
@@ -137,7 +137,7 @@ def _tell(
     as_json: bool,
     config_path: Path,
 ) -> None:
-    from dexmm.withdraw_report import Report
+    from dexmm.withdraw.report import Report
 
     ended = list(zip((config.market.name for config in configs), ends, strict=True))
     if as_json:
@@ -174,8 +174,8 @@ def _capped(config: Config, max_gwei: Decimal | None) -> Config:
 
 
 def _run(config: Config, request: Request) -> Report:
-    from dexmm.ops.exit_world import ExitWorld
-    from dexmm.withdraw import withdraw as get_out
+    from dexmm.wiring.exit import ExitWorld
+    from dexmm.withdraw.withdraw import withdraw as get_out
 
     return get_out(ExitWorld(config, dry_run=request.dry_run), request, config)
 
@@ -183,7 +183,7 @@ def _run(config: Config, request: Request) -> Report:
 def _request(
     config: Config, dry_run: bool, convert: bool, to: str | None, confirm_to: str | None
 ) -> Request:
-    from dexmm.withdraw import Request
+    from dexmm.withdraw.withdraw import Request
 
     if confirm_to is not None and to is None:
         raise BadInput("--confirm-to repeats the address of --to; say --to ADDRESS as well")
@@ -217,7 +217,7 @@ def _destination(config: Config, to: str, confirm_to: str | None, dry_run: bool)
 def _address(text: str, option: str) -> str:
     from pydantic import TypeAdapter, ValidationError
 
-    from dexmm.fields import Address
+    from dexmm.config.field_types import Address
 
     try:
         checked: str = TypeAdapter(Address).validate_python(text)
@@ -280,7 +280,7 @@ def _show(report: Report, config_path: Path) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    from dexmm.ops.fitting import fitted
+    from dexmm.terminal.table_fitting import fitted
 
     out = console()
     market = None if report.view is None else report.view.market

@@ -18,30 +18,27 @@ from types import FrameType
 from typing import Protocol
 
 from dexmm import protocols
-from dexmm.cex.exchange import account_name
-from dexmm.chain.keys import wallet_address
-from dexmm.config import Config, Strategy
+from dexmm.cex.connect import account_name
+from dexmm.chain.send.keys import wallet_address
+from dexmm.config.schema import Config, Strategy
+from dexmm.engine.loop import Shutdown, World, exit_of, keep_halted, run_once
+from dexmm.engine.quote_refresher import Quoting
 from dexmm.errors import BadInput, Halt, Transient
-from dexmm.halted_exit import ExitOnHalt
-from dexmm.loop import Shutdown, World, exit_of, keep_halted, run_once
 from dexmm.model.entry import Entry
 from dexmm.model.market import Market
 from dexmm.model.order import OrderIntent
 from dexmm.model.snapshot import ChainView
+from dexmm.model.starting_inventory import Start
 from dexmm.model.steps import ChainStep, Outcome
-from dexmm.ops.clock import wall_clock
-from dexmm.ops.starting import Start
-from dexmm.ops.world import open_world
+from dexmm.paper_exchange.paper_exchange import PaperExchange
 from dexmm.protocols import Clock, Verdict
-from dexmm.quoting import Quoting
-from dexmm.sandbox.anvil import Anvil, AnvilOptions
-from dexmm.sandbox.calls import decode_answer, encode_call
-from dexmm.sandbox.desk import MARGIN_PART, PART, desk_of, paper_exchange, pass_candle
-from dexmm.sandbox.exchange.paper import PaperExchange
-from dexmm.sandbox.fills import Fill, fills_of
-from dexmm.sandbox.home import KEPT, Home, throwaway_key
-from dexmm.sandbox.ledger import fees_received, owned_positions, volumes
-from dexmm.sandbox.mainnet import (
+from dexmm.sandbox.chain_audit import fees_received, owned_positions, volumes
+from dexmm.sandbox.exchange_feed import MARGIN_PART, PART, desk_of, paper_exchange, pass_candle
+from dexmm.sandbox.exchange_fills import Fill, fills_of
+from dexmm.sandbox.market_simulation import SETUP_SECONDS, SandboxWorld, paxg_usdt
+from dexmm.sandbox.node.abi_encode import decode_answer, encode_call
+from dexmm.sandbox.node.anvil import Anvil, AnvilOptions
+from dexmm.sandbox.node.deploy import (
     ETH_USD_FEED,
     FEE_PIPS,
     PAXG_DECIMALS,
@@ -52,19 +49,22 @@ from dexmm.sandbox.mainnet import (
     deploy_mainnet,
     forget_parents,
 )
-from dexmm.sandbox.pools import pool_facts
+from dexmm.sandbox.node.pools import pool_facts
 from dexmm.sandbox.summary import Chain, Run, Summary, TurnPoint, summarise, turn_point
-from dexmm.sandbox.world import SETUP_SECONDS, SandboxWorld, paxg_usdt
-from dexmm.sim.background import others
-from dexmm.sim.flow import FLOWS
-from dexmm.sim.pay_ratio import Pace, Surroundings, activity, others_liquidity, surroundings
-from dexmm.sim.price_walk import PriceWalk, walk_of
-from dexmm.sim.prices import PricePath, generate, read_candles
-from dexmm.sim.traders import ETHER_PRICE, arbitrage_costs
+from dexmm.sandbox.workspace import KEPT, Home, throwaway_key
+from dexmm.sim.agents.noise_flow import FLOWS
+from dexmm.sim.agents.pay_ratio import Pace, Surroundings, activity, others_liquidity, surroundings
+from dexmm.sim.agents.price_process import PricePath, generate, read_candles
+from dexmm.sim.agents.price_walk import PriceWalk, walk_of
+from dexmm.sim.agents.traders import ETHER_PRICE, arbitrage_costs
+from dexmm.sim.chain.background_liquidity import others
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.orders import SqlOrderLog
-from dexmm.strategy.inventory import inventory
+from dexmm.strategy.exposure.inventory import inventory
 from dexmm.units import to_decimal
+from dexmm.wiring.clock import wall_clock
+from dexmm.wiring.live import open_world
+from dexmm.withdraw.halted_exit import ExitOnHalt
 
 # Four weeks in half-hour turns: enough for several re-ranges, and less than a minute to watch.
 DEFAULT_TURNS = 1344

@@ -20,12 +20,12 @@ from itertools import pairwise
 from dexmm.model.decision import Refusal
 from dexmm.model.entry import Entry
 from dexmm.model.order import OrderIntent
-from dexmm.ops.earned import Earned, earned
-from dexmm.ops.holding import Worth
-from dexmm.ops.report.entry_facts import kind_of, paired
-from dexmm.ops.report.refused import Refused, refused
-from dexmm.ops.trading import Trading, trading
-from dexmm.strategy.inventory import inventory
+from dexmm.performance.buy_and_hold import Worth
+from dexmm.performance.earned import Earned, earned
+from dexmm.performance.order_statistics import Trading, trading
+from dexmm.performance.refusal_counts import Refused, refused
+from dexmm.performance.track.entry_facts import kind_of, paired
+from dexmm.strategy.exposure.inventory import inventory
 from dexmm.units import ETHER_DECIMALS, PRICE, bp, to_decimal
 
 

@@ -43,7 +43,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from dexmm.config import Config
+from dexmm.config.schema import Config
 from dexmm.errors import BadInput, DexmmError, Transient, passes, unusable, unwritable
 
 SCHEMA = 2

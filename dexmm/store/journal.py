@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, func, insert, select
 
-from dexmm.config import Config, parse_config
+from dexmm.config.schema import Config, parse_config
 from dexmm.errors import BadInput
 from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dexmm.config import Config
+from dexmm.config.schema import Config
 from dexmm.errors import Busy, unusable, unwritable
 
 POLL_SECONDS = 0.05

@@ -16,7 +16,8 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from dexmm.config import Config
+from dexmm.config.schema import Config
+from dexmm.decimal_context import precise, record
 from dexmm.model.decision import (
     Decision,
     Refusal,
@@ -26,29 +27,28 @@ from dexmm.model.decision import (
     Trigger,
 )
 from dexmm.model.snapshot import Snapshot
-from dexmm.strategy.capacity import answerable
-from dexmm.strategy.difference import Difference, difference
-from dexmm.strategy.economics import GAS_ORACLE_SLOT, gas_price, near_rungs
-from dexmm.strategy.fair import price_spread
-from dexmm.strategy.guards import Bite, Blocks, biting
-from dexmm.strategy.limits import ETHER
-from dexmm.strategy.look import Look, look, situation
-from dexmm.strategy.paying import (
+from dexmm.strategy.context.context import Look, look, situation
+from dexmm.strategy.context.market_limits import ETHER
+from dexmm.strategy.exposure.fair_price import price_spread
+from dexmm.strategy.exposure.range_capacity import answerable
+from dexmm.strategy.pay.trigger import (
     aside_words,
     must_bring_back,
     provides_by_pay,
     rerange_gas,
     worth_it,
 )
-from dexmm.strategy.precise import precise, record
-from dexmm.strategy.reduce import reduction, sale, untouched
-from dexmm.strategy.situation import Range, Situation
-from dexmm.strategy.strategies import STRATEGIES
-from dexmm.strategy.swap import last_resort
-from dexmm.strategy.trading import Dealing, deal
-from dexmm.strategy.triggers import Wanted, first_trigger
-from dexmm.strategy.venue_guards import biting_there
-from dexmm.strategy.wanted import refuse_wanted
+from dexmm.strategy.ranges.liquidity_diff import Difference, difference
+from dexmm.strategy.ranges.range_input import Range, Situation
+from dexmm.strategy.ranges.strategies import STRATEGIES
+from dexmm.strategy.rebalance.gas_economics import GAS_ORACLE_SLOT, gas_price, near_rungs
+from dexmm.strategy.rebalance.pool_swap import last_resort
+from dexmm.strategy.rebalance.stop_loss_target import reduction, sale, untouched
+from dexmm.strategy.rebalance.triggers import Wanted, first_trigger
+from dexmm.strategy.risk.action_guards import refuse_wanted
+from dexmm.strategy.risk.exchange_guards import biting_there
+from dexmm.strategy.risk.guards import Bite, Blocks, biting
+from dexmm.strategy.trading.decide_trades import Dealing, deal
 from dexmm.units import Liquidity
 
 HALTING = {"halted", "drawdown", "drawdown_hold"}

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from decimal import ROUND_FLOOR, Decimal
 
+from dexmm.decimal_context import BP, PIPS, precise
 from dexmm.model.holdings import Position
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import Allowance, Approve, Removal, Rerange, Step, Swap
-from dexmm.strategy.corridor import corridor, removal_minimums
-from dexmm.strategy.fair import fair_price
-from dexmm.strategy.precise import BP, PIPS, precise
+from dexmm.strategy.exposure.fair_price import fair_price
+from dexmm.strategy.ranges.slippage_bounds import corridor, removal_minimums
 from dexmm.units import Amount0, Amount1
 
 EXIT_DEADLINE_SECONDS = 1800

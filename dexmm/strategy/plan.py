@@ -1,6 +1,6 @@
 """plan: the difference between what is held and what is wanted, as steps.
 
-    exchange    orders, as ``orders.py`` plans them
+    exchange    orders, as ``strategy/trading/plan_orders.py`` plans them
     settle      while one of our transactions is open, nothing else on chain
     oracle      more slots, when wanted
     approve     what the mints may take and is not allowed yet, exactly
@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dexmm.config import Config
+from dexmm.config.schema import Config
+from dexmm.decimal_context import precise
 from dexmm.model.decision import Decision, State, TargetSwap
 from dexmm.model.intent import InFlight
 from dexmm.model.snapshot import ChainView, Snapshot
@@ -29,12 +30,11 @@ from dexmm.model.steps import (
     Settle,
     Step,
 )
-from dexmm.strategy.corridor import mint_minimums, removal_minimums
-from dexmm.strategy.difference import Difference, Less, More, difference
+from dexmm.strategy.context.context import looked
 from dexmm.strategy.exits import swap_steps
-from dexmm.strategy.look import looked
-from dexmm.strategy.orders import plan_orders
-from dexmm.strategy.precise import precise
+from dexmm.strategy.ranges.liquidity_diff import Difference, Less, More, difference
+from dexmm.strategy.ranges.slippage_bounds import mint_minimums, removal_minimums
+from dexmm.strategy.trading.plan_orders import plan_orders
 from dexmm.uniswap.liquidity_amounts import get_amounts_for_liquidity_rounding_up
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
 from dexmm.units import Amount0, Amount1, Liquidity

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dexmm.config import NO_POOL
+from dexmm.config.schema import NO_POOL
 from dexmm.model.decision import State
 from dexmm.model.entry import Entry
 from dexmm.model.venue import VenueView
-from dexmm.strategy.margin import leverage_held, liquidation_distance, liquidation_price
-from dexmm.strategy.venue import held_there
-from dexmm.strategy.volatility import annual
+from dexmm.strategy.exposure.exchange_inventory import held_there
+from dexmm.strategy.exposure.volatility import annual
+from dexmm.strategy.risk.liquidation import leverage_held, liquidation_distance, liquidation_price
 from dexmm.units import ETHER_DECIMALS, to_decimal
 
 Value = Decimal | int | None

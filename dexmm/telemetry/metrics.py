@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from dexmm.engine.loop import DONE, FAILED, HALTED, REFUSED, exit_code
 from dexmm.errors import BadInput, Transient
-from dexmm.loop import DONE, FAILED, HALTED, REFUSED, exit_code
 from dexmm.model.entry import Entry
-from dexmm.ops.extras import need
+from dexmm.optional_packages import need
 from dexmm.telemetry.figures import COUNTED, FIGURES, LABELLED, STEPS, TURNS
 
 if TYPE_CHECKING:

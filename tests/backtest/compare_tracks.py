@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 from dexmm.model.decision import Refusal
-from dexmm.ops.accounting import Flow, Mark, Source
-from dexmm.ops.track import Action, RangeShown, Track, TrackPoint
+from dexmm.performance.attribution import Flow, Mark, Source
+from dexmm.performance.track.track import Action, RangeShown, Track, TrackPoint
 
 DAY = 86_400
 START = 1_704_067_200

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dexmm.backtest.run import PAXG, PAXG_USDT, Scenario, paxg_usdt_market
-from dexmm.config import Config, parse_config
-from dexmm.sim.prices import PricePath
+from dexmm.config.schema import Config, parse_config
+from dexmm.sim.agents.price_process import PricePath
 
 FEED = "0x9944D86CEB9160aF5C5feB251FD671923323f8C3"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from backtest.tune_scene import config_for, figures_of
+from tune.tune_scene import config_for, figures_of
 
 from dexmm.backtest.advice import advise
-from dexmm.config import Config
-from dexmm.ops.report.refused import Refused
+from dexmm.config.schema import Config
+from dexmm.performance.refusal_counts import Refused
 
 D = Decimal
 WELL = {

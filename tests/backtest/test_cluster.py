@@ -16,16 +16,16 @@ from pathlib import Path
 
 import pytest
 from backtest.scenes import a_scenario
-from backtest.tune_scene import Landscape, Quiet, search_for, sqlite, what
+from tune.tune_scene import Landscape, Quiet, search_for, sqlite, what
 
 from dexmm.backtest.cluster import DaskCluster
-from dexmm.backtest.compare import compare
-from dexmm.backtest.contestants import Holding, Live, Static
-from dexmm.backtest.tune import tune
+from dexmm.backtest.compare.compare import compare
+from dexmm.backtest.compare.contestants import Holding, Live, Static
 from dexmm.backtest.workers import Watch, run_jobs
 from dexmm.cli import main
 from dexmm.errors import BadInput, Transient
-from dexmm.sim.prices import generate
+from dexmm.sim.agents.price_process import generate
+from dexmm.tune.tune import tune
 
 pytest.importorskip("distributed")
 

@@ -10,7 +10,7 @@ from backtest.scenes import a_config
 
 from dexmm.backtest.exit_world import NODE, SimExitChain
 from dexmm.backtest.run import Backtest, Scenario, open_world, paxg_usdt_market, run_backtest
-from dexmm.sim.prices import Candle, PricePath
+from dexmm.sim.agents.price_process import Candle, PricePath
 from dexmm.units import EXACT
 
 HALF_AN_HOUR = 1800

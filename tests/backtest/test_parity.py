@@ -16,19 +16,19 @@ from typing import Any
 
 import pytest
 
-from dexmm.backtest.memory import MemoryJournal
+from dexmm.backtest.memory_journal import MemoryJournal
 from dexmm.backtest.recorder import Recorder
 from dexmm.backtest.run import Scenario, open_world
-from dexmm.config import Config, load_config
+from dexmm.config.schema import Config, load_config
+from dexmm.engine.turn import turn
 from dexmm.model.entry import Entry
 from dexmm.model.steps import ChainStep
-from dexmm.ops.accounting import Source, attribute
-from dexmm.ops.records import open_journal
+from dexmm.performance.attribution import Source, attribute
 from dexmm.sandbox.run import Options, Progress, Result, run_sandbox
-from dexmm.sim.prices import PricePath, generate
-from dexmm.sim.trial import Purse
-from dexmm.sim.world import CandleWorld
-from dexmm.turn import turn
+from dexmm.sim.agents.price_process import PricePath, generate
+from dexmm.sim.candle_world import CandleWorld
+from dexmm.sim.chain.dry_run import Purse
+from dexmm.wiring.journal_access import open_journal
 
 pytestmark = pytest.mark.anvil
 

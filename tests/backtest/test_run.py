@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from dexmm.backtest.recorder import Recorder
 from dexmm.backtest.run import Backtest, Scenario, open_world, run_backtest
 from dexmm.errors import BadInput, Halt
-from dexmm.ops.accounting import Source, attribute
-from dexmm.sim.prices import PricePath, generate, read_candles
-from dexmm.sim.venue_costs import VenueCosts
-from dexmm.strategy.strategies import STRATEGIES
+from dexmm.performance.attribution import Source, attribute
+from dexmm.sim.agents.price_process import PricePath, generate, read_candles
+from dexmm.sim.exchange.cost_model import VenueCosts
+from dexmm.strategy.ranges.strategies import STRATEGIES
 
 FIVE_MINUTES = "prices/PAXGUSDT_perp_5m_2025-07_2025-12.csv.gz"
 

@@ -9,9 +9,9 @@ from functools import lru_cache
 import pytest
 
 from dexmm.backtest.run import run_backtest
-from dexmm.ops.figures import Figures
+from dexmm.performance.metrics import Figures
 from tests.backtest.scenes import a_scenario
-from tests.sim.test_price_walk import brownian, candles_of
+from tests.sim.agents.test_price_walk import brownian, candles_of
 
 D = Decimal
 TURN = 14_400  # seconds between two turns, whatever the candles are

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from dexmm.backtest.request import Request, scenario_of
 from dexmm.backtest.run import (
     Scenario,
     around,
@@ -17,6 +16,7 @@ from dexmm.backtest.run import (
     open_world,
     run_backtest,
 )
+from dexmm.backtest.scenario_request import Request, scenario_of
 from dexmm.backtest.sensitivity import (
     PAY_RATIOS,
     AtGas,
@@ -28,11 +28,11 @@ from dexmm.backtest.sensitivity import (
     sentences,
 )
 from dexmm.errors import BadInput
-from dexmm.ops.accounting import Source, attribute
-from dexmm.sim.packed import PackedPath, packed, read_path
-from dexmm.sim.price_walk import walk_of
-from dexmm.sim.prices import PricePath, generate
-from dexmm.sim.traders import ArbitrageCosts
+from dexmm.history.packed_candles import PackedPath, packed, read_path
+from dexmm.performance.attribution import Source, attribute
+from dexmm.sim.agents.price_process import PricePath, generate
+from dexmm.sim.agents.price_walk import walk_of
+from dexmm.sim.agents.traders import ArbitrageCosts
 from tests.backtest.scenes import a_scenario
 
 D = Decimal

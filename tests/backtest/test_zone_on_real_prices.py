@@ -14,8 +14,8 @@ import pytest
 
 from bench.stop_loss import CAPITAL, FALL, MOST_BP, histories, scenario
 from dexmm.backtest.run import run_backtest
-from dexmm.ops.figures import Figures
-from dexmm.sim.prices import PricePath
+from dexmm.performance.metrics import Figures
+from dexmm.sim.agents.price_process import PricePath
 
 COARSE = 8 * 3600
 TARGET = Decimal("0.35")

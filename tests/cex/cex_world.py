@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from dexmm.cex.client import ExchangeClient, open_client
-from dexmm.config import Config, parse_config
+from dexmm.config.schema import Config, parse_config
 from dexmm.model.order import OrderIntent, OrderKind, Purpose
 from dexmm.model.steps import CancelOrder, Outcome, PlaceOrder
 from dexmm.model.venue import Side, VenueView
-from dexmm.sandbox.exchange.faults import Effect, FaultRule
-from dexmm.sandbox.exchange.house import Shape
-from dexmm.sandbox.exchange.paper import PaperExchange
-from dexmm.sandbox.exchange.settings import API_KEY, QUIET, SECRET, Basis, PaperSettings
+from dexmm.paper_exchange.api.fault_injection import Effect, FaultRule
+from dexmm.paper_exchange.engine.background_book import Shape
+from dexmm.paper_exchange.engine.settings import API_KEY, QUIET, SECRET, Basis, PaperSettings
+from dexmm.paper_exchange.paper_exchange import PaperExchange
 from dexmm.store.database import open_database
 from dexmm.store.orders import SqlOrderLog
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cex.cex_world import NOBODY_TAKES, PERPETUAL, Hand, Trader
 
-from dexmm.sandbox.exchange.paper import PaperExchange
+from dexmm.paper_exchange.paper_exchange import PaperExchange
 
 
 @pytest.fixture(autouse=True)

@@ -26,15 +26,16 @@ from cex.cex_world import (
 )
 from strategy.builders import World
 
+from dexmm.cex.balance_reconciliation import EMPTY_SECONDS
 from dexmm.cex.client import RECONCILE_EVERY, open_client
-from dexmm.cex.looks import EMPTY_SECONDS
-from dexmm.cex.markets import (
+from dexmm.cex.instruments import (
     KEPT_CARRIED_SECONDS,
     KEPT_DOUBTED_SECONDS,
     KEPT_SECONDS,
     KEPT_SUSPENDED_SECONDS,
 )
-from dexmm.config import Config
+from dexmm.config.schema import Config
+from dexmm.engine.turn import turn
 from dexmm.errors import Halt, Transient
 from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory
@@ -42,11 +43,10 @@ from dexmm.model.order import OrderKind, OrderStatus, Purpose
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import CancelAll, ChainStep, Outcome
 from dexmm.model.venue import VenueView
-from dexmm.ops.pairing import Pair, PairedCex
+from dexmm.paper_exchange.api.fault_injection import Effect
+from dexmm.paper_exchange.paper_exchange import PaperExchange
 from dexmm.protocols import Verdict
-from dexmm.sandbox.exchange.faults import Effect
-from dexmm.sandbox.exchange.paper import PaperExchange
-from dexmm.turn import turn
+from dexmm.wiring.paired_observation import Pair, PairedCex
 
 D = Decimal
 

@@ -17,8 +17,8 @@ from cex.killed_close import OPENED, WANTED, close
 
 from dexmm.model.order import OrderStatus
 from dexmm.model.venue import Side
-from dexmm.sandbox.exchange.paper import PaperExchange
-from dexmm.sandbox.exchange.settings import Opening
+from dexmm.paper_exchange.engine.settings import Opening
+from dexmm.paper_exchange.paper_exchange import PaperExchange
 
 PROGRAM = Path(__file__).with_name("killed_turn.py")
 TESTS = PROGRAM.parent.parent

@@ -14,26 +14,26 @@ from cex.cex_world import NOBODY_TAKES, PERPETUAL, Hand, Trader
 from strategy.builders import World
 
 from dexmm.cli.status import show
-from dexmm.config import Config
+from dexmm.config.schema import Config
+from dexmm.engine.turn import execute
+from dexmm.health.status import Sight, facts
 from dexmm.model.decision import Decision
 from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory, evolve
 from dexmm.model.snapshot import Snapshot
 from dexmm.model.steps import Outcome, PlaceOrder, SetLeverage, Step
 from dexmm.model.venue import Side, VenueView
-from dexmm.ops.narrate import headline
-from dexmm.ops.report.entry_facts import Sketcher
-from dexmm.ops.status import Sight, facts
-from dexmm.sandbox.exchange.faults import Effect, FaultRule
-from dexmm.sandbox.exchange.paper import PaperExchange
-from dexmm.sandbox.exchange.settings import Opening
+from dexmm.paper_exchange.api.fault_injection import Effect, FaultRule
+from dexmm.paper_exchange.engine.settings import Opening
+from dexmm.paper_exchange.paper_exchange import PaperExchange
+from dexmm.performance.entry_text import headline
+from dexmm.performance.track.entry_facts import Sketcher
 from dexmm.store.codec import dump, load
 from dexmm.strategy.decide import decide
-from dexmm.strategy.margin import liquidation_distance
-from dexmm.strategy.memory import remember
 from dexmm.strategy.plan import plan
+from dexmm.strategy.remember import remember
+from dexmm.strategy.risk.liquidation import liquidation_distance
 from dexmm.telemetry.metrics import Metrics
-from dexmm.turn import execute
 
 D = Decimal
 NEW_SHORT = "POST /fapi/v1/order"

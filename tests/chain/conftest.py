@@ -19,12 +19,12 @@ import pytest
 from eth_account import Account
 
 from dexmm.chain.client import ChainClient, connect
-from dexmm.config import Config, parse_config
+from dexmm.config.schema import Config, parse_config
 from dexmm.model.decision import Refusal, Role
 from dexmm.model.intent import Intent
 from dexmm.model.snapshot import ChainView
 from dexmm.model.steps import Allowance, Approve, Mint, Outcome, Removal, Rerange, Simulation
-from dexmm.sandbox.mainnet import ETH_USD_FEED, PAXG_USD_FEED, Deployment
+from dexmm.sandbox.node.deploy import ETH_USD_FEED, PAXG_USD_FEED, Deployment
 from dexmm.units import Amount0, Amount1, Tick
 
 KEY = "0x" + "11" * 32

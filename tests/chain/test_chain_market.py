@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dexmm.chain.market import read_market
-from dexmm.chain.rpc import Rpc
+from dexmm.chain.observe.market import read_market
+from dexmm.chain.rpc.client import Rpc
 from dexmm.errors import BadInput
-from dexmm.sandbox.mainnet import QUOTER, QUOTER_V2
-from dexmm.sandbox.pools import FACTORY, POSITION_MANAGER, SWAP_ROUTER
+from dexmm.sandbox.node.deploy import QUOTER, QUOTER_V2
+from dexmm.sandbox.node.pools import FACTORY, POSITION_MANAGER, SWAP_ROUTER
 from dexmm.units import sqrt_from_price
 
 pytestmark = pytest.mark.anvil

@@ -10,7 +10,7 @@ import pytest
 from eth_account import Account
 
 from dexmm.chain.identity import check_identity
-from dexmm.chain.rpc import Rpc
+from dexmm.chain.rpc.client import Rpc
 from dexmm.errors import Halt, NodeError
 
 pytestmark = pytest.mark.anvil

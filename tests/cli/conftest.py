@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dexmm.cli import main
-from dexmm.cli.template import configuration
-from dexmm.sandbox.mainnet import Deployment
+from dexmm.config.template import configuration
+from dexmm.sandbox.node.deploy import Deployment
 
 
 @pytest.fixture(autouse=True)

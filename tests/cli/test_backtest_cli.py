@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dexmm.backtest.request_config import newcomer, without_secrets
-from dexmm.backtest.request_market import PAXG_USDT_MARKET
+from dexmm.backtest.scenario_config import newcomer, without_secrets
+from dexmm.backtest.scenario_market import PAXG_USDT_MARKET
 from dexmm.cli import main
-from dexmm.cli.template import configuration
-from dexmm.config import load_config
-from dexmm.sim.prices import generate
+from dexmm.config.schema import load_config
+from dexmm.config.template import configuration
+from dexmm.sim.agents.price_process import generate
 
 D = Decimal
 DAY = 86_400

@@ -15,11 +15,11 @@ from sandbox.test_summary import CHAIN, POINT, RUN
 
 from dexmm.cli import doctor, main, withdraw
 from dexmm.cli.common import load
-from dexmm.ops.check_machine import secrets
-from dexmm.ops.checks import Diagnosis, fail
-from dexmm.sandbox import closing
+from dexmm.health.check import Diagnosis, fail
+from dexmm.health.machine import secrets
+from dexmm.sandbox import closing_view
 from dexmm.sandbox.summary import summarise
-from dexmm.withdraw_report import Halted, Place, Report
+from dexmm.withdraw.report import Halted, Place, Report
 
 BRACKETS = "bots [paxg]/[bold]state[/]"
 
@@ -69,7 +69,7 @@ def test_the_end_of_a_sandbox_shows_them() -> None:
         halted=BRACKETS,
         kept=None,
     )
-    closing.show(Console(file=out, width=400), result)
+    closing_view.show(Console(file=out, width=400), result)
     assert "gold [2024].csv" in out.getvalue()
     assert out.getvalue().count(BRACKETS) == 2
 

@@ -16,7 +16,7 @@ import pytest
 
 import dexmm.model
 from dexmm.cli import common
-from dexmm.cli.template import configuration
+from dexmm.config.template import configuration
 from dexmm.errors import BadInput
 
 
@@ -78,7 +78,7 @@ def test_loudness(verbosity: int, own: int, others: int) -> None:
     before, level = root.handlers[:], root.level
     try:
         common.set_up_logging(verbosity)
-        assert logging.getLogger("dexmm.loop").getEffectiveLevel() == own
+        assert logging.getLogger("dexmm.engine.loop").getEffectiveLevel() == own
         assert logging.getLogger("some.library").getEffectiveLevel() == others
         assert len(root.handlers) == 1
     finally:

@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from ops.fetch_loopback import NodeDouble, node_double
+from fetch.fetch_loopback import NodeDouble, node_double
 
-from dexmm.sandbox import issuers
-from dexmm.sandbox.mainnet import Deployment
+from dexmm.sandbox.node import token_admin
+from dexmm.sandbox.node.deploy import Deployment
 
 pytestmark = pytest.mark.anvil
 
@@ -151,8 +151,8 @@ def test_no_configuration_still_checks_the_machine(
 def test_a_frozen_wallet_and_a_paused_token_are_found(
     account: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    issuers.freeze_paxg(account.deployment.anvil, account.address)
-    issuers.pause_usdt(account.deployment.anvil)
+    token_admin.freeze_paxg(account.deployment.anvil, account.address)
+    token_admin.pause_usdt(account.deployment.anvil)
     code, checks = doctor(account, capsys)
     assert code == 3
     assert checks["guard token_frozen"]["verdict"] == "fail"

@@ -13,9 +13,9 @@ import pytest
 from rich.console import Console
 
 from dexmm.cli import doctor, main
-from dexmm.cli.template import configuration
-from dexmm.ops.check_plan import GAS_PRICES
-from dexmm.strategy.economics import TYPICAL_GAS
+from dexmm.config.template import configuration
+from dexmm.health.inventory_plan import GAS_PRICES
+from dexmm.strategy.rebalance.gas_economics import TYPICAL_GAS
 
 NO_NODE = "http://127.0.0.1:1"
 START = "5 PAXG + 20000 USDT"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dexmm.cli import main
-from dexmm.sandbox.exchange.paper import PaperExchange
-from dexmm.sandbox.exchange.settings import UNLIMITED, PaperSettings
+from dexmm.paper_exchange.engine.settings import UNLIMITED, PaperSettings
+from dexmm.paper_exchange.paper_exchange import PaperExchange
 
 CONFIG = """
 [network]

@@ -12,7 +12,7 @@ import pytest
 from strategy.builders import World, a_config
 
 from dexmm.cli.main import COMMANDS, run
-from dexmm.loop import DONE, FAILED, HALTED, REFUSED, exit_code, keep_halted, standing, worst
+from dexmm.engine.loop import DONE, FAILED, HALTED, REFUSED, exit_code, keep_halted, standing, worst
 from dexmm.model.decision import Refusal, State
 from dexmm.model.entry import Entry
 from dexmm.model.market import Reference

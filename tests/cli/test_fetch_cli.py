@@ -15,8 +15,8 @@ from cex.cex_world import NOBODY_TAKES
 
 from dexmm.cli import fetch as command
 from dexmm.cli import main
-from dexmm.cli.template import configuration
-from dexmm.sandbox.exchange.paper import PaperExchange
+from dexmm.config.template import configuration
+from dexmm.paper_exchange.paper_exchange import PaperExchange
 
 anvil = pytest.mark.anvil
 MINUTE = 60_000

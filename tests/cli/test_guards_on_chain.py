@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from dexmm.config import load_config
+from dexmm.config.schema import load_config
 from dexmm.model.entry import Entry
-from dexmm.sandbox import issuers
-from dexmm.sandbox.mainnet import PAXG_USD_FEED, PAXG_USDT_POOL
-from dexmm.sandbox.pools import POSITION_MANAGER
+from dexmm.sandbox.node import token_admin
+from dexmm.sandbox.node.deploy import PAXG_USD_FEED, PAXG_USDT_POOL
+from dexmm.sandbox.node.pools import POSITION_MANAGER
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.flags import HaltFlag
 from dexmm.store.journal import SqlJournal, market_key
@@ -35,15 +35,15 @@ def _manipulate(account: Any) -> None:
 
 
 def _stale_feed(account: Any) -> None:
-    issuers.set_feed(anvil(account), PAXG_USD_FEED, 4000 * 10**8, 1_600_000_000)
+    token_admin.set_feed(anvil(account), PAXG_USD_FEED, 4000 * 10**8, 1_600_000_000)
 
 
 def _far_feed(account: Any) -> None:
-    issuers.set_feed(anvil(account), PAXG_USD_FEED, 4100 * 10**8)
+    token_admin.set_feed(anvil(account), PAXG_USD_FEED, 4100 * 10**8)
 
 
 def _broken_feed(account: Any) -> None:
-    issuers.set_feed(anvil(account), PAXG_USD_FEED, 0)
+    token_admin.set_feed(anvil(account), PAXG_USD_FEED, 0)
 
 
 def _unknown_transaction(account: Any) -> None:
@@ -58,31 +58,34 @@ def _unknown_transaction(account: Any) -> None:
 
 
 TRIPS: dict[str, tuple[str, Trip]] = {
-    "PAXG takes a fee": ("token_fee", lambda a: issuers.set_paxg_fee_rate(anvil(a), 200)),
-    "PAXG is paused": ("token_paused", lambda a: issuers.pause_paxg(anvil(a))),
-    "PAXG froze the wallet": ("token_frozen", lambda a: issuers.freeze_paxg(anvil(a), a.address)),
+    "PAXG takes a fee": ("token_fee", lambda a: token_admin.set_paxg_fee_rate(anvil(a), 200)),
+    "PAXG is paused": ("token_paused", lambda a: token_admin.pause_paxg(anvil(a))),
+    "PAXG froze the wallet": (
+        "token_frozen",
+        lambda a: token_admin.freeze_paxg(anvil(a), a.address),
+    ),
     "PAXG froze the pool": (
         "token_frozen",
-        lambda a: issuers.freeze_paxg(anvil(a), PAXG_USDT_POOL),
+        lambda a: token_admin.freeze_paxg(anvil(a), PAXG_USDT_POOL),
     ),
     "PAXG froze the position manager": (
         "token_frozen",
-        lambda a: issuers.freeze_paxg(anvil(a), POSITION_MANAGER),
+        lambda a: token_admin.freeze_paxg(anvil(a), POSITION_MANAGER),
     ),
-    "PAXG is other code": ("token_implementation", lambda a: issuers.upgrade_paxg(anvil(a))),
-    "USDT takes a fee": ("token_fee", lambda a: issuers.set_usdt_fee(anvil(a), 10, 40)),
-    "USDT is paused": ("token_paused", lambda a: issuers.pause_usdt(anvil(a))),
+    "PAXG is other code": ("token_implementation", lambda a: token_admin.upgrade_paxg(anvil(a))),
+    "USDT takes a fee": ("token_fee", lambda a: token_admin.set_usdt_fee(anvil(a), 10, 40)),
+    "USDT is paused": ("token_paused", lambda a: token_admin.pause_usdt(anvil(a))),
     "USDT blacklisted the wallet": (
         "token_frozen",
-        lambda a: issuers.blacklist_usdt(anvil(a), a.address),
+        lambda a: token_admin.blacklist_usdt(anvil(a), a.address),
     ),
     "USDT blacklisted the pool": (
         "token_frozen",
-        lambda a: issuers.blacklist_usdt(anvil(a), PAXG_USDT_POOL),
+        lambda a: token_admin.blacklist_usdt(anvil(a), PAXG_USDT_POOL),
     ),
     "USDT has a successor": (
         "token_deprecated",
-        lambda a: issuers.deprecate_usdt(anvil(a), a.deployment.create_token("USDT2", 6)),
+        lambda a: token_admin.deprecate_usdt(anvil(a), a.deployment.create_token("USDT2", 6)),
     ),
     "the price was moved within a block": ("twap", _manipulate),
     "the oracle knows too little": (

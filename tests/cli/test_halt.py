@@ -8,10 +8,10 @@ import pytest
 
 from dexmm.cli import main
 from dexmm.cli.common import load
-from dexmm.cli.template import configuration
-from dexmm.ops.records import open_journal
+from dexmm.config.template import configuration
 from dexmm.store.flags import HaltFlag
 from dexmm.store.lease import WalletLease, lock_folder
+from dexmm.wiring.journal_access import open_journal
 
 pytestmark = pytest.mark.anvil
 

@@ -8,7 +8,9 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from dexmm.cli import main
-from dexmm.cli.template import (
+from dexmm.config.schema import SECTIONS, load_config, parse_config
+from dexmm.config.sources import SECRETS, read_dotenv
+from dexmm.config.template import (
     MARKETS,
     MEANINGS,
     OPTIONAL,
@@ -16,11 +18,9 @@ from dexmm.cli.template import (
     configuration,
     secrets_example,
 )
-from dexmm.config import SECTIONS, load_config, parse_config
-from dexmm.sandbox.issuers import PAXG, USDT, XAUT
-from dexmm.sandbox.mainnet import PAXG_USD_FEED, XAU_USD_FEED
-from dexmm.sandbox.pools import FACTORY
-from dexmm.settings import SECRETS, read_dotenv
+from dexmm.sandbox.node.deploy import PAXG_USD_FEED, XAU_USD_FEED
+from dexmm.sandbox.node.pools import FACTORY
+from dexmm.sandbox.node.token_admin import PAXG, USDT, XAUT
 
 
 def dexmm(*arguments: object) -> int:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from dexmm.cli import main, redact
+from dexmm.cli import main
+from dexmm.telemetry import redact
 
 KEY = "5a" * 32
 ADDRESS = Account.from_key(KEY).address

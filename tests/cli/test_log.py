@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ops.report.report_scene import START, Recorder
+from report.report_scene import START, Recorder
 from rich.console import Console
 from strategy.builders import BASE, POOL, WALLET, a_config
 from strategy.venue_builders import Street, both
 
 from dexmm.cli import log, main
-from dexmm.config import Config, load_config
+from dexmm.config.schema import Config, load_config
 from dexmm.errors import BadInput
 from dexmm.model.decision import Refusal, State
 from dexmm.model.entry import Entry
-from dexmm.ops.world import market_of
-from dexmm.sandbox.exchange.settings import Opening
+from dexmm.paper_exchange.engine.settings import Opening
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.flags import HaltFlag
 from dexmm.store.journal import SqlJournal
+from dexmm.wiring.live import market_of
 
 OLD = Path(__file__).parents[1] / "store" / "journals" / "schema-1.sqlite.gz"
 CONFIG = f"""\
@@ -230,7 +230,7 @@ def test_an_order_that_filled_after_its_turn_is_told_as_it_ended(
     from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
     from dexmm.model.steps import Outcome
     from dexmm.model.venue import Side
-    from dexmm.ops.report.activity import Collector
+    from dexmm.report.activity import Collector
 
     recorder = Recorder(both(a_config(), Street()))
     entry = of_pool(recorder.turn())

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ops.report.report_scene import START, Recorder
+from report.report_scene import START, Recorder
 from strategy.builders import BASE, POOL, WALLET, a_config
 from strategy.venue_builders import Street, both
 
 from dexmm.cli import main
-from dexmm.config import load_config
-from dexmm.ops.world import market_of
+from dexmm.config.schema import load_config
 from dexmm.store.database import journal_url, open_database
 from dexmm.store.flags import HaltFlag
 from dexmm.store.journal import SqlJournal
+from dexmm.wiring.live import market_of
 
 CONFIG = f"""\
 [network]
@@ -136,10 +136,10 @@ def test_errors_in_the_log_do_not_pass(recorded: Path, capsys: pytest.CaptureFix
 
 
 def test_the_log_is_searched_for_what_the_loop_says() -> None:
-    import dexmm.loop
-    from dexmm.ops.report.logged import UNFORESEEN
+    import dexmm.engine.loop
+    from dexmm.performance.logged_errors import UNFORESEEN
 
-    assert f'log.exception("{UNFORESEEN}")' in Path(dexmm.loop.__file__).read_text("utf-8")
+    assert f'log.exception("{UNFORESEEN}")' in Path(dexmm.engine.loop.__file__).read_text("utf-8")
 
 
 def test_silence_before_the_first_turn_of_all_is_no_outage(

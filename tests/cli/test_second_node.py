@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from chain.conftest import Proxy
 
-from dexmm.chain.endpoint import SILENT_SECONDS, Endpoint
+from dexmm.chain.rpc.endpoint import SILENT_SECONDS, Endpoint
 
 pytestmark = pytest.mark.anvil
 

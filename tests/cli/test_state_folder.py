@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from dexmm.cli.template import configuration
-from dexmm.sandbox.calls import decode_answer, encode_call
-from dexmm.sandbox.pools import POSITION_MANAGER
+from dexmm.config.template import configuration
+from dexmm.sandbox.node.abi_encode import decode_answer, encode_call
+from dexmm.sandbox.node.pools import POSITION_MANAGER
 from dexmm.store.database import JOURNAL
 
 HERE = Path(__file__).resolve().parent

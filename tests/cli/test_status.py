@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dexmm.sandbox.issuers import PAXG, set_paxg_fee_rate
-from dexmm.sandbox.mainnet import Deployment
+from dexmm.sandbox.node.deploy import Deployment
+from dexmm.sandbox.node.token_admin import PAXG, set_paxg_fee_rate
 
 pytestmark = pytest.mark.anvil
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from dexmm.sandbox.calls import encode_call
-from dexmm.sandbox.funding import add_token_balance
-from dexmm.sandbox.issuers import PAXG, USDT
-from dexmm.sandbox.mainnet import Deployment
-from dexmm.sandbox.mainnet import account as somebody
-from dexmm.sandbox.pools import NEVER, POSITION_MANAGER, approve, pool_facts
+from dexmm.sandbox.node.abi_encode import encode_call
+from dexmm.sandbox.node.deploy import Deployment
+from dexmm.sandbox.node.deploy import account as somebody
+from dexmm.sandbox.node.funding import add_token_balance
+from dexmm.sandbox.node.pools import NEVER, POSITION_MANAGER, approve, pool_facts
+from dexmm.sandbox.node.token_admin import PAXG, USDT
 
 pytestmark = pytest.mark.anvil
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from dexmm.cli import main
-from dexmm.cli.template import configuration
-from dexmm.config import load_config
-from dexmm.sim.prices import generate
+from dexmm.config.schema import load_config
+from dexmm.config.template import configuration
+from dexmm.sim.agents.price_process import generate
 
 Dexmm = Callable[..., int]
 HISTORY = ("--generate", "--turns", 384, "--seed", 3)

@@ -73,7 +73,7 @@ def test_commands_that_look_at_the_chain(
 def test_a_backtest(
     at_width: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dexmm.backtest import show as module
+    from dexmm.backtest import terminal_view as module
 
     kept: list[Any] = []
     whole = module.show
@@ -117,7 +117,7 @@ def test_a_search(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    from dexmm.backtest import tune_show as module
+    from dexmm.tune import terminal_view as module
 
     kept: list[Any] = []
     whole = module.show

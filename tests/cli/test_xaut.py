@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from dexmm.cli import main
-from dexmm.cli.template import configuration
-from dexmm.sandbox import issuers, pools
-from dexmm.sandbox.issuers import USDT, XAUT
-from dexmm.sandbox.mainnet import XAUT_USDT_POOL, Deployment, account, place_xaut
-from dexmm.sim.background import Layer
+from dexmm.config.template import configuration
+from dexmm.sandbox.node import pools, token_admin
+from dexmm.sandbox.node.deploy import XAUT_USDT_POOL, Deployment, account, place_xaut
+from dexmm.sandbox.node.token_admin import USDT, XAUT
+from dexmm.sim.chain.background_liquidity import Layer
 from dexmm.units import sqrt_from_price
 
 pytestmark = pytest.mark.anvil
@@ -74,11 +74,11 @@ def test_it_is_doctored_deployed_frozen_and_withdrawn(gold: Gold) -> None:
     assert status["positions"]
     assert Decimal("0.2") <= Decimal(status["share"]) <= Decimal("0.5")
 
-    issuers.block_xaut(gold.anvil, gold.address)
+    token_admin.block_xaut(gold.anvil, gold.address)
     _, answer = gold.dexmm("doctor")
     assert "guard token_frozen" in checks(answer)
     assert "XAUt" in checks(answer)["guard token_frozen"]["detail"]
-    issuers.unblock_xaut(gold.anvil, gold.address)
+    token_admin.unblock_xaut(gold.anvil, gold.address)
 
     code, answer = gold.dexmm("withdraw")
     assert code == 0, answer

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from strategy.venue_builders import Street, a_book
 
-from dexmm.config import parse_config
+from dexmm.config.schema import parse_config
 from dexmm.errors import Transient
-from dexmm.ops.poolless import chain_at
+from dexmm.wiring.exchange_only import chain_at
 
 D = Decimal
 CONFIG = parse_config(

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from dexmm.loop import Shutdown, stopping_signals
+from dexmm.engine.loop import Shutdown, stopping_signals
 from dexmm.sandbox.run import HANGUP, _hangup
 
 

@@ -8,12 +8,12 @@ from decimal import Decimal
 import pytest
 
 from dexmm.model.market import Market, Token
-from dexmm.sandbox.mainnet import Deployment, account
-from dexmm.sandbox.pools import approve, pool_facts
-from dexmm.sandbox.router import swap_calldata
-from dexmm.sandbox.world import paxg_usdt
-from dexmm.sim.flow import NoiseTrade
-from dexmm.sim.traders import (
+from dexmm.sandbox.market_simulation import paxg_usdt
+from dexmm.sandbox.node.deploy import Deployment, account
+from dexmm.sandbox.node.pools import approve, pool_facts
+from dexmm.sandbox.node.router import swap_calldata
+from dexmm.sim.agents.noise_flow import NoiseTrade
+from dexmm.sim.agents.traders import (
     ArbitrageCosts,
     PoolSwap,
     arbitrage,

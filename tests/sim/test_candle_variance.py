@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from dexmm.sim.candle_variance import Candles, read_candles
+from dexmm.sim.agents.candle_variance import Candles, read_candles
 
 Columns = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]
 
@@ -36,7 +36,7 @@ def minutes(seed: int, count: int, *, wicks: float, calm: float = 0.1) -> Column
 
 def both(columns: Columns, slots: int, patch: pytest.MonkeyPatch) -> tuple[Candles, Candles]:
     together = read_candles(*columns, slots, 10)
-    patch.setattr("dexmm.sim.candle_variance.find_spec", lambda _name: None)
+    patch.setattr("dexmm.sim.agents.candle_variance.find_spec", lambda _name: None)
     return together, read_candles(*columns, slots, 10)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from dexmm.config import Config, parse_config
+from dexmm.config.schema import Config, parse_config
 from dexmm.errors import BadInput, Transient
 from dexmm.model.entry import Entry
 from dexmm.model.memory import Memory

@@ -21,12 +21,12 @@ import pytest
 from dexmm.cli.main import run
 from dexmm.errors import BadInput, Transient
 from dexmm.model.order import Purpose
-from dexmm.ops.replay import replay
 from dexmm.store.database import SCHEMA, open_database, open_to_read, schema_of
 from dexmm.store.flags import HaltFlag
 from dexmm.store.intents import SqlIntentLog
 from dexmm.store.journal import SqlJournal
 from dexmm.store.orders import SqlOrderLog
+from dexmm.wiring.replay import replay
 
 STORED = Path(__file__).parent / "journals" / "schema-1.sqlite.gz"
 WALLET = "0x59e36A317d7a2500edB220eDD7f9b10130EAec8F"

@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
-from dexmm.config import Config, parse_config
+from dexmm.config.schema import Config, parse_config
 from dexmm.model.decision import Decision
 from dexmm.model.holdings import Position, Wallet
 from dexmm.model.intent import InFlight
@@ -20,8 +20,8 @@ from dexmm.model.memory import Memory
 from dexmm.model.snapshot import ChainView, Snapshot
 from dexmm.model.steps import Mint, Minted, Outcome, Rerange, Step, Swap
 from dexmm.strategy.decide import decide
-from dexmm.strategy.memory import remember
 from dexmm.strategy.plan import plan
+from dexmm.strategy.remember import remember
 from dexmm.uniswap.liquidity_amounts import (
     get_amounts_for_liquidity,
     get_amounts_for_liquidity_rounding_up,

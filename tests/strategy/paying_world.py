@@ -7,11 +7,11 @@ from decimal import Decimal
 
 from strategy.builders import GWEI, World, a_config
 
-from dexmm.config import Config
+from dexmm.config.schema import Config
+from dexmm.decimal_context import DAY, YEAR
 from dexmm.model.snapshot import ChainView
-from dexmm.strategy.pay import ARBITRAGE_FEE, ARBITRAGE_GAS
-from dexmm.strategy.pool_pay import arbitrage_pays_back, lvr_after_arbitrage_fees, lvr_rate
-from dexmm.strategy.precise import DAY, YEAR
+from dexmm.strategy.pay.measurement import ARBITRAGE_FEE, ARBITRAGE_GAS
+from dexmm.strategy.pay.pool_pay import arbitrage_pays_back, lvr_after_arbitrage_fees, lvr_rate
 
 SIGMA = Decimal("0.16")  # a year, as the configuration believes while the price stands still
 ETHER = Decimal(4000)  # its price in quote

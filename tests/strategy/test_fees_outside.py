@@ -12,7 +12,7 @@ import pytest
 from strategy.venue_builders import Both, Street, both, exchange_config
 
 from dexmm.model.memory import Memory
-from dexmm.ops.resume import resumed
+from dexmm.wiring.resume import resumed
 
 D = Decimal
 ACCOUNT = {"base": D(10), "quote": D(40_000)}

@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from strategy.test_quotes import SIGMA, middle, prices, refresh
+from strategy.trading.test_quotes import SIGMA, middle, prices, refresh
 from strategy.venue_builders import Both, Street, both, exchange_config
 
 from dexmm.model.decision import Refusal, Trigger
@@ -18,10 +18,10 @@ from dexmm.model.memory import Memory
 from dexmm.model.order import Purpose
 from dexmm.model.steps import Rerange
 from dexmm.model.venue import Side
-from dexmm.strategy.inventory import inventory
-from dexmm.strategy.look import look
-from dexmm.strategy.quotes import band_prices
-from dexmm.strategy.quoting import Quoting, decide_quotes
+from dexmm.strategy.context.context import look
+from dexmm.strategy.exposure.inventory import inventory
+from dexmm.strategy.trading.quote_prices import band_prices
+from dexmm.strategy.trading.quotes import Quoting, decide_quotes
 
 D = Decimal
 PLENTY = D("0.30")  # of NAV: as if quotes had no limit of their own

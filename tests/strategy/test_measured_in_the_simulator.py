@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-from dexmm.backtest.request_config import newcomer
-from dexmm.backtest.request_market import PAXG_USDT_MARKET
 from dexmm.backtest.run import (
     Scenario,
     complete,
@@ -21,20 +19,22 @@ from dexmm.backtest.run import (
     open_world,
     run_in,
 )
-from dexmm.ops.accounting import Source, attribute
-from dexmm.ops.track import Track
-from dexmm.sim.price_walk import walk_of
-from dexmm.sim.prices import generate
-from dexmm.sim.world import CandleWorld, Doze, Move
-from dexmm.strategy import look
-from dexmm.strategy.edges import place
-from dexmm.strategy.pay import Pay
-from dexmm.strategy.pool_pay import arbitrage_pays_back
-from dexmm.strategy.precise import BP
-from dexmm.strategy.situation import Range, Situation
-from dexmm.strategy.strategies import STRATEGIES, Definition
-from dexmm.strategy.strategies.budget import fill
-from dexmm.strategy.strategies.measured import sized
+from dexmm.backtest.scenario_config import newcomer
+from dexmm.backtest.scenario_market import PAXG_USDT_MARKET
+from dexmm.decimal_context import BP
+from dexmm.performance.attribution import Source, attribute
+from dexmm.performance.track.track import Track
+from dexmm.sim.agents.price_process import generate
+from dexmm.sim.agents.price_walk import walk_of
+from dexmm.sim.candle_world import CandleWorld, Doze, Move
+from dexmm.strategy.context import context
+from dexmm.strategy.pay.measurement import Pay
+from dexmm.strategy.pay.pool_pay import arbitrage_pays_back
+from dexmm.strategy.ranges.range_edges import place
+from dexmm.strategy.ranges.range_input import Range, Situation
+from dexmm.strategy.ranges.strategies import STRATEGIES, Definition
+from dexmm.strategy.ranges.strategies.budget import fill
+from dexmm.strategy.ranges.strategies.measured import sized
 
 DAYS = 45
 
@@ -122,7 +122,7 @@ def test_with_the_rates_known_no_fixed_liquidity_and_width_nets_a_tenth_more(
     pay = known_rates("2")
     assert pay.ratio > Decimal("1.3")
     with monkeypatch.context() as patch:
-        patch.setattr(look, "pay_of", lambda *_arguments: pay)
+        patch.setattr(context, "pay_of", lambda *_arguments: pay)
         ours = net(run_in(open_world(asked), asked).track)
     tried = {}
     for part in ("0.1", "0.25", "0.5"):

@@ -17,13 +17,13 @@ from strategy.venue_builders import (
     placed,
 )
 
+from dexmm.engine.turn import execute
 from dexmm.model.decision import State
 from dexmm.model.order import Purpose
 from dexmm.model.venue import PendingOrder, Side
 from dexmm.strategy.decide import decide
-from dexmm.strategy.memory import remember
 from dexmm.strategy.plan import plan
-from dexmm.turn import execute
+from dexmm.strategy.remember import remember
 
 D = Decimal
 AMOUNTS = st.decimals(min_value=0, max_value=20, places=3)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from strategy.builders import START, World, a_config
 
-from dexmm.config import Config
+from dexmm.config.schema import Config
 from dexmm.model.decision import Decision
 from dexmm.model.memory import Memory
 from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
@@ -33,8 +33,8 @@ from dexmm.model.venue import (
     VenueView,
 )
 from dexmm.strategy.decide import decide
-from dexmm.strategy.memory import remember
 from dexmm.strategy.plan import plan
+from dexmm.strategy.remember import remember
 
 D = Decimal
 SPOT, PERPETUAL = "PAXG/USDT", "PAXG/USDT:USDT"

@@ -16,7 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from strategy.builders import World, a_config
 
-from dexmm.config import NO_POOL, Config
+from dexmm.config.schema import NO_POOL, Config
 from dexmm.errors import BadInput, Transient
 from dexmm.model.decision import Refusal, State
 from dexmm.model.entry import Entry

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dexmm.sandbox.anvil import Anvil, AnvilOptions
+from dexmm.sandbox.node.anvil import Anvil, AnvilOptions
 from dexmm.uniswap.oracle import GROWN, Observation
 from dexmm.uniswap.pool import Pool
 from dexmm.uniswap.pool_state import PoolState

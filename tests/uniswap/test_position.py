@@ -9,8 +9,8 @@ from eth_abi import decode, encode
 from eth_utils import function_signature_to_4byte_selector as selector
 from eth_utils import keccak, to_checksum_address
 
-from dexmm.sandbox.mainnet import Deployment, account
-from dexmm.sandbox.pools import POSITION_MANAGER
+from dexmm.sandbox.node.deploy import Deployment, account
+from dexmm.sandbox.node.pools import POSITION_MANAGER
 from dexmm.uniswap.errors import NoPosition
 from dexmm.uniswap.position import (
     PositionInfo,

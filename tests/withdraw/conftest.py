@@ -20,12 +20,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from dexmm.sandbox.anvil import Anvil
-from dexmm.sandbox.calls import decode_answer, encode_call
-from dexmm.sandbox.funding import set_token_balance
-from dexmm.sandbox.issuers import PAXG, USDT
-from dexmm.sandbox.mainnet import PAXG_USDT_POOL, Deployment
-from dexmm.sandbox.pools import POSITION_MANAGER
+from dexmm.sandbox.node.abi_encode import decode_answer, encode_call
+from dexmm.sandbox.node.anvil import Anvil
+from dexmm.sandbox.node.deploy import PAXG_USDT_POOL, Deployment
+from dexmm.sandbox.node.funding import set_token_balance
+from dexmm.sandbox.node.pools import POSITION_MANAGER
+from dexmm.sandbox.node.token_admin import PAXG, USDT
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
 
 HERE = Path(__file__).resolve().parent

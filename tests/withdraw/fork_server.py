@@ -21,9 +21,9 @@ HEAVY = (
     "web3",
     "dexmm.cli.run",
     "dexmm.cli.withdraw",
-    "dexmm.ops.exit_world",
-    "dexmm.ops.narrate",
-    "dexmm.withdraw",
+    "dexmm.wiring.exit",
+    "dexmm.performance.entry_text",
+    "dexmm.withdraw.withdraw",
 )
 
 

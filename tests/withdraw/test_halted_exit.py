@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dexmm.cli.common import load_all
-from dexmm.halted_exit import ExitOnHalt
-from dexmm.ops.exit_world import HaltedExitWorld
-from dexmm.sandbox.mainnet import GWEI
+from dexmm.sandbox.node.deploy import GWEI
 from dexmm.uniswap.tick_math import get_sqrt_ratio_at_tick
+from dexmm.wiring.exit import HaltedExitWorld
+from dexmm.withdraw.halted_exit import ExitOnHalt
 
 if TYPE_CHECKING:
     from tests.withdraw.conftest import Ran, Scene

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dexmm.sandbox import issuers
-from dexmm.sandbox.issuers import PAXG, USDT
-from dexmm.sandbox.pools import POSITION_MANAGER, approve
+from dexmm.sandbox.node import token_admin
+from dexmm.sandbox.node.pools import POSITION_MANAGER, approve
+from dexmm.sandbox.node.token_admin import PAXG, USDT
 
 if TYPE_CHECKING:
     from tests.withdraw.conftest import Scene
@@ -120,7 +120,7 @@ def test_a_withdraw_position_by_position(scene: Scene) -> None:
     """PAXG is paused: the batch reverts, and an NFT is left with what it is owed in PAXG."""
     trapped = scene.mint(-600, 600)
     scene.mint(-2000, -1000)
-    issuers.pause_paxg(scene.anvil)
+    token_admin.pause_paxg(scene.anvil)
     scene.mark()
     assert scene.withdraw().code == 3
     owed, held = scene.position(trapped), scene.balances()

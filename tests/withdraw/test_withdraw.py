@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dexmm.sandbox import issuers
-from dexmm.sandbox.funding import set_token_balance
-from dexmm.sandbox.issuers import PAXG, USDT
-from dexmm.sandbox.mainnet import PAXG_USDT_POOL
+from dexmm.sandbox.node import token_admin
+from dexmm.sandbox.node.deploy import PAXG_USDT_POOL
+from dexmm.sandbox.node.funding import set_token_balance
+from dexmm.sandbox.node.token_admin import PAXG, USDT
 from dexmm.units import sqrt_from_price
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def test_no_ether_for_gas_is_said(scene: Scene) -> None:
 def test_paxg_paused_midway_gets_the_rest_out_and_says_why(scene: Scene) -> None:
     both = scene.mint(-600, 600)
     usdt_only = scene.mint(-2000, -1000)
-    issuers.pause_paxg(scene.anvil)
+    token_admin.pause_paxg(scene.anvil)
     usdt_before = scene.balances()[1]
     ran = scene.withdraw()
     assert ran.code == 3, ran.err
@@ -189,7 +189,7 @@ def test_paxg_paused_midway_gets_the_rest_out_and_says_why(scene: Scene) -> None
     again = scene.withdraw()
     assert again.code == 3
     assert scene.nonce() == nonce
-    issuers.unpause_paxg(scene.anvil)
+    token_admin.unpause_paxg(scene.anvil)
     paxg = scene.balances()[0]
     _all_out(scene)
     assert scene.balances()[0] == paxg + owed0
@@ -198,11 +198,11 @@ def test_paxg_paused_midway_gets_the_rest_out_and_says_why(scene: Scene) -> None
 def test_paxg_paused_between_two_legs(scene: Scene) -> None:
     """The first position is out, then the pause falls: the second keeps its PAXG alone."""
     first = scene.mint(-600, 600)
-    issuers.pause_paxg(scene.anvil)
+    token_admin.pause_paxg(scene.anvil)
     assert scene.withdraw().code == 3
-    issuers.unpause_paxg(scene.anvil)
+    token_admin.unpause_paxg(scene.anvil)
     second = scene.mint(-300, 300)
-    issuers.pause_paxg(scene.anvil)
+    token_admin.pause_paxg(scene.anvil)
     ran = scene.withdraw()
     assert ran.code == 3
     assert {item["where"] for item in ran.answer["trapped"]} >= {
@@ -215,7 +215,7 @@ def test_paxg_paused_between_two_legs(scene: Scene) -> None:
 def test_a_frozen_wallet(scene: Scene) -> None:
     """PAXG's issuer bars the wallet: USDT comes out, PAXG stays with the NFT and in the wallet."""
     token_id = scene.mint(-600, 600)
-    issuers.freeze_paxg(scene.anvil, WALLET)
+    token_admin.freeze_paxg(scene.anvil, WALLET)
     ran = scene.withdraw()
     assert ran.code == 3
     reasons = {item["where"]: item["reason"] for item in ran.answer["trapped"]}
@@ -226,7 +226,7 @@ def test_a_frozen_wallet(scene: Scene) -> None:
 
 def test_usdt_that_blacklists_the_pool(scene: Scene) -> None:
     token_id = scene.mint(-600, 600)
-    issuers.blacklist_usdt(scene.anvil, PAXG_USDT_POOL)
+    token_admin.blacklist_usdt(scene.anvil, PAXG_USDT_POOL)
     paxg = scene.balances()[0]
     ran = scene.withdraw()
     assert ran.code == 3
@@ -239,7 +239,7 @@ def test_usdt_that_blacklists_the_pool(scene: Scene) -> None:
 def test_usdt_that_blacklists_the_wallet_still_leaves_the_pool(scene: Scene) -> None:
     """Only senders are barred: everything leaves the pool, and the USDT is stuck in the wallet."""
     scene.mint(-600, 600)
-    issuers.blacklist_usdt(scene.anvil, WALLET)
+    token_admin.blacklist_usdt(scene.anvil, WALLET)
     ran = scene.withdraw("--to", "safe")
     assert ran.code == 3
     assert ran.answer["proved"]
@@ -250,8 +250,8 @@ def test_usdt_that_blacklists_the_wallet_still_leaves_the_pool(scene: Scene) -> 
 
 def test_both_tokens_stopped_still_ends_the_exposure(scene: Scene) -> None:
     token_id = scene.mint(-600, 600)
-    issuers.pause_paxg(scene.anvil)
-    issuers.pause_usdt(scene.anvil)
+    token_admin.pause_paxg(scene.anvil)
+    token_admin.pause_usdt(scene.anvil)
     ran = scene.withdraw()
     assert ran.code == 3
     _, _, liquidity, owed0, owed1 = scene.position(token_id)
@@ -361,7 +361,7 @@ def test_convert_where_the_base_is_the_other_token(scene: Scene) -> None:
 
 def test_a_dry_run_says_what_would_be_trapped(scene: Scene) -> None:
     token_id = scene.mint(-600, 600)
-    issuers.pause_paxg(scene.anvil)
+    token_admin.pause_paxg(scene.anvil)
     nonce = scene.nonce("pending")
     ran = scene.withdraw("--dry-run")
     assert ran.code == 3

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dexmm.sandbox.issuers import PAXG, USDT
-from dexmm.sandbox.pools import POSITION_MANAGER, approve
+from dexmm.sandbox.node.pools import POSITION_MANAGER, approve
+from dexmm.sandbox.node.token_admin import PAXG, USDT
 
 if TYPE_CHECKING:
     from tests.withdraw.conftest import Ran, Scene

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dexmm.sandbox import issuers
+from dexmm.sandbox.node import token_admin
 
 if TYPE_CHECKING:
     from tests.withdraw.conftest import Scene
@@ -87,7 +87,7 @@ def test_the_estimate_decides_where_the_least_gas_would_be_worth_it(scene: Scene
 def test_dust_that_cannot_move_never_fails_the_exit(scene: Scene) -> None:
     """USDT is paused: what is ours is trapped and fails the exit, a stranger's dust does not."""
     small = a_stranger_mints(scene, "15")
-    issuers.pause_usdt(scene.anvil)
+    token_admin.pause_usdt(scene.anvil)
     scene.give_away_all_but("0", "0")
     ran = scene.withdraw()
     assert ran.code == 0, ran.out

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dexmm.config import Gas
+from dexmm.config.schema import Gas
 from dexmm.model.gas import TRANSACTION_GAS_CAP
 from dexmm.units import to_units_down
 

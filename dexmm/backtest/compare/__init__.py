@@ -1,0 +1,1 @@
+"""Ways of making a market side by side."""

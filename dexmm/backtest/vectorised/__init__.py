@@ -1,0 +1,1 @@
+"""Baselines over a whole history at once, in floats."""

@@ -1,0 +1,1 @@
+"""What an exchange can carry, found out without a network."""

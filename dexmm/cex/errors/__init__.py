@@ -1,0 +1,1 @@
+"""What a failed call means: by the exchange's own code before ccxt's class."""

@@ -1,0 +1,1 @@
+"""Orders that happen once: stored, sent, looked up and reconciled."""

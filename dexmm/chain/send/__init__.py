@@ -1,0 +1,1 @@
+"""A step made to happen at most once: calldata, fees, signatures, receipts."""

@@ -1,0 +1,2 @@
+"""Settings: their types and defaults, where they come from, and the text that `dexmm init`
+writes."""

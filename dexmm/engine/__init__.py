@@ -1,0 +1,1 @@
+"""One turn, turns on a schedule, and quotes between them."""

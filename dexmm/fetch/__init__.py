@@ -1,0 +1,1 @@
+"""Histories from outside: candles from exchanges, pool events from nodes."""

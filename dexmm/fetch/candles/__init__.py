@@ -1,0 +1,1 @@
+"""Candles from any exchange that ccxt knows."""

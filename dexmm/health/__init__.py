@@ -1,0 +1,1 @@
+"""What to look at before and while money is at work: `dexmm doctor` and `dexmm status`."""

@@ -1,0 +1,1 @@
+"""Histories in files and in memory: candles, and what happened in a pool."""

@@ -1,1 +1,0 @@
-"""What people operate with: looking, checking, explaining, resuming."""

@@ -1,1 +1,0 @@
-"""Reports: a track as one self-contained page, as plain facts, and as verdicts."""

@@ -1,0 +1,1 @@
+"""Binance's REST protocol: who asks, what they may, and the answers."""

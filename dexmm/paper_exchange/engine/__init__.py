@@ -1,0 +1,1 @@
+"""Markets, books, orders and accounts of the paper exchange, and their time."""

@@ -1,0 +1,1 @@
+"""The state file of a paper exchange."""

@@ -1,0 +1,1 @@
+"""What happened, as figures: attribution, metrics and acceptance, from a track."""

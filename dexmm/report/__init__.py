@@ -1,0 +1,1 @@
+"""Tracks as one self-contained page, as tables, charts and JSON."""

@@ -1,0 +1,1 @@
+"""A local mainnet on Anvil: its process, its contracts, its pools and its tokens."""

@@ -1,0 +1,1 @@
+"""Which pools of a token pay their liquidity."""

@@ -1,0 +1,1 @@
+"""Those who trade in a simulated market, and what moves them: prices, gas, flow."""

@@ -1,0 +1,1 @@
+"""A chain in memory: one wallet in one market over the exact pool."""

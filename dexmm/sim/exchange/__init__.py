@@ -1,0 +1,1 @@
+"""An exchange in memory, with fees, depth and latency."""

@@ -1,0 +1,1 @@
+"""Recorded pools, replayed through the exact pool."""

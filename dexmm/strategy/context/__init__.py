@@ -1,0 +1,1 @@
+"""A snapshot, analysed once for every rule that asks."""

@@ -1,0 +1,1 @@
+"""Price grid, held ranges and the edges of new ones."""

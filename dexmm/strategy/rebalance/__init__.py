@@ -1,0 +1,1 @@
+"""When ranges change, and whether a change is worth its gas."""

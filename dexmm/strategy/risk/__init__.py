@@ -1,0 +1,1 @@
+"""What is never done, whatever the strategy wants."""

@@ -1,0 +1,1 @@
+"""What is traded and quoted on the exchange."""

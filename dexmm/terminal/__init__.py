@@ -1,0 +1,1 @@
+"""Text on terminals, pipes and files, whatever their width."""

@@ -1,0 +1,1 @@
+"""The search for settings, scored on history that it never saw."""
