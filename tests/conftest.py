@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from decimal import getcontext, setcontext
 from pathlib import Path
 
 import hypothesis
@@ -48,6 +49,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "data" in item.keywords:
             item.add_marker(absent)
+
+
+@pytest.fixture(autouse=True)
+def _decimal_context_as_before() -> Iterator[None]:
+    """A test that calls ccxt itself leaves its rounding in the thread's context."""
+    before = getcontext().copy()
+    yield
+    setcontext(before)
 
 
 @pytest.fixture(scope="session")

@@ -188,7 +188,7 @@ class ForkServer:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "exchange_fork_server.py")],
+            [sys.executable, str(HERE / "engine" / "exchange_fork_server.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=HERE.parent,

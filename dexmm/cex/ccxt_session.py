@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from decimal import localcontext
 from typing import Any
 
 from dexmm.cex.errors.classify import CallFailed, Fate, judge
@@ -125,7 +126,8 @@ class Lane:
             self._status, self._headers, self._stated_ms = 0, {}, None
             self._body = self._url = ""
             try:
-                answer = getattr(self.exchange, method)(*arguments)
+                with localcontext():  # ccxt leaves its own rounding in the thread's context
+                    answer = getattr(self.exchange, method)(*arguments)
                 if method == "fetch_balance":
                     self.account_asked = request_of(self._url)
                 return answer

@@ -17,7 +17,7 @@ third coin (Binance's BNB) at another rate, the rate that was really paid last i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 from dexmm.cex.ccxt_session import Lane
@@ -180,10 +180,10 @@ class Markets:
 
         exchange = self._lane.exchange
         if exchange.precisionMode == ccxt.SIGNIFICANT_DIGITS:
-            if what == "amount":
-                return step_of_rounding(exchange.amount_to_precision(symbol, ones_like(ONE)))
-            like = ones_like(self._last_price(symbol))
-            return step_of_rounding(exchange.price_to_precision(symbol, like))
+            like = ones_like(ONE if what == "amount" else self._last_price(symbol))
+            told = exchange.amount_to_precision if what == "amount" else exchange.price_to_precision
+            with localcontext():  # ccxt leaves its own rounding in the thread's context
+                return step_of_rounding(told(symbol, like))
         found = number(precision.get(what), f"{what} step")
         if exchange.precisionMode == ccxt.DECIMAL_PLACES:
             return ONE.scaleb(-int(found))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cex.cex_world import ACCOUNT, NEW, PERPETUAL, Hand, Trader, config_for
 
+from dexmm.cex.capabilities.dry_orders import carried
 from dexmm.cex.client import open_client
 from dexmm.cex.connect import account_name, connect_exchange, make
 from dexmm.errors import BadInput, DexmmError, Halt
@@ -247,3 +248,16 @@ def test_a_test_network_where_there_is_one(tmp_path: Path) -> None:
     assert make(settings(id="okx"), "okx", contract=False).isSandboxModeEnabled
     with pytest.raises(BadInput, match="no test network"):
         connect_exchange(settings(id="kucoin"))
+
+
+def test_ccxt_s_rounding_stays_inside_its_calls(trader: Trader) -> None:
+    """ccxt sets its own in the thread's context, and every sum that is printed would follow it."""
+    import ccxt
+
+    with localcontext():
+        ccxt.decimal_to_precision("0.545", ccxt.ROUND, 2, ccxt.DECIMAL_PLACES)
+        assert f"{D('0.545'):.2f}" == "0.55"  # it does
+    trader.observe()
+    assert trader.buy().status == "done"
+    carried.__wrapped__("okx", contract=False)  # not from the cache
+    assert f"{D('0.545'):.2f}" == "0.54"

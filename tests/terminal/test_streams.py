@@ -97,7 +97,7 @@ def test_nobody_can_be_asked_through_a_closed_standard_input(folder: Path) -> No
 
 
 def test_a_letter_that_the_terminal_cannot_show_is_no_error(folder: Path) -> None:
-    script = "from dexmm.cli import streams; streams.prepare(); print('\\u2192 done')"
+    script = "from dexmm.terminal import streams; streams.prepare(); print('\\u2192 done')"
     done = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONIOENCODING": "ascii"},

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import localcontext
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -343,7 +344,8 @@ class _Dry:
         self._asked.clear()
         self.exchange.fetch2 = fetch2
         try:
-            getattr(self.exchange, method)(*arguments)
+            with localcontext():  # ccxt leaves its own rounding in the thread's context
+                getattr(self.exchange, method)(*arguments)
         except _Caught as caught:
             return caught.params
         except Exception as error:  # noqa: BLE001 - whatever ccxt or an empty answer makes of it

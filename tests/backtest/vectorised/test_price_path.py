@@ -105,8 +105,8 @@ def test_a_history_is_walked_in_pieces_as_in_one(monkeypatch: pytest.MonkeyPatch
     bars, market = Bars.of(generate(9, 300)), market_of()
     noise = noise_of(FLOWS["real"], 9, bars, OTHERS)
     whole, noisy = pool_path(bars, market), noisy_paths(bars, market, noise)
-    for module in ("vectorised_path", "vectorised_noise"):
-        monkeypatch.setattr(f"dexmm.backtest.{module}.PIECE", 1000)
+    for module in ("price_path", "noise"):
+        monkeypatch.setattr(f"dexmm.backtest.vectorised.{module}.PIECE", 1000)
     pieces = pool_path(bars, market)
     for name in ("fair", "nodes", "node_fair", "node_of"):
         assert getattr(pieces, name).tolist() == getattr(whole, name).tolist()
