@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 
-from dexmm.cex.capabilities.amend_table import amend_of
+from dexmm.cex.amend_table import amend_of
 from dexmm.config.schema import Config, Exchange
 from dexmm.engine.quote_refresher import Quoting
 from dexmm.model.market import Market

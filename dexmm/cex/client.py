@@ -46,8 +46,8 @@ from dexmm.cex.account_clients import AccountClients
 from dexmm.cex.balance_reconciliation import Looks
 from dexmm.cex.balances import read_balances
 from dexmm.cex.ccxt_session import Lane
-from dexmm.cex.connect import Connection, connect_exchange
 from dexmm.cex.errors.classify import CallFailed, NotOffered
+from dexmm.cex.exchange import Connection, connect_exchange
 from dexmm.cex.fee_prices import FeePrices
 from dexmm.cex.instruments import KEPT_CARRIED_SECONDS, Markets
 from dexmm.cex.order_books import demand_sound, read_best, read_book

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from dexmm.cex.capabilities.capabilities import Capabilities
+from dexmm.cex.capabilities import Capabilities
 from dexmm.cex.ccxt_session import Lane
 from dexmm.cex.errors.classify import CallFailed, Fate
 from dexmm.cex.instruments import Markets

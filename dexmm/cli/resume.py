@@ -76,7 +76,7 @@ def _lift(
     config: Config, clear_flag: Callable[[], None], journals: list[SqlJournal], reason: str
 ) -> None:
     """Under the wallet's lease, so that a withdraw in progress is never resumed into."""
-    from dexmm.cex.connect import account_of
+    from dexmm.cex.exchange import account_of
     from dexmm.chain.send.keys import wallet_address
     from dexmm.store.lease import WalletLease, lock_folder
     from dexmm.wiring.resume import resumed

@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from dexmm.cex.balances import read_balances
-from dexmm.cex.capabilities.capabilities import Capabilities
+from dexmm.cex.capabilities import Capabilities
 from dexmm.cex.ccxt_session import Lane
-from dexmm.cex.connect import Connection, connect_exchange
 from dexmm.cex.errors.classify import CallFailed
+from dexmm.cex.exchange import Connection, connect_exchange
 from dexmm.cex.instruments import Markets
 from dexmm.cex.parsing import maybe, plain, record
 from dexmm.cex.permissions import read_permissions

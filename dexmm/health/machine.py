@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from dexmm.cex.connect import account_of
+from dexmm.cex.exchange import account_of
 from dexmm.chain.send.keys import LOCKED, load_key, wallet_address
 from dexmm.config.schema import Config
 from dexmm.errors import BadInput, DexmmError, Transient

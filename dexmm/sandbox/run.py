@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Protocol
 
 from dexmm import protocols
-from dexmm.cex.connect import account_name
+from dexmm.cex.exchange import account_name
 from dexmm.chain.send.keys import wallet_address
 from dexmm.config.schema import Config, Strategy
 from dexmm.engine.loop import Shutdown, World, exit_of, keep_halted, run_once

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from dexmm.cex.connect import account_of
+from dexmm.cex.exchange import account_of
 from dexmm.chain.all_nodes import each
 from dexmm.chain.client import ChainClient, connect
 from dexmm.chain.observe.snapshot_reader import LATEST_BLOCK, parse_header

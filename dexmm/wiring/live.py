@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dexmm.cex.account_clients import AccountClients
-from dexmm.cex.connect import account_name, account_of
+from dexmm.cex.exchange import account_name, account_of
 from dexmm.chain.client import connect
 from dexmm.config.schema import Config
 from dexmm.engine.loop import World

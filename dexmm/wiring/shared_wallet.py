@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from dexmm.cex.connect import account_name
+from dexmm.cex.exchange import account_name
 from dexmm.config.schema import Config
 from dexmm.engine.loop import World
 from dexmm.errors import BadInput
@@ -192,7 +192,7 @@ def _divided(wallet: SharedWallet, number: int, world: World) -> World:
 
 
 def _unified(config: Config) -> bool:
-    from dexmm.cex.connect import connect_exchange
+    from dexmm.cex.exchange import connect_exchange
 
     assert config.exchange is not None  # noqa: S101 - asked of those that have one
     can = connect_exchange(config.exchange).perpetual_can

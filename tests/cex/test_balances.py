@@ -20,10 +20,10 @@ from cex.kucoin_world import Kucoin, kucoin
 from cex.okx_world import Okx, okx
 
 from dexmm.cex.balances import read_balances, read_perpetual
-from dexmm.cex.capabilities.capabilities import capabilities
+from dexmm.cex.capabilities import capabilities
 from dexmm.cex.ccxt_session import Lane, Pause
 from dexmm.cex.client import ExchangeClient, open_client
-from dexmm.cex.connect import make
+from dexmm.cex.exchange import make
 from dexmm.cex.instruments import Markets
 from dexmm.cex.margins import TOTAL_WITH_PROFIT, UNIFIED, cash, request_of
 from dexmm.cex.perpetual import SwapWatch

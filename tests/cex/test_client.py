@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from cex.cex_world import ACCOUNT, NEW, PERPETUAL, Hand, Trader, config_for
 
-from dexmm.cex.capabilities.dry_orders import carried
 from dexmm.cex.client import open_client
-from dexmm.cex.connect import account_name, connect_exchange, make
+from dexmm.cex.dry_orders import carried
+from dexmm.cex.exchange import account_name, connect_exchange, make
 from dexmm.errors import BadInput, DexmmError, Halt
 from dexmm.model.order import OrderKind, Purpose
 from dexmm.paper_exchange.api.fault_injection import Effect

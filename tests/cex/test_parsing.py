@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dexmm.cex.capabilities.dry_orders import _market
 from dexmm.cex.ccxt_session import Lane, Pause
+from dexmm.cex.dry_orders import _market
 from dexmm.cex.instruments import Markets
 from dexmm.cex.parsing import Numeral, ones_like, step_of_rounding
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -432,3 +433,10 @@ def test_an_empty_variable_in_the_environment_does_not_hide_what_dotenv_says(
     password = load_config(path, {"DEXMM_WALLET__PASSWORD": " "}).wallet.password
     assert password is not None
     assert password.get_secret_value() == "x #y"
+
+
+def test_the_package_itself_offers_what_the_schema_defines() -> None:
+    package = import_module("dexmm.config")
+    assert package.Config is Config
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = package.Nothing

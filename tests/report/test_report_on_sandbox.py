@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from report.report_scene import total
 
-from dexmm.cex.connect import account_name
+from dexmm.cex.exchange import account_name
 from dexmm.cli import main
 from dexmm.config.schema import Config, load_config
 from dexmm.performance.attribution import Source, attribute

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from dexmm.cex.ccxt_session import Lane, Pause
-from dexmm.cex.connect import make
 from dexmm.cex.errors.classify import CallFailed, Fate
+from dexmm.cex.exchange import make
 from dexmm.config.schema import Exchange
 from dexmm.errors import BadInput, Transient
 

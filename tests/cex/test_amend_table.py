@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from cex.cex_world import PERPETUAL, WINDOW_SECONDS, Hand, Trader
 
-from dexmm.cex.capabilities.amend_table import AMENDS, REPLACES, amend_of
-from dexmm.cex.capabilities.dry_orders import kind_of
+from dexmm.cex.amend_table import AMENDS, REPLACES, amend_of
+from dexmm.cex.dry_orders import kind_of
 from dexmm.errors import Halt
 from dexmm.model.order import OrderIntent, OrderKind, OrderStatus, Purpose
 from dexmm.model.steps import AmendOrder, CancelOrder, Outcome
@@ -68,7 +68,7 @@ class _Caught(Exception):
 
 def edits(exchange_id: str, *, contract: bool) -> tuple[str, dict[str, Any]]:
     """Path and parameters of what ccxt would send to move an order to 4001.5."""
-    from dexmm.cex.capabilities.dry_orders import _Dry
+    from dexmm.cex.dry_orders import _Dry
 
     dry, caught = _Dry(exchange_id, contract=contract), []
 

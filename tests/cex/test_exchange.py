@@ -11,7 +11,7 @@ import pytest
 from cex.cex_world import PAXG, Hand, Trader
 from config.forward_proxy import ForwardProxy
 
-from dexmm.cex.connect import connect_exchange, make
+from dexmm.cex.exchange import connect_exchange, make
 from dexmm.config.schema import Exchange
 from dexmm.errors import BadInput, DexmmError
 from dexmm.fetch.candles.candle_source import Venue

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from dexmm.cex.capabilities.capabilities import Capabilities, capabilities, has_test_network
-from dexmm.cex.capabilities.dry_orders import form_of, kind_of
+from dexmm.cex.capabilities import Capabilities, capabilities, has_test_network
 from dexmm.cex.ccxt_session import Ccxt, Lane, Milliseconds, Pause, wall_ms
+from dexmm.cex.dry_orders import form_of, kind_of
 from dexmm.config.proxy import SCHEMES, certificates, proxy_for
 from dexmm.config.schema import Config, Exchange
 from dexmm.errors import BadInput

@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from dexmm.cex.capabilities.amend_table import Amend, amend_of
-from dexmm.cex.capabilities.dry_orders import carried
+from dexmm.cex.amend_table import Amend, amend_of
 from dexmm.cex.ccxt_session import Ccxt
+from dexmm.cex.dry_orders import carried
 from dexmm.cex.margins import TOTAL_WITH_PROFIT, UNIFIED
 from dexmm.cex.orders.client_order_id import Form
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ccxt
 import pytest
 
-from dexmm.cex.capabilities.capabilities import Capabilities, capabilities
+from dexmm.cex.capabilities import Capabilities, capabilities
 
 #             post   ioc   test   pass   switch best   shared
 DOCUMENTED = {

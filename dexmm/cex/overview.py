@@ -1,6 +1,6 @@
 """All of ccxt's exchanges in one table: which can be used, how orders are named, or why not.
 
-``python -m dexmm.cex.capabilities.overview > docs/exchanges.md`` writes it; a test compares.
+``python -m dexmm.cex.overview > docs/exchanges.md`` writes it; a test compares.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from dexmm.cex.capabilities.capabilities import Capabilities, capabilities
-from dexmm.cex.capabilities.dry_orders import LENGTH_SOURCES, carried, form_of, kind_of, length_of
+from dexmm.cex.capabilities import Capabilities, capabilities
+from dexmm.cex.dry_orders import LENGTH_SOURCES, carried, form_of, kind_of, length_of
 
 HEAD = """\
 # ccxt's exchanges
 
-ccxt {version}. Written by `python -m dexmm.cex.capabilities.overview`, which places dry orders:
+ccxt {version}. Written by `python -m dexmm.cex.overview`, which places dry orders:
 what ccxt would send is caught before it is signed, and searched for our client order id. No
 exchange was asked. Those that are documented and tested (Binance, OKX, KuCoin) are so against their
 own protocol; for the others this table is what ccxt does, and a first day with small sizes is

@@ -12,8 +12,9 @@ import ccxt
 import pytest
 from cex.cex_world import config_for
 
-from dexmm.cex.capabilities.capabilities import Precision, capabilities
-from dexmm.cex.capabilities.dry_orders import (
+from dexmm.cex.capabilities import Precision, capabilities
+from dexmm.cex.client import open_client
+from dexmm.cex.dry_orders import (
     FORMS,
     LENGTH_SOURCES,
     LENGTHS,
@@ -24,9 +25,8 @@ from dexmm.cex.capabilities.dry_orders import (
     kind_of,
     length_of,
 )
-from dexmm.cex.capabilities.overview import overview
-from dexmm.cex.client import open_client
 from dexmm.cex.orders.client_order_id import Form
+from dexmm.cex.overview import overview
 from dexmm.config.schema import Exchange
 from dexmm.errors import BadInput
 from dexmm.health.check import Verdict
@@ -35,14 +35,12 @@ from dexmm.store.database import open_database
 from dexmm.store.orders import SqlOrderLog
 
 PAXG, SWAP = "PAXG/USDT", "PAXG/USDT:USDT"
-TABLE = Path(__file__).resolve().parents[3] / "docs" / "exchanges.md"
+TABLE = Path(__file__).resolve().parents[2] / "docs" / "exchanges.md"
 DIGEST = "fedcba9876543210" * 2
 
 
 def test_the_table_of_all_exchanges_is_what_ccxt_does() -> None:
-    assert TABLE.read_text() == overview(), (
-        "python -m dexmm.cex.capabilities.overview > docs/exchanges.md"
-    )
+    assert TABLE.read_text() == overview(), "python -m dexmm.cex.overview > docs/exchanges.md"
 
 
 def usable(*, contract: bool) -> Iterator[str]:

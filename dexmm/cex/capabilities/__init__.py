@@ -1,1 +1,0 @@
-"""What an exchange can carry, found out without a network."""
