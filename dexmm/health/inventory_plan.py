@@ -39,7 +39,6 @@ GAS_PRICES = (Decimal("0.2"), Decimal(1), Decimal(30))  # gwei, tip included
 EXAMPLE = Decimal(50_000)  # quote, where no inventory is told
 GAS_EXIT = 300_000  # of a position, needed; 240,000 of it is used, the rest comes back
 EXIT_USED = Decimal("0.8")
-MONTH_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,6 @@ from typing import Any, TextIO
 from dexmm.errors import BadInput, install
 
 GZIP_MAGIC = b"\x1f\x8b"
-TABLES = (".csv", ".csv.gz", ".parquet")
 
 
 def suffix_of(path: Path, known: tuple[str, ...], what: str) -> str:

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from typing import Any
+from typing import IO, Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
@@ -141,9 +141,8 @@ def test_an_exit_with_4_has_set_the_flag(account: Any, capsys: pytest.CaptureFix
     assert account.dexmm("run", "--once") == 0
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_loop_ends_when_it_is_asked(account: Any, asked: signal.Signals) -> None:
-    account.override(LOOP__INTERVAL_SECONDS=1)
+def a_loop(account: Any) -> tuple[subprocess.Popen[str], IO[str]]:
+    """`dexmm run` in a process of its own, and the log that it writes."""
     loop = subprocess.Popen(
         [sys.executable, "-m", "dexmm.cli.main", "run", "--config", str(account.config)],
         stderr=subprocess.PIPE,
@@ -151,14 +150,21 @@ def test_a_loop_ends_when_it_is_asked(account: Any, asked: signal.Signals) -> No
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert loop.stderr is not None
+    return loop, loop.stderr
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_loop_ends_when_it_is_asked(account: Any, asked: signal.Signals) -> None:
+    account.override(LOOP__INTERVAL_SECONDS=1)
+    loop, log = a_loop(account)
     lines = []
-    for line in loop.stderr:
+    for line in log:
         lines.append(line)
         if "position" in line and "moved" not in line and len(lines) > 3:
             break
     loop.send_signal(asked)
-    rest = loop.stderr.read()
-    loop.stderr.close()
+    rest = log.read()
+    log.close()
     assert loop.wait(30) == 0, rest
     assert f"{asked.name} was received" in rest
     assert any("liquidity moved into" in line for line in lines)
@@ -171,15 +177,9 @@ def test_a_loop_ends_when_it_is_asked(account: Any, asked: signal.Signals) -> No
 
 def test_a_running_loop_has_its_figures_on_a_page(account: Any) -> None:
     account.override(LOOP__INTERVAL_SECONDS=1, METRICS__LISTEN="127.0.0.1:0")
-    loop = subprocess.Popen(
-        [sys.executable, "-m", "dexmm.cli.main", "run", "--config", str(account.config)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    assert loop.stderr is not None
+    loop, log = a_loop(account)
     url = ""
-    for line in loop.stderr:
+    for line in log:
         if found := re.search(r"metrics for Prometheus on (\S+)", line):
             url = f"http://{found[1]}/metrics"
         if "liquidity moved into" in line:
@@ -187,8 +187,8 @@ def test_a_running_loop_has_its_figures_on_a_page(account: Any) -> None:
     with build_opener(ProxyHandler({})).open(url, timeout=30) as answer:
         page = answer.read().decode()
     loop.send_signal(signal.SIGTERM)
-    rest = loop.stderr.read()
-    loop.stderr.close()
+    rest = log.read()
+    log.close()
     assert loop.wait(30) == 0, rest
     assert 'dexmm_turns_total{market="market",result="done"} 1.0' in page
     assert 'dexmm_steps_total{market="market",status="mined",step="rerange"} 1.0' in page

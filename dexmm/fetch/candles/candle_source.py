@@ -26,7 +26,6 @@ RECENT_CANDLES = 5  # behind now at most, for the newest there is
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 DAY = "1d"
 DAYS_LOOKED_AT = 30
-_NUMBERS = ("open", "high", "low", "close", "volume")
 
 
 class Candle(NamedTuple):
